@@ -1,0 +1,43 @@
+package catalog
+
+import (
+	_ "embed"
+	"encoding/csv"
+	"strings"
+	"sync"
+)
+
+// Template ids of the directory roles the setup itself reasons about.
+// https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
+const (
+	RoleGlobalAdministrator           = "62e90394-69f5-4237-9190-012177145e10"
+	RoleApplicationAdministrator      = "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"
+	RoleCloudApplicationAdministrator = "158c047a-c907-4556-b7ef-446551a6b5f7"
+	RolePrivilegedRoleAdministrator   = "e8611ab8-c189-46e8-94e1-60213ab1f814"
+)
+
+// Role is a Microsoft Entra directory role.
+type Role struct {
+	Name       string
+	TemplateID string
+	GDAP       bool // one of the roles a GDAP relationship carries
+	Purpose    string
+}
+
+//go:embed data/roles.csv
+var rolesCSV string
+
+var roles = sync.OnceValue(func() []Role {
+	rows, _ := csv.NewReader(strings.NewReader(rolesCSV)).ReadAll()
+	var list []Role
+	for i, row := range rows {
+		if i > 0 {
+			list = append(list, Role{Name: row[0], TemplateID: row[1], GDAP: row[2] == "gdap", Purpose: row[3]})
+		}
+	}
+	return list
+})
+
+// Roles lists the GDAP roles and Global Administrator. The slice is shared: do
+// not change it.
+func Roles() []Role { return roles() }
