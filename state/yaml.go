@@ -1,0 +1,315 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"msbundle/catalog"
+)
+
+// Version is the format of setup.yaml this program writes and reads.
+const Version = 1
+
+// FileError is what is wrong with a setup file, with its place.
+type FileError struct {
+	File string
+	Line int    // 0 when the file as a whole is meant
+	Key  string // "registration.name"; empty when the file as a whole is meant
+	Text string
+}
+
+func (e *FileError) Error() string {
+	s := e.File
+	if e.Line > 0 {
+		s += fmt.Sprintf(", line %d", e.Line)
+	}
+	if e.Key != "" {
+		s += ", " + e.Key
+	}
+	return s + ": " + e.Text
+}
+
+// LoadAnswers reads and checks a setup file. All faults found are joined, each a
+// *FileError that names line and key.
+func LoadAnswers(path string) (Answers, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return Answers{}, &FileError{File: path, Text: "there is no such file; the wizard writes one, and examples/ has some to copy"}
+		}
+		return Answers{}, &FileError{File: path, Text: err.Error()}
+	}
+	return ParseAnswers(path, data)
+}
+
+// ParseAnswers reads a setup file's text; name is used in errors.
+func ParseAnswers(name string, data []byte) (Answers, error) {
+	p := &parser{file: name, lines: map[string]int{}}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return Answers{}, &FileError{File: name, Text: "the file is empty; begin with version: 1"}
+		}
+		line, text := yamlErrorLine(err)
+		return Answers{}, &FileError{File: name, Line: line, Text: "this is not YAML: " + text}
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Answers{}, &FileError{File: name, Text: "the file holds more than one YAML document; keep one"}
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return Answers{}, &FileError{File: name, Line: root.Line, Text: "expected keys such as version: and registration: at the top"}
+	}
+	p.findSecrets(root, "")
+	if len(p.errs) > 0 { // nothing of such a file is used or repeated
+		return Answers{}, errors.Join(p.errs...)
+	}
+	if err := p.version(root); err != nil {
+		return Answers{}, err
+	}
+	a := p.answers(root)
+	if len(p.errs) > 0 {
+		return Answers{}, errors.Join(p.errs...)
+	}
+	for _, bad := range a.Validate() {
+		p.errs = append(p.errs, &FileError{File: name, Line: p.lines[bad.Key], Key: bad.Key, Text: bad.Text})
+	}
+	return a, errors.Join(p.errs...)
+}
+
+type parser struct {
+	file  string
+	errs  []error
+	lines map[string]int // where each key stands
+}
+
+func (p *parser) fail(line int, key, format string, args ...any) {
+	p.errs = append(p.errs, &FileError{File: p.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+var (
+	secretKey = regexp.MustCompile(`(?i)secret|password|passphrase|token|credential`)
+	// The form of a client secret's value as Entra hands it out: 40 characters
+	// with "8Q~" or the like after the first three.
+	secretValue = regexp.MustCompile(`^[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{31,34}$`)
+	// A JSON web token.
+	tokenValue = regexp.MustCompile(`^eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.`)
+)
+
+func (p *parser) findSecrets(n *yaml.Node, key string) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k, v := n.Content[i], n.Content[i+1]
+			path := join(key, k.Value)
+			if secretKey.MatchString(k.Value) {
+				p.fail(k.Line, path, "a setup file holds no secrets; remove this line (and replace the secret if the file was shared)")
+				continue
+			}
+			p.findSecrets(v, path)
+		}
+	case yaml.SequenceNode:
+		for _, v := range n.Content {
+			p.findSecrets(v, key)
+		}
+	case yaml.ScalarNode:
+		if secretValue.MatchString(n.Value) || tokenValue.MatchString(n.Value) {
+			p.fail(n.Line, key, "this looks like a secret; a setup file holds none; remove it (and replace the secret if the file was shared)")
+		}
+	}
+}
+
+func (p *parser) version(root *yaml.Node) error {
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if k, v := root.Content[i], root.Content[i+1]; k.Value == "version" {
+			var n int
+			if err := v.Decode(&n); err != nil || n < 1 {
+				return &FileError{File: p.file, Line: v.Line, Key: "version", Text: fmt.Sprintf("%q is not a version; use version: %d", v.Value, Version)}
+			}
+			if n > Version {
+				return &FileError{File: p.file, Line: v.Line, Key: "version", Text: fmt.Sprintf(
+					"this file is version %d and this program reads up to %d; use a newer msbundle", n, Version)}
+			}
+			return nil
+		}
+	}
+	return &FileError{File: p.file, Line: 1, Key: "version", Text: fmt.Sprintf("missing; add version: %d at the top", Version)}
+}
+
+func (p *parser) answers(root *yaml.Node) Answers {
+	a := DefaultAnswers()
+	p.mapping(root, "", map[string]func(*yaml.Node, string){
+		"version":      func(*yaml.Node, string) {},
+		"profile":      p.text(&a.Profile),
+		"region":       p.text(&a.Region),
+		"tenant":       p.text(&a.Tenant),
+		"integrations": p.list(&a.Integrations),
+		"registration": func(n *yaml.Node, key string) {
+			p.mapping(n, key, map[string]func(*yaml.Node, string){
+				"kind":     p.text(&a.Registration.Kind),
+				"name":     p.text(&a.Registration.Name),
+				"audience": p.text(&a.Registration.Audience),
+				"appId":    p.text(&a.Registration.AppID),
+			})
+		},
+		"permissions": func(n *yaml.Node, key string) {
+			p.mapping(n, key, map[string]func(*yaml.Node, string){
+				"base":   p.text(&a.Permissions.Base),
+				"add":    p.list(&a.Permissions.Add),
+				"remove": p.list(&a.Permissions.Remove),
+			})
+		},
+	})
+	if !slices.Contains(a.Integrations, catalog.Graph) {
+		a.Integrations = append([]string{catalog.Graph}, a.Integrations...)
+	}
+	return a
+}
+
+func (p *parser) mapping(n *yaml.Node, key string, fields map[string]func(*yaml.Node, string)) {
+	if n.Kind != yaml.MappingNode {
+		p.fail(n.Line, key, "expected keys under it, such as %s", strings.Join(sortedKeys(fields), ", "))
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		path := join(key, k.Value)
+		p.lines[path] = k.Line
+		read, known := fields[k.Value]
+		switch {
+		case seen[k.Value]:
+			p.fail(k.Line, path, "this key stands here twice; keep one")
+		case !known:
+			p.fail(k.Line, path, "unknown key%s", suggestion(k.Value, sortedKeys(fields)))
+		default:
+			read(v, path)
+		}
+		seen[k.Value] = true
+	}
+}
+
+func (p *parser) text(into *string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+			p.fail(n.Line, key, "expected a text")
+			return
+		}
+		*into = n.Value
+	}
+}
+
+func (p *parser) list(into *[]string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind != yaml.SequenceNode {
+			p.fail(n.Line, key, "expected a list, for example [graph, csp]")
+			return
+		}
+		out := make([]string, 0, len(n.Content))
+		for _, e := range n.Content {
+			if e.Kind != yaml.ScalarNode || e.Tag == "!!null" {
+				p.fail(e.Line, key, "expected a list of texts")
+				return
+			}
+			out = append(out, e.Value)
+		}
+		*into = out
+	}
+}
+
+func join(parent, key string) string {
+	if parent == "" {
+		return key
+	}
+	return parent + "." + key
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// suggestion names the key that was probably meant.
+func suggestion(word string, known []string) string {
+	for _, k := range known {
+		if strings.EqualFold(k, word) || strings.HasPrefix(strings.ToLower(k), strings.ToLower(word)) || oneEdit(k, word) {
+			return fmt.Sprintf("; did you mean %s?", k)
+		}
+	}
+	return "; known here: " + strings.Join(known, ", ")
+}
+
+// oneEdit tells whether one inserted, removed or replaced letter, or two
+// neighbours swapped, turns a into b.
+func oneEdit(a, b string) bool {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	j := 0
+	for j < len(a)-i && j < len(b)-i && a[len(a)-1-j] == b[len(b)-1-j] {
+		j++
+	}
+	restA, restB := a[i:len(a)-j], b[i:len(b)-j]
+	return len(restA) <= 1 && len(restB) <= 1 ||
+		len(restA) == 2 && len(restB) == 2 && restA[0] == restB[1] && restA[1] == restB[0]
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+
+func yamlErrorLine(err error) (int, string) {
+	m := yamlLine.FindStringSubmatch(err.Error())
+	if m == nil {
+		return 0, err.Error()
+	}
+	line := 0
+	_, _ = fmt.Sscan(m[1], &line)
+	return line, m[2]
+}
+
+// Encode writes the answers as setup.yaml text.
+func (a Answers) Encode() []byte {
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	type registration struct {
+		Kind     string `yaml:"kind"`
+		Name     string `yaml:"name,omitempty"`
+		Audience string `yaml:"audience,omitempty"`
+		AppID    string `yaml:"appId,omitempty"`
+	}
+	file := struct {
+		Version      int          `yaml:"version"`
+		Profile      string       `yaml:"profile"`
+		Region       string       `yaml:"region"`
+		Tenant       string       `yaml:"tenant,omitempty"`
+		Integrations []string     `yaml:"integrations,flow"`
+		Registration registration `yaml:"registration"`
+		Permissions  struct {
+			Base   string   `yaml:"base"`
+			Add    []string `yaml:"add,omitempty"`
+			Remove []string `yaml:"remove,omitempty"`
+		} `yaml:"permissions"`
+	}{
+		Version: Version, Profile: a.Profile, Region: a.Region, Tenant: a.Tenant,
+		Integrations: a.Integrations, Registration: registration(a.Registration),
+	}
+	file.Permissions.Base, file.Permissions.Add, file.Permissions.Remove = a.Permissions.Base, a.Permissions.Add, a.Permissions.Remove
+	if err := enc.Encode(file); err != nil { // a struct of strings always encodes
+		return nil
+	}
+	return b.Bytes()
+}
