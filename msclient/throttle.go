@@ -1,0 +1,53 @@
+package msclient
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+)
+
+// throttleClass is a part of a service that answers only so often per tenant and
+// does not say when to come back.
+type throttleClass struct {
+	part string        // of the path
+	gap  time.Duration // between two requests
+}
+
+// Conditional access takes one request a second and sends no Retry-After.
+// https://learn.microsoft.com/graph/throttling-limits
+var throttleClasses = []throttleClass{{"/identity/conditionalAccess/", 1100 * time.Millisecond}}
+
+func classOf(path string) (throttleClass, bool) {
+	for _, c := range throttleClasses {
+		if strings.Contains(path, c.part) {
+			return c, true
+		}
+	}
+	return throttleClass{}, false
+}
+
+// spacer keeps requests of a throttle class apart. One belongs to one tenant.
+type spacer struct {
+	mu   sync.Mutex
+	next map[string]time.Time
+}
+
+func (s *spacer) wait(ctx context.Context, path string) error {
+	class, ok := classOf(path)
+	if !ok {
+		return nil
+	}
+	s.mu.Lock()
+	if s.next == nil {
+		s.next = map[string]time.Time{}
+	}
+	now := time.Now()
+	at := s.next[class.part]
+	if at.Before(now) {
+		at = now
+	}
+	s.next[class.part] = at.Add(class.gap)
+	s.mu.Unlock()
+	return sleep(ctx, at.Sub(now))
+}

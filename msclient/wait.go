@@ -1,0 +1,54 @@
+package msclient
+
+import (
+	"context"
+	"time"
+)
+
+// Patience says how long to look for something that replicas may not show yet.
+type Patience struct {
+	Good  int           // good looks in a row that are needed; at least 1
+	First time.Duration // wait before the second look after a bad one; doubles each time
+	Max   time.Duration // longest wait between two looks
+	Limit time.Duration // give up after this long
+	// Waiting is called before each wait after a bad look.
+	Waiting func(since time.Time, next time.Duration)
+	// Seen is called after each good look with how many there were in a row.
+	Seen func(good int)
+}
+
+// Until looks again and again until as many looks in a row as asked for were
+// good: replicas of the directory disagree for a while after a write, so a
+// single good read proves little. It reports false when the limit passed first,
+// and ends at the first error of look.
+func Until(ctx context.Context, p Patience, look func(context.Context) (bool, error)) (bool, error) {
+	begun := time.Now()
+	delay := p.First
+	good := 0
+	for {
+		ok, err := look(ctx)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			if good++; p.Seen != nil {
+				p.Seen(good)
+			}
+			if good >= p.Good {
+				return true, nil
+			}
+			continue
+		}
+		good = 0
+		if time.Since(begun)+delay > p.Limit {
+			return false, nil
+		}
+		if p.Waiting != nil {
+			p.Waiting(begun, delay)
+		}
+		if err := sleep(ctx, delay); err != nil {
+			return false, err
+		}
+		delay = min(2*delay, p.Max)
+	}
+}
