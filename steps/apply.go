@@ -1,0 +1,196 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"msbundle/catalog"
+	"msbundle/state"
+)
+
+const (
+	maxReplans = 10               // more APIs than the setup knows cannot be refused
+	proofReads = 3                // this many reads in a row have to be good
+	proofLimit = 10 * time.Minute // how long to go on reading for that
+)
+
+// Apply carries out a plan and proves the result by reading it back. When it
+// returns an error the journal knows what was done: inspecting, planning and
+// applying again goes on from there. A *Waiting error means that somebody else
+// has to act first. A Result can come with an error when something was read back.
+func (s *Setup) Apply(ctx context.Context, p Plan, o ApplyOptions) (*Result, error) {
+	if err := s.requireSignIn(); err != nil {
+		return nil, err
+	}
+	e := &engine{Setup: s, options: o, plan: p, refs: map[string]string{}}
+	for replans := 0; ; replans++ {
+		err := e.run(ctx)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errReplan) || replans == maxReplans {
+			return nil, problem(err, "the setup stopped")
+		}
+		if err := e.replan(ctx); err != nil {
+			return nil, problem(err, "the setup stopped")
+		}
+	}
+	result, err := e.verify(ctx)
+	return result, problem(err, "the result could not be proven")
+}
+
+// replan looks at the tenant again and makes the plan anew, with what turned out
+// different. It can only leave out what the person has agreed to, or correct the
+// id of a permission: nothing is added.
+func (e *engine) replan(ctx context.Context) error {
+	f, err := e.inspect(ctx, e.plan.Answers, e.tell)
+	if err != nil {
+		return err
+	}
+	for id, live := range e.plan.findings.Resources { // what an answer gave is newer than what a replica shows
+		if _, seen := f.Resources[id]; !seen {
+			f.Resources[id] = live
+		}
+	}
+	agreed := map[string]bool{}
+	for _, c := range e.plan.Changes {
+		agreed[c.ID] = true
+	}
+	next := MakePlan(e.plan.Answers, f, e.plan.options)
+	for _, c := range next.Changes {
+		if !agreed[c.ID] {
+			return &Problem{
+				What: "the tenant has changed since the plan was made: " + lowerFirst(c.Describe()) + " would now be needed",
+				Do:   "Look at the tenant again and confirm the new plan.", Retry: true,
+			}
+		}
+	}
+	for _, n := range next.Notes {
+		if n.Permission != "" {
+			e.tell(Event{Kind: EventNote, Text: n.Text + ": " + n.Reason})
+		}
+	}
+	e.plan = next
+	return nil
+}
+
+// values are what the person carries over to the vendor.
+func values(a state.Answers, r *Result) []Value {
+	subject := "common"
+	if a.Registration.Audience == state.AudienceSingle {
+		subject = r.Org.ID
+	}
+	return []Value{
+		{"Client ID", r.AppID, "Client ID"},
+		{"Auth subject", subject, "Auth Subject"},
+		{"Tenant ID", r.Org.ID, "Tenant ID"},
+	}
+}
+
+// result puts together what was read back.
+func (e *engine) result(app *Application, principal *Principal) *Result {
+	a := e.plan.Answers
+	r := &Result{Account: e.account, Org: e.plan.findings.Org, Written: e.written, Notes: e.plan.Notes, Secret: e.secret}
+	if principal != nil {
+		r.PrincipalID = principal.ObjectID
+		r.PortalURL = portalURL(e.client.Cloud(), principal.ObjectID, principal.AppID)
+		r.AppName, r.AppID = principal.Name, principal.AppID
+	}
+	if app != nil {
+		r.AppName, r.AppID, r.RedirectURI = app.Name, app.AppID, e.plan.want.redirect
+		for _, p := range app.Passwords {
+			if p.KeyID != "" && p.KeyID == e.refs["secret.keyId"] {
+				r.SecretExpires = p.Expires
+			}
+		}
+	}
+	for _, i := range catalog.Integrations() {
+		if a.Has(i.ID) {
+			r.Integrations = append(r.Integrations, e.integrationResult(i, principal))
+		}
+	}
+	if a.Registration.Kind == state.KindOwned {
+		r.Values = values(a, r)
+		if e.secret.IsZero() {
+			r.SecretNote = e.secretNote()
+		}
+	}
+	return r
+}
+
+func (e *engine) secretNote() string {
+	for _, n := range e.plan.Notes {
+		if strings.Contains(strings.ToLower(n.Text), "client secret") {
+			return n.Text
+		}
+	}
+	return "The app's client secret was delivered a few minutes ago; its value cannot be read again."
+}
+
+func (e *engine) integrationResult(i catalog.Integration, principal *Principal) IntegrationResult {
+	out := IntegrationResult{ID: i.ID, Name: i.Name}
+	for _, resource := range e.plan.want.resources {
+		if api, _ := catalog.ResourceByAppID(resource); api.Integration != i.ID {
+			continue
+		}
+		for _, w := range e.plan.want.permissions[resource] {
+			out.Wanted++
+			if principal != nil && e.granted(principal, resource, w) {
+				out.Granted++
+			} else {
+				out.Missing = append(out.Missing, fmt.Sprintf("%s/%s", w.name, w.kind))
+			}
+		}
+	}
+	for _, n := range e.plan.want.skipped { // what the tenant does not offer is not there either
+		if n.Permission == "" {
+			continue
+		}
+		entry, err := ParseEntry(n.Permission)
+		if api, _ := catalog.ResourceByAppID(entry.Resource); err == nil && api.Integration == i.ID && requiredEntry(entry) {
+			out.Wanted++
+			out.Missing = append(out.Missing, entry.Name)
+		}
+	}
+	out.Authorized = out.Wanted > 0 && len(out.Missing) == 0
+	return out
+}
+
+// requiredEntry tells whether an integration cannot do without a permission.
+func requiredEntry(e Entry) bool {
+	for _, p := range catalog.Permissions() {
+		if p.Resource == e.Resource && p.Name == e.Name && (e.Kind == "" || p.Kind == e.Kind) {
+			return p.Tier == catalog.Minimum
+		}
+	}
+	return false
+}
+
+// granted tells whether a permission was read back on the service principal.
+func (e *engine) granted(principal *Principal, resource string, w wanted) bool {
+	objectID := e.resourceObject(resource)
+	if w.kind == catalog.Application {
+		for _, a := range principal.Assignments {
+			if a.ResourceID == objectID && a.RoleID == w.id {
+				return true
+			}
+		}
+		return false
+	}
+	for _, g := range principal.Grants {
+		if g.ResourceID == objectID && containsFold(g.Scopes, w.name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *engine) resourceObject(resource string) string {
+	if id := e.refs[refResource+resource+".id"]; id != "" {
+		return id
+	}
+	return e.plan.findings.Resources[resource].ObjectID
+}

@@ -1,0 +1,442 @@
+package steps
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"msbundle/msclient"
+	"msbundle/state"
+)
+
+const (
+	laggingLimit  = 5 * time.Minute // how long an object made in this run may stay invisible
+	writeTries    = 8
+	firstBackoff  = time.Second
+	longestWait   = 30 * time.Second
+	replicaUsual  = "seconds, now and then a minute or two"
+	progressEvery = time.Second
+)
+
+// engine carries out one plan.
+type engine struct {
+	*Setup
+	options ApplyOptions
+	plan    Plan
+	refs    map[string]string // what the answers gave: "app.id"
+	written int
+	secret  Secret
+}
+
+func (e *engine) tell(ev Event) {
+	if e.options.Observe != nil {
+		ev.At = time.Now()
+		e.options.Observe(ev)
+	}
+}
+
+// units splits the changes into what is sent at once: a batch of changes that do
+// not need each other's answers, or a single one. Applications and secrets go
+// alone: their answers decide what follows, and a doubt about one must not touch
+// others.
+func units(changes []Change) [][]Change {
+	var out [][]Change
+	for _, c := range changes {
+		alone := c.Kind == KindApplication || c.Kind == KindSecret || c.Kind == KindPrincipal
+		if n := len(out); !alone && n > 0 {
+			last := out[n-1]
+			if last[0].Kind == c.Kind && len(last) < msclient.BatchSize {
+				out[n-1] = append(last, c)
+				continue
+			}
+		}
+		out = append(out, []Change{c})
+	}
+	return out
+}
+
+// run carries out the plan's changes in order.
+func (e *engine) run(ctx context.Context) error {
+	for _, unit := range units(e.plan.Changes) {
+		if e.options.Gate != nil && e.options.Gate.Paused() {
+			e.tell(Event{Kind: EventPaused, Text: "Paused before the next write"})
+			if err := e.options.Gate.Wait(ctx); err != nil {
+				return err
+			}
+			e.tell(Event{Kind: EventResumed})
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := e.unit(ctx, unit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempt is a change on its way: with references resolved and an intent in the
+// journal.
+type attempt struct {
+	Change
+	intent string
+	body   json.RawMessage
+	path   string
+	name   string
+}
+
+func (e *engine) unit(ctx context.Context, changes []Change) error {
+	ids := make([]string, len(changes))
+	for i, c := range changes {
+		ids[i] = c.ID
+	}
+	e.tell(Event{Kind: EventStarted, Changes: ids, Text: changes[0].Describe()})
+	begun, tries, delay := time.Now(), 0, firstBackoff
+	left := changes
+	for len(left) > 0 {
+		attempts, err := e.intend(left)
+		if err != nil {
+			return err
+		}
+		// A write under way is seen through: giving up in the middle would only
+		// leave a doubt behind.
+		results := e.send(context.WithoutCancel(ctx), attempts)
+		var again []Change
+		var worst verdict
+		var asked time.Duration
+		var firstErr error
+		var settled []state.Record
+		for i, a := range attempts {
+			v := judge(a.Change, results[i].Err, e.fresh(a.Change))
+			var failed *msclient.Error
+			if errors.As(results[i].Err, &failed) {
+				asked = max(asked, failed.RetryAfter)
+			}
+			switch v {
+			case took, already:
+				record, err := e.receipt(ctx, a, results[i], v)
+				if err != nil {
+					return err
+				}
+				settled = append(settled, record)
+			case lagging, busy:
+				settled = append(settled, e.refusal(a, results[i].Err))
+				again = append(again, a.Change)
+			case doubtful:
+				if !singular(a.Kind, a.Action) { // repeating it does no harm
+					again = append(again, a.Change)
+					break
+				}
+				there, err := e.settleOne(ctx, a)
+				if err != nil {
+					return err
+				}
+				if !there {
+					again = append(again, a.Change)
+				}
+			case offered:
+				settled = append(settled, e.refusal(a, results[i].Err))
+				e.refuse(a, results[i].Err)
+				if firstErr == nil {
+					firstErr = errReplan
+				}
+			default:
+				settled = append(settled, e.refusal(a, results[i].Err))
+				firstErr = problem(results[i].Err, fmt.Sprintf("%s did not work", lowerFirst(a.Describe())))
+			}
+			if v > worst && len(again) > 0 {
+				worst = v
+			}
+		}
+		if err := e.store.Append(settled...); err != nil {
+			return problem(err, "the journal could not be written, so nothing more was sent")
+		}
+		if firstErr != nil {
+			return firstErr
+		}
+		if err := e.deliver(attempts); err != nil {
+			return err
+		}
+		left = again
+		if len(left) == 0 {
+			break
+		}
+		if tries++; worst != lagging && tries >= writeTries || time.Since(begun) > laggingLimit {
+			for _, r := range results {
+				if r.Err != nil {
+					return problem(r.Err, fmt.Sprintf("%s did not work after %s", lowerFirst(left[0].Describe()), plural(tries, "try")))
+				}
+			}
+		}
+		wait := max(delay, asked)
+		e.waiting(left, worst, begun, wait)
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+		delay = min(2*delay, longestWait)
+	}
+	e.written += len(changes)
+	e.tell(Event{Kind: EventDone, Changes: ids})
+	return nil
+}
+
+func (e *engine) waiting(left []Change, v verdict, begun time.Time, wait time.Duration) {
+	w := &Wait{Usual: replicaUsual, Since: begun, Next: wait, Then: "it is tried again"}
+	switch v {
+	case lagging:
+		w.For = "what was just made to be known everywhere in Microsoft's directory"
+	case busy:
+		w.For = "Microsoft's directory, which is busy with this tenant"
+	default:
+		w.For = "Microsoft's service, which gave no answer"
+	}
+	e.tell(Event{Kind: EventWaiting, Text: left[0].Describe(), Wait: w})
+}
+
+// intend resolves references and journals what is about to be written. Nothing
+// is sent before this is durable.
+func (e *engine) intend(changes []Change) ([]attempt, error) {
+	attempts := make([]attempt, len(changes))
+	records := make([]state.Record, len(changes))
+	for i, c := range changes {
+		a := attempt{Change: c, intent: rand.Text()[:16], name: e.resolve(c.Name), path: e.resolve(c.Path)}
+		body := e.resolve(string(c.Body))
+		if c.Kind == KindSecret && c.Action == Create {
+			a.name = secretPrefix + e.client.Now().UTC().Format(time.DateOnly) + " " + strings.ToLower(rand.Text()[:6])
+			body = strings.ReplaceAll(body, secretPrefix+Generated, a.name)
+		}
+		if body != "" {
+			a.body = json.RawMessage(body)
+		}
+		if strings.Contains(a.path+body, "${") {
+			return nil, &Problem{What: fmt.Sprintf("%s refers to something that was not made", lowerFirst(c.Describe())), Do: "Look at the tenant again and plan anew.", Retry: true}
+		}
+		attempts[i] = a
+		records[i] = state.Record{
+			Kind: state.RecordIntent, At: e.client.Now(), Intent: a.intent, Change: c.ID, What: string(c.Kind), Action: string(c.Action),
+			Object: c.Object, Method: c.Method, Path: a.path, Body: a.body, Before: c.Before, Name: a.name, TenantName: e.plan.TenantName,
+		}
+	}
+	if err := e.store.Append(records...); err != nil {
+		return nil, problem(err, "the journal could not be written, so nothing was sent")
+	}
+	return attempts, nil
+}
+
+func (e *engine) resolve(s string) string {
+	for name, value := range e.refs {
+		s = strings.ReplaceAll(s, "${"+name+"}", value)
+	}
+	return s
+}
+
+// send sends one request, or several as a batch.
+func (e *engine) send(ctx context.Context, attempts []attempt) []msclient.Result {
+	reqs := make([]msclient.Request, len(attempts))
+	for i, a := range attempts {
+		reqs[i] = msclient.Request{Method: a.Method, Path: a.path}
+		if a.body != nil {
+			reqs[i].Body = a.body
+		}
+	}
+	if len(reqs) == 1 {
+		res, err := e.graph.Do(ctx, reqs[0])
+		return []msclient.Result{{Response: res, Err: err}}
+	}
+	results, err := e.graph.Batch(ctx, reqs)
+	if err != nil {
+		results = make([]msclient.Result, len(reqs))
+		for i := range results {
+			results[i].Err = err
+		}
+	}
+	return results
+}
+
+// fresh tells whether a change builds on something made in this run.
+func (e *engine) fresh(c Change) bool {
+	return strings.Contains(c.Path+string(c.Body)+c.Name, "${") || c.Kind == KindGrant || c.Kind == KindRole || c.Kind == KindSecret && c.Action == Create
+}
+
+// receipt takes up what an answer gave and records that the write took effect.
+func (e *engine) receipt(ctx context.Context, a attempt, r msclient.Result, v verdict) (state.Record, error) {
+	record := state.Record{Kind: state.RecordReceipt, At: e.client.Now(), Intent: a.intent, Refs: map[string]string{}}
+	if v == already {
+		record.Text = "was there already"
+		if err := e.adopt(ctx, a, record.Refs); err != nil {
+			return record, err
+		}
+		return record, nil
+	}
+	record.RequestID = r.RequestID
+	var answer struct {
+		ID     string `json:"id"`
+		AppID  string `json:"appId"`
+		KeyID  string `json:"keyId"`
+		Secret string `json:"secretText"`
+	}
+	if len(r.Body) > 0 {
+		if err := r.Decode(&answer); err != nil {
+			return record, problem(err, fmt.Sprintf("%s: the answer cannot be read", lowerFirst(a.Describe())))
+		}
+	}
+	if a.Kind == KindSecret {
+		if a.Action == Create {
+			e.secret = msclient.NewSecret(answer.Secret)
+			record.Refs["secret.keyId"], record.Refs["app.id"] = answer.KeyID, strings.Split(a.path, "/")[3]
+			e.refs["secret.keyId"], e.refs["secret.name"] = answer.KeyID, a.name
+			e.pending = a.intent
+		}
+		return record, nil
+	}
+	if a.Binds != "" {
+		e.bind(record.Refs, a.Binds, answer.ID, answer.AppID)
+		if a.Kind == KindResource {
+			return record, e.checkResource(a, r)
+		}
+	} else if answer.ID != "" {
+		record.Refs["id"] = answer.ID
+	}
+	return record, nil
+}
+
+func (e *engine) bind(refs map[string]string, name, id, appID string) {
+	refs[name+".id"], refs[name+".appId"] = id, appID
+	e.refs[name+".id"], e.refs[name+".appId"] = id, appID
+}
+
+// adopt finds an object that was there already. What it holds is compared by the
+// proof at the end.
+func (e *engine) adopt(ctx context.Context, a attempt, refs map[string]string) error {
+	if a.Binds == "" {
+		return nil
+	}
+	path := query(principals+"(appId="+quote(a.name)+")", "$select", "id,appId")
+	found, err := msclient.Until(ctx, msclient.Patience{Good: 1, First: firstBackoff, Max: longestWait, Limit: laggingLimit,
+		Waiting: func(since time.Time, next time.Duration) {
+			e.tell(Event{Kind: EventWaiting, Text: a.Describe(), Wait: &Wait{
+				For: "the existing " + a.Object + " to show up", Usual: replicaUsual, Since: since, Next: next, Then: "the setup goes on with it",
+			}})
+		},
+	}, func(ctx context.Context) (bool, error) {
+		w, err := msclient.Get[wirePrincipal](ctx, e.graph, path)
+		var failed *msclient.Error
+		if errors.As(err, &failed) && failed.Status == 404 {
+			return false, nil
+		}
+		if err == nil {
+			e.bind(refs, a.Binds, w.ID, w.AppID)
+		}
+		return err == nil, err
+	})
+	if err == nil && !found {
+		err = &Problem{What: fmt.Sprintf("%s is said to exist already, but cannot be read", a.Object), Do: "Wait a few minutes, then try again.", Retry: true}
+	}
+	return problem(err, fmt.Sprintf("%s could not be read", a.Object))
+}
+
+// checkResource compares the ids a provisioned API publishes with those the plan
+// was made with.
+func (e *engine) checkResource(a attempt, r msclient.Result) error {
+	var w wirePrincipal
+	if err := r.Decode(&w); err != nil {
+		return problem(err, "the answer cannot be read")
+	}
+	live := w.resource()
+	for _, want := range e.plan.want.permissions[w.AppID] {
+		if id, ok := live.PermissionID(want.name, want.kind); !ok || id != want.id {
+			e.plan.findings.Resources[w.AppID] = live
+			return errReplan
+		}
+	}
+	return nil
+}
+
+func (e *engine) refusal(a attempt, err error) state.Record {
+	r := state.Record{Kind: state.RecordRefused, At: e.client.Now(), Intent: a.intent}
+	var failed *msclient.Error
+	if errors.As(err, &failed) {
+		r.RequestID, r.Code, r.Text = failed.RequestID, failed.Code, failed.Message
+	} else {
+		r.Text = "no answer from the sign-in service"
+	}
+	return r
+}
+
+// refuse remembers that an API is not offered, so that the next plan does
+// without it.
+func (e *engine) refuse(a attempt, err error) {
+	words := "Microsoft refused to provision it"
+	var failed *msclient.Error
+	if errors.As(err, &failed) && failed.Message != "" {
+		words = failed.Message
+	}
+	e.Setup.refused[a.name] = words
+	e.tell(Event{Kind: EventNote, Text: fmt.Sprintf("The %s is not offered in this tenant; its permissions are left out", a.Object)})
+}
+
+// settleOne looks whether a write that cannot be repeated safely took effect. A
+// secret that did is useless, because its value was lost: it is removed.
+func (e *engine) settleOne(ctx context.Context, a attempt) (there bool, err error) {
+	intent := state.Record{Intent: a.intent, At: e.client.Now().Add(-time.Minute), What: string(a.Kind), Object: a.Object, Path: a.path, Name: a.name}
+	refs, err := e.lookFor(ctx, intent, e.tell)
+	if err != nil {
+		return false, problem(err, fmt.Sprintf("it could not be found out whether this took effect: %s", lowerFirst(a.Describe())))
+	}
+	record := e.outcome(a.intent, refs)
+	if refs != nil && a.Kind == KindApplication {
+		e.bind(record.Refs, a.Binds, refs["app.id"], refs["app.appId"])
+	}
+	if err := e.store.Append(record); err != nil {
+		return false, problem(err, "the journal could not be written, so nothing more was sent")
+	}
+	if refs == nil || a.Kind == KindApplication {
+		return refs != nil, nil
+	}
+	e.tell(Event{Kind: EventNote, Text: "The answer with the secret was lost; the secret is removed and made again"})
+	return false, e.unit(ctx, []Change{{
+		ID: a.ID + "/lost", Step: stepAuthorize, Kind: KindSecret, Action: Remove, Object: "client secret whose value was lost",
+		Method: "POST", Path: strings.TrimSuffix(a.path, "/addPassword") + "/removePassword", Name: a.name,
+		Body: encode(map[string]string{"keyId": refs["secret.keyId"]}),
+	}})
+}
+
+// deliver sends a fresh secret to where the person asked.
+func (e *engine) deliver(attempts []attempt) error {
+	if e.secret.IsZero() || e.pending != attempts[0].intent || e.options.Deliver == nil {
+		return nil
+	}
+	if err := e.options.Deliver(e.secret); err != nil {
+		return &Problem{
+			What: "the client secret was made but could not be delivered", Retry: true, Err: err,
+			Do: err.Error() + ". Mend that and run again: the undelivered secret is then removed and a new one made.",
+		}
+	}
+	return e.SecretDelivered()
+}
+
+// errReplan means that the tenant turned out different from what was found, and
+// a plan with fewer or other changes is needed.
+var errReplan = errors.New("the plan has to be made again")
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}

@@ -1,0 +1,323 @@
+package steps
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"msbundle/catalog"
+	"msbundle/msclient"
+	"msbundle/state"
+)
+
+// reading is one GET of an inspection and what to do with its answer.
+type reading struct {
+	path string
+	take func(context.Context, *msclient.Response) error
+	// absent is called when the object is not there; nil makes that a failure.
+	absent func()
+	// denied is called when it may not be read; nil makes that a failure.
+	denied func()
+}
+
+// readAll sends a round of readings as batches.
+func (s *Setup) readAll(ctx context.Context, round []reading) error {
+	for chunk := range slices.Chunk(round, msclient.BatchSize) {
+		reqs := make([]msclient.Request, len(chunk))
+		for i, r := range chunk {
+			reqs[i].Path = r.path
+		}
+		results, err := s.graph.Batch(ctx, reqs)
+		if err != nil {
+			return err
+		}
+		for i, r := range chunk {
+			err := results[i].Err
+			var failed *msclient.Error
+			switch {
+			case err == nil:
+				err = r.take(ctx, results[i].Response)
+			case errors.As(err, &failed) && failed.Status == 404 && r.absent != nil:
+				r.absent()
+				err = nil
+			case errors.As(err, &failed) && failed.Status == 403 && r.denied != nil:
+				r.denied()
+				err = nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Inspect reads everything of the tenant the setup needs to know. It writes
+// nothing there. Writes of an earlier run whose outcome is unknown are looked
+// for first; observe hears of that, because it can take a while.
+func (s *Setup) Inspect(ctx context.Context, a state.Answers, observe func(Event)) (*Findings, error) {
+	if err := s.requireSignIn(); err != nil {
+		return nil, err
+	}
+	f, err := s.inspect(ctx, a, observe)
+	if err != nil {
+		return nil, problem(err, "the tenant could not be inspected")
+	}
+	return f, nil
+}
+
+func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event)) (*Findings, error) {
+	if observe == nil {
+		observe = func(Event) {}
+	}
+	known, err := s.settleAll(ctx, observe)
+	if err != nil {
+		return nil, err
+	}
+	f := &Findings{
+		Cloud: s.client.Cloud(), Account: s.account,
+		Resources: map[string]Resource{}, Refused: s.refused, Made: known.made,
+	}
+	if err := s.readAll(ctx, s.firstRound(a, f, known)); err != nil {
+		return nil, err
+	}
+	s.account = f.Account
+	f.At, f.Skew = s.client.Now(), s.client.Skew()
+	f.App = chooseApp(a, f, known)
+	appID := ""
+	switch {
+	case a.Registration.Kind == state.KindConnector:
+		appID = catalog.VendorConnector
+	case f.App != nil:
+		appID = f.App.AppID
+	default:
+		return f, nil
+	}
+	principal, err := s.principal(ctx, appID)
+	if err != nil {
+		return nil, err
+	}
+	if a.Registration.Kind == state.KindConnector {
+		f.Connector = principal
+		return f, nil
+	}
+	f.Principal = principal
+	s.inspectSecrets(f, known)
+	return f, s.closeOpen(f)
+}
+
+// firstRound reads everything that does not depend on another answer.
+func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []reading {
+	var ids []string
+	for _, r := range catalog.Resources() {
+		ids = append(ids, quote(r.AppID))
+	}
+	for _, l := range catalog.LookAlikes() {
+		ids = append(ids, quote(l.AppID))
+	}
+	round := []reading{
+		{path: query("/v1.0/organization", "$select", "id,displayName,verifiedDomains"), take: takePage(s, func(orgs []wireOrganization) error {
+			if len(orgs) != 1 {
+				return fmt.Errorf("the service named %d organizations instead of one", len(orgs))
+			}
+			f.Org = Organization{ID: orgs[0].ID, Name: orgs[0].DisplayName}
+			for _, d := range orgs[0].VerifiedDomains {
+				if d.IsDefault {
+					f.Org.DefaultDomain = d.Name
+				}
+			}
+			return nil
+		})},
+		{path: query("/v1.0/me", "$select", "id,userPrincipalName,userType"), take: takeOne(func(u wireUser, _ json.RawMessage) {
+			f.Account.Guest = strings.EqualFold(u.UserType, "Guest")
+		})},
+		{path: query("/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole", "$select", "id,roleTemplateId"),
+			take: takePage(s, func(roles []wireRole) error {
+				for _, r := range roles {
+					f.RoleIDs = append(f.RoleIDs, r.RoleTemplateID)
+				}
+				return nil
+			}), denied: func() {}},
+		{path: query(principals, "$filter", "appId in ("+strings.Join(ids, ",")+")", "$select", resourceFields, "$top", "999"),
+			take: takePage(s, func(list []wirePrincipal) error {
+				for _, w := range list {
+					f.Resources[w.AppID] = w.resource()
+				}
+				return nil
+			})},
+	}
+	if a.Registration.Kind == state.KindConnector {
+		return round
+	}
+	round = append(round, reading{
+		path: "/v1.0/policies/defaultAppManagementPolicy",
+		take: takeOne(func(w wireManagementPolicy, _ json.RawMessage) { f.Secrets = w.secrets(s.client.Now()) }),
+		// Without the policy the plan goes on; the service says no if it has to.
+		denied: func() {}, absent: func() {},
+	})
+	takeApp := takeOne(func(w wireApplication, raw json.RawMessage) { f.App = w.application(raw) })
+	if a.Registration.AppID != "" {
+		return append(round, reading{
+			path: query(applications+"(appId="+quote(a.Registration.AppID)+")", "$select", applicationFields),
+			take: takeApp, absent: func() {},
+		})
+	}
+	round = append(round, reading{
+		path: query(applications, "$filter", "displayName eq "+quote(a.Registration.Name), "$select", applicationFields, "$top", "999"),
+		take: func(ctx context.Context, r *msclient.Response) error {
+			var page msclient.Page[json.RawMessage]
+			if err := r.Decode(&page); err != nil {
+				return err
+			}
+			list, err := msclient.Rest(ctx, s.graph, page)
+			if err != nil {
+				return err
+			}
+			for _, raw := range list {
+				var w wireApplication
+				if err := json.Unmarshal(raw, &w); err != nil {
+					return err
+				}
+				f.SameName = append(f.SameName, w.summary())
+				if f.SameName[len(f.SameName)-1].Ours {
+					f.ours = append(f.ours, w.application(raw))
+				}
+			}
+			return nil
+		},
+	})
+	if id := known.appObject; id != "" && known.appName == a.Registration.Name {
+		round = append(round, reading{
+			path: query(applications+"/"+id, "$select", applicationFields),
+			take: takeApp, absent: func() {},
+		})
+	}
+	return round
+}
+
+// chooseApp picks the app to bring to the answers: the one named by id, the one
+// our journal made, or the one of this name that carries our tag.
+func chooseApp(a state.Answers, f *Findings, known journaled) *Application {
+	if f.App != nil {
+		return f.App
+	}
+	if a.Registration.AppID != "" || len(f.ours) == 0 {
+		return nil
+	}
+	slices.SortFunc(f.ours, func(x, y *Application) int {
+		if c := x.Created.Compare(y.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(x.ObjectID, y.ObjectID)
+	})
+	return f.ours[0]
+}
+
+// principal reads an app's service principal with its grants; nil when there is
+// none.
+func (s *Setup) principal(ctx context.Context, appID string) (*Principal, error) {
+	var p *Principal
+	err := s.readAll(ctx, []reading{{
+		path: query(principals+"(appId="+quote(appID)+")", "$select", principalFields),
+		take: takeOne(func(w wirePrincipal, _ json.RawMessage) {
+			p = &Principal{ObjectID: w.ID, AppID: w.AppID, Name: w.DisplayName, Tags: w.Tags}
+		}),
+		absent: func() {},
+	}})
+	if err != nil || p == nil {
+		return nil, err
+	}
+	return p, s.readAll(ctx, s.grantReadings(p))
+}
+
+// grantReadings read what a service principal was granted.
+func (s *Setup) grantReadings(p *Principal) []reading {
+	return []reading{
+		{path: query(principals+"/"+p.ObjectID+"/oauth2PermissionGrants", "$top", "999"), take: takePage(s, func(list []json.RawMessage) error {
+			for _, raw := range list {
+				var w wireGrant
+				if err := json.Unmarshal(raw, &w); err != nil {
+					return err
+				}
+				if w.ConsentType == "AllPrincipals" { // a grant for one person does not serve the vendor
+					p.Grants = append(p.Grants, Grant{w.ID, w.ResourceID, strings.Fields(w.Scope), raw})
+				}
+			}
+			return nil
+		})},
+		{path: query(principals+"/"+p.ObjectID+"/appRoleAssignments", "$top", "999"), take: takePage(s, func(list []wireAssignment) error {
+			for _, w := range list {
+				p.Assignments = append(p.Assignments, Assignment{w.ID, w.ResourceID, w.AppRoleID})
+			}
+			return nil
+		})},
+	}
+}
+
+// inspectSecrets finds the secrets nobody received, and those too fresh to be
+// seen.
+func (s *Setup) inspectSecrets(f *Findings, known journaled) {
+	for _, e := range known.undelivered {
+		if e.Outcome.Refs["app.id"] != f.App.ObjectID {
+			continue
+		}
+		f.Left = append(f.Left, PasswordFound{KeyID: e.Outcome.Refs["secret.keyId"], Name: e.Name})
+	}
+	for _, e := range known.delivered {
+		if e.Outcome.Refs["app.id"] == f.App.ObjectID && f.At.Sub(e.Outcome.At) < replicationHorizon {
+			f.FreshSecret = true
+		}
+	}
+}
+
+func (w wireManagementPolicy) secrets(now time.Time) SecretPolicy {
+	p := SecretPolicy{Known: true}
+	if !w.IsEnabled {
+		return p
+	}
+	for _, r := range w.Restrictions.Passwords {
+		if r.State != "enabled" || r.After.After(now) {
+			continue
+		}
+		switch r.Type {
+		case "passwordAddition", "customPasswordAddition":
+			p.Forbidden = p.Forbidden || r.Type == "passwordAddition"
+		case "passwordLifetime":
+			if d, ok := parseISODuration(r.MaxLifetime); ok && (p.MaxLifetime == 0 || d < p.MaxLifetime) {
+				p.MaxLifetime = d
+			}
+		}
+	}
+	return p
+}
+
+// takeOne decodes an answer that is one object.
+func takeOne[T any](take func(T, json.RawMessage)) func(context.Context, *msclient.Response) error {
+	return func(_ context.Context, r *msclient.Response) error {
+		var v T
+		if err := r.Decode(&v); err != nil {
+			return err
+		}
+		take(v, r.Body)
+		return nil
+	}
+}
+
+// takePage decodes an answer that is a list and follows its pages.
+func takePage[T any](s *Setup, take func([]T) error) func(context.Context, *msclient.Response) error {
+	return func(ctx context.Context, r *msclient.Response) error {
+		var page msclient.Page[T]
+		if err := r.Decode(&page); err != nil {
+			return err
+		}
+		all, err := msclient.Rest(ctx, s.graph, page)
+		if err != nil {
+			return err
+		}
+		return take(all)
+	}
+}

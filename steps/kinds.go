@@ -1,0 +1,85 @@
+package steps
+
+import (
+	"errors"
+	"strings"
+
+	"msbundle/msclient"
+)
+
+// verdict is what an answer to a write means.
+type verdict int
+
+const (
+	took      verdict = iota // it took effect
+	already                  // it was so before
+	lagging                  // what it refers to is not visible everywhere yet: try again
+	busy                     // the service is busy with the same object: try again
+	doubtful                 // it may or may not have taken effect
+	offered                  // the API is not offered to this tenant
+	forbidden                // it did not take effect and will not
+)
+
+// judge reads an answer to a change. fresh tells whether what the change refers
+// to was made in this run, so that "not found" may only mean "not yet".
+//
+// Which words mean what: https://learn.microsoft.com/graph/errors and the pages
+// of the single operations; replication shows as 404, as several kinds of 400
+// and as a misleading 403.
+func judge(c Change, err error, fresh bool) verdict {
+	if err == nil {
+		return took
+	}
+	var e *msclient.Error
+	if !errors.As(err, &e) {
+		return forbidden
+	}
+	if e.InDoubt() {
+		return doubtful
+	}
+	says := func(parts ...string) bool {
+		for _, p := range parts {
+			if strings.Contains(strings.ToLower(e.Message), strings.ToLower(p)) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case e.Throttled(), e.Code == "Directory_ConcurrencyViolation":
+		return busy
+	case e.Status == 0: // never left this machine, and repeating did not help
+		return forbidden
+	case c.Action == Remove || c.Action == Delete:
+		if e.Status == 404 || c.Kind == KindSecret && e.Status == 400 && says("no password", "not found", "does not exist", "no credential") {
+			return already
+		}
+		return forbidden
+	}
+	switch c.Kind {
+	case KindResource, KindPrincipal:
+		if e.Status == 409 && e.Code == "Request_MultipleObjectsWithSameKeyValue" {
+			return already
+		}
+	case KindGrant:
+		if (e.Status == 409 || e.Status == 400) && says("permission entry already exists") || e.Code == "Request_MultipleObjectsWithSameKeyValue" {
+			return already
+		}
+	case KindRole:
+		if e.Status == 400 && says("permission being assigned already exists") {
+			return already
+		}
+	}
+	if fresh {
+		switch {
+		case e.Status == 404,
+			e.Status == 400 && says("does not reference a valid application object", "reference-property objects", "not a valid reference update", "does not exist", "was not found"),
+			e.Status == 403 && says("backing application"):
+			return lagging
+		}
+	}
+	if c.Kind == KindResource && (e.Status == 400 || e.Status == 403 && says("backing application")) {
+		return offered
+	}
+	return forbidden
+}

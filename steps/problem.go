@@ -1,0 +1,126 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"msbundle/msclient"
+	"msbundle/state"
+)
+
+// problem turns any failure into one told to a person. what says what did not
+// happen because of it. Cancelling is passed through: it is not a failure.
+func problem(err error, what string) error {
+	var p *Problem
+	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, &p) {
+		return err
+	}
+	out := &Problem{What: what, Err: err}
+	var refused *msclient.AuthError
+	var failed *msclient.Error
+	var dir *state.DirError
+	host, unreachable := msclient.Unreachable(err)
+	switch {
+	case errors.As(err, &refused):
+		out.Do, out.Retry = adviseSignIn(refused)
+		out.RequestID, out.Raw = refused.Correlation, refused.Error()
+	case unreachable:
+		out.Do = fmt.Sprintf("%s could not be reached. Check the network and the proxy settings (HTTPS_PROXY), then try again.", host)
+		out.Retry = true
+	case errors.As(err, &failed):
+		out.Do, out.Retry = adviseGraph(failed)
+		out.RequestID, out.Raw = failed.RequestID, failed.Message
+		if failed.Code != "" {
+			out.Raw = failed.Code + ": " + failed.Message
+		}
+	case errors.As(err, &dir):
+		out.What, out.Do, out.Retry = what, strings.ToUpper(dir.Error()[:1])+dir.Error()[1:]+".", true
+	case errors.Is(err, context.DeadlineExceeded):
+		out.Do, out.Retry = "The service took too long. Try again.", true
+	default:
+		var file *state.FileError
+		if errors.As(err, &file) {
+			out.Do = err.Error()
+			break
+		}
+		out.Do, out.Retry = "Try again; the log (--log FILE) has the details.", true
+	}
+	return out
+}
+
+// adviseSignIn says what to do about a refused sign-in.
+// https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+func adviseSignIn(e *msclient.AuthError) (do string, retry bool) {
+	for _, code := range e.Codes {
+		if text, ok := signInAdvice[code]; ok {
+			return text, true
+		}
+	}
+	switch e.OAuth {
+	case "authorization_declined", "access_denied":
+		return "The sign-in was declined in the browser. Start it again and choose to continue.", true
+	case "invalid_tenant":
+		return signInAdvice[90002], true
+	case "bad_verification_code":
+		return "The code belongs to another sign-in. Start again with a new one.", true
+	}
+	return "The sign-in service refused. Start the sign-in again; if it keeps refusing, look up the code with the tenant's administrator.", true
+}
+
+var signInAdvice = map[int]string{
+	50020:  "The account belongs to another tenant. Sign in with an account of this tenant.",
+	50034:  "There is no such account in this tenant. Check the name and the tenant.",
+	50053:  "The account is locked, or the address it comes from is blocked. Wait or have it unlocked.",
+	50055:  "The password has expired. Change it, then sign in again.",
+	50057:  "The account is disabled. Have it enabled, or use another one.",
+	50059:  "The tenant could not be told from the request. Give the tenant id (--tenant).",
+	50076:  "Multifactor authentication is required. Sign in again and complete it.",
+	50079:  "The account has to register for multifactor authentication. Do that at its next sign-in in a browser, then try again.",
+	50105:  "The account is not assigned to the app that signs in. Have it assigned, or use another account.",
+	50126:  "The user name or the password is wrong. Sign in again.",
+	53000:  "The tenant wants a compliant device, and a code typed on another device cannot prove one. Leave the account out of that policy for the setup.",
+	53003:  "Conditional access blocks this sign-in, often because it blocks device codes. Leave the account out of that policy for the setup.",
+	65001:  "The permissions were not consented to. Sign in with an administrator who can consent, and accept what is asked for.",
+	65004:  "The permissions were declined in the browser. Start again and accept them.",
+	70016:  "The sign-in was not finished. Start it again.",
+	90002:  "There is no such tenant in this cloud. Check the tenant id or domain, and --cloud.",
+	90038:  "The tenant is in another national cloud. Choose it with --cloud.",
+	90094:  "An administrator has to consent. Sign in with a Global Administrator.",
+	530032: "The tenant's security policy blocks the sign-in. Ask its administrator.",
+	530035: "Security defaults block this sign-in. Sign in with multifactor authentication.",
+	700016: "The app that signs in is not known in this tenant. Check --client-id and the tenant.",
+	900432: "The tenant is in another national cloud. Choose it with --cloud.",
+	900023: "The tenant id is not one. Check it.",
+	7000218: "The app given with --client-id does not allow public client flows. Switch them on in its authentication settings, " +
+		"or leave --client-id out.",
+}
+
+// adviseGraph says what to do about a request that Graph refused.
+// https://learn.microsoft.com/graph/errors
+func adviseGraph(e *msclient.Error) (do string, retry bool) {
+	switch {
+	case e.Status == 0:
+		return "The answer was lost on the way. Try again: what was already done is found and not done twice.", true
+	case e.Status == 401:
+		return "The sign-in is not valid any more. Sign in again.", true
+	case e.Code == "Authorization_RequestDenied":
+		return "The account lacks the right for it. Sign in with a Global Administrator, or have the missing role assigned and sign in again.", false
+	case e.Code == "Directory_QuotaExceeded":
+		return "The tenant or the account has reached its number of directory objects. Delete what is not needed (also for good, under deleted items), then try again.", true
+	case e.Code == "CredentialTypeNotAllowedAsPerAppPolicy":
+		return "The tenant's app management policy forbids client secrets. Have this app exempted from it (Entra admin center, Enterprise applications, App policies), then try again.", true
+	case e.Code == "CredentialInvalidLifetimeAsPerAppPolicy":
+		return "The tenant's app management policy does not allow a secret to live this long. Look again at the tenant and plan anew.", true
+	case e.Code == "SignInAudienceNotAllowedAsPerAppPolicy":
+		return "The tenant's app management policy does not allow this audience. Choose the other one on the app registration page.", false
+	case e.Throttled():
+		return "The service is busy for this tenant and asked to wait for longer than a few minutes. Try again later.", true
+	case e.Status >= 500:
+		return "Microsoft's service failed. Try again: what was already done is found and not done twice.", true
+	case e.Status == 404:
+		return "It is not there (any more). Look at the tenant again and plan anew.", true
+	}
+	return "The service refused it. Look at the tenant again and plan anew; its own words are below.", true
+}

@@ -1,0 +1,268 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"msbundle/catalog"
+	"msbundle/msclient"
+	"msbundle/state"
+)
+
+// Options are what a Setup needs from outside.
+type Options struct {
+	Client   *msclient.Client
+	StateDir string
+	Sandbox  bool          // keep the state apart from real tenants'
+	Settle   time.Duration // how long a write of unknown outcome is looked for
+	ReadOnly bool          // sign in with reading permissions only
+	Log      *slog.Logger
+}
+
+// Setup takes one tenant through the pipeline: sign in, inspect, plan, apply,
+// verify. Its methods are called one at a time.
+type Setup struct {
+	client  *msclient.Client
+	root    string
+	cloudID string
+	settle  time.Duration
+	read    bool
+	log     *slog.Logger
+
+	account Account
+	graph   *msclient.Graph
+	store   *state.Store
+	refused map[string]string // APIs the tenant turned out not to be offered
+	pending string            // intent of a secret that was not delivered yet
+}
+
+// New makes a Setup nobody is signed in to yet.
+func New(o Options) *Setup {
+	id := o.Client.Cloud().ID
+	if o.Sandbox {
+		id = "sandbox"
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Setup{
+		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, log: o.Log,
+		refused: map[string]string{},
+	}
+}
+
+// Close gives the tenant's state up.
+func (s *Setup) Close() error {
+	if s.store == nil {
+		return nil
+	}
+	err := s.store.Close()
+	s.store = nil
+	return err
+}
+
+// Scopes are the delegated Graph permissions the sign-in asks for: only what the
+// chosen registration needs.
+func Scopes(a state.Answers, readOnly bool) []string {
+	switch {
+	case a.Registration.Kind == state.KindConnector:
+		return []string{"User.Read", "Application.Read.All", "Directory.Read.All"}
+	case readOnly:
+		return []string{"User.Read", "Application.Read.All", "Directory.Read.All", "Policy.Read.All"}
+	}
+	return []string{
+		"User.Read", "Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All",
+		"DelegatedPermissionGrant.ReadWrite.All", "Policy.Read.All",
+	}
+}
+
+// SignIn signs a person in by device code and takes the tenant's state folder
+// into possession. show is called with each code to type. An account of another
+// tenant than the answers name is refused.
+func (s *Setup) SignIn(ctx context.Context, a state.Answers, show func(DeviceCode)) (Account, error) {
+	tenant := ""
+	if a.Tenant != "" {
+		id, err := s.client.ResolveTenant(ctx, a.Tenant)
+		if err != nil {
+			return Account{}, problem(err, fmt.Sprintf("the tenant %q could not be found", a.Tenant))
+		}
+		tenant = id
+	}
+	got, err := s.client.SignInByDeviceCode(ctx, tenant, Scopes(a, s.read), func(c msclient.DeviceCode) { show(DeviceCode(c)) })
+	if err != nil {
+		return Account{}, problem(err, "nobody was signed in")
+	}
+	return s.signedIn(got, tenant)
+}
+
+// Restore takes up a session remembered earlier. It reports false when there is
+// none that serves.
+func (s *Setup) Restore(ctx context.Context, a state.Answers) (Account, bool, error) {
+	tenant := ""
+	if a.Tenant != "" {
+		id, err := s.client.ResolveTenant(ctx, a.Tenant)
+		if err != nil {
+			return Account{}, false, problem(err, fmt.Sprintf("the tenant %q could not be found", a.Tenant))
+		}
+		tenant = id
+	}
+	got, ok, err := s.client.Restore(ctx, Scopes(a, s.read))
+	if err != nil || !ok || tenant != "" && got.TenantID != tenant {
+		return Account{}, false, nil // a session that does not serve is not an error: sign in again
+	}
+	account, err := s.signedIn(got, tenant)
+	return account, err == nil, err
+}
+
+func (s *Setup) signedIn(got msclient.Account, tenant string) (Account, error) {
+	account := Account{Username: got.Username, ObjectID: got.ObjectID, TenantID: got.TenantID, MFA: got.MFA}
+	if tenant != "" && !strings.EqualFold(got.TenantID, tenant) {
+		return account, &Problem{
+			What: fmt.Sprintf("%s belongs to tenant %s, not to the chosen one (%s)", got.Username, got.TenantID, tenant),
+			Do:   "Sign in with an account of the chosen tenant, or change the tenant on the app registration page.", Retry: true,
+		}
+	}
+	if err := s.Close(); err != nil { // of an account signed in before
+		return account, problem(err, "the state folder could not be closed")
+	}
+	store, err := state.Open(s.root, state.Identity{Cloud: s.cloudID, Tenant: got.TenantID})
+	if err != nil {
+		return account, problem(err, "the state folder cannot be used, so nothing was written to the tenant")
+	}
+	s.account, s.store, s.graph = account, store, s.client.Graph(got.TenantID)
+	s.refused = map[string]string{}
+	return account, nil
+}
+
+// draftFile keeps the answers of a setup whose tenant is not known yet.
+const draftFile = "draft.yaml"
+
+// Save writes the answers: beside the tenant's journal once somebody signed in,
+// as a draft before.
+func (s *Setup) Save(a state.Answers) (string, error) {
+	if s.store != nil {
+		path, err := s.store.SaveAnswers(a)
+		if err != nil {
+			return path, problem(err, "the answers could not be saved")
+		}
+		return path, nil
+	}
+	path := filepath.Join(s.root, s.cloudID, draftFile)
+	if err := state.WriteFile(path, a.Encode()); err != nil {
+		return path, problem(err, "the answers could not be saved")
+	}
+	return path, nil
+}
+
+// Unfinished lists the setups that were begun and not brought to their end, the
+// newest first.
+func (s *Setup) Unfinished() ([]Unfinished, error) {
+	var out []Unfinished
+	for _, t := range state.Tenants(s.root, s.cloudID) {
+		if u, open := unfinished(t); open && t.Answers != "" {
+			out = append(out, u)
+		}
+	}
+	slices.SortFunc(out, func(a, b Unfinished) int { return b.When.Compare(a.When) })
+	return out, nil
+}
+
+func unfinished(t state.Tenant) (Unfinished, bool) {
+	u := Unfinished{TenantID: t.Tenant, Name: t.TenantName, File: t.Answers}
+	records := t.Records
+	for i, r := range slices.Backward(records) {
+		if r.Kind == state.RecordFinished {
+			records = records[i+1:]
+			break
+		}
+	}
+	open, done := 0, 0
+	for _, e := range state.Entries(records) {
+		if u.When.Before(e.At) {
+			u.When = e.At
+		}
+		if e.Open() {
+			open++
+		} else if e.Outcome.Kind == state.RecordReceipt {
+			done++
+		}
+	}
+	undelivered := len(undeliveredSecrets(state.Entries(t.Records)))
+	switch {
+	case open > 0:
+		u.Left = fmt.Sprintf("%s done, %d to be looked at", plural(done, "write"), open)
+	case done > 0:
+		u.Left = fmt.Sprintf("%s done, not proven yet", plural(done, "write"))
+	case undelivered > 0:
+		u.Left = "a client secret nobody received"
+		u.When = records[len(records)-1].At
+	default:
+		return u, false
+	}
+	return u, true
+}
+
+// Resume loads the answers of an unfinished setup.
+func (s *Setup) Resume(u Unfinished) (state.Answers, error) {
+	a, err := state.LoadAnswers(u.File)
+	if err != nil {
+		return a, problem(err, "the answers of this setup cannot be read")
+	}
+	if a.Tenant == "" {
+		a.Tenant = u.TenantID
+	}
+	return a, nil
+}
+
+// SecretDelivered records that the person has received the client secret of the
+// last apply.
+func (s *Setup) SecretDelivered() error {
+	if s.pending == "" || s.store == nil {
+		return nil
+	}
+	if err := s.store.Append(state.Record{Kind: state.RecordDelivered, At: s.client.Now(), Intent: s.pending}); err != nil {
+		return problem(err, "it could not be recorded that the secret was delivered, so the next run will replace it")
+	}
+	s.pending = ""
+	return nil
+}
+
+// Account tells who is signed in.
+func (s *Setup) Account() Account { return s.account }
+
+// requireSignIn guards the methods that need a tenant.
+func (s *Setup) requireSignIn() error {
+	if s.store == nil {
+		return &Problem{What: "nobody is signed in", Do: "Sign in first.", Retry: true, Err: errors.New("no session")}
+	}
+	return nil
+}
+
+// undeliveredSecrets are the secrets a journal made and nobody received.
+func undeliveredSecrets(entries []state.Entry) []state.Entry {
+	removed := map[string]bool{}
+	for _, e := range entries {
+		if e.What == string(KindSecret) && e.Action == string(Remove) && e.Outcome.Kind == state.RecordReceipt {
+			removed[e.Name] = true
+		}
+	}
+	var out []state.Entry
+	for _, e := range entries {
+		if e.What == string(KindSecret) && e.Action == string(Create) && e.Outcome.Kind == state.RecordReceipt &&
+			!e.Delivered && !removed[e.Name] {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// portalURL is where the portal shows an enterprise application.
+func portalURL(cloud catalog.Cloud, principalID, appID string) string {
+	return fmt.Sprintf("https://%s/#view/Microsoft_AAD_IAM/ManagedAppMenuBlade/~/Overview/objectId/%s/appId/%s", cloud.Portal, principalID, appID)
+}

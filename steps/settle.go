@@ -1,0 +1,260 @@
+package steps
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"msbundle/msclient"
+	"msbundle/state"
+)
+
+// replicationHorizon is how long after a write reads may still miss it.
+const replicationHorizon = 10 * time.Minute
+
+// clockTolerance is how far the journal's time and the tenant's may differ.
+const clockTolerance = 5 * time.Minute
+
+// journaled is what our journal knows of the tenant.
+type journaled struct {
+	appObject   string // object id of the app we made last
+	appName     string
+	made        map[string]bool
+	undelivered []state.Entry // secrets that nobody received
+	delivered   []state.Entry
+}
+
+// settleAll finds out what became of the writes an earlier run left without an
+// answer, and waits until what it made is visible: one read that misses an
+// object proves nothing, because replicas lag.
+func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, error) {
+	for _, e := range s.store.Entries() {
+		if !e.Open() || !singular(Kind(e.What), Action(e.Action)) {
+			continue
+		}
+		refs, err := s.lookFor(ctx, e.Record, observe)
+		if err != nil {
+			return journaled{}, err
+		}
+		if err := s.store.Append(s.outcome(e.Intent, refs)); err != nil {
+			return journaled{}, err
+		}
+	}
+	k := journaled{made: map[string]bool{}}
+	entries := s.store.Entries()
+	for _, e := range entries {
+		if e.Outcome.Kind != state.RecordReceipt {
+			continue
+		}
+		k.learn(e)
+		created := e.Action == string(Create) && (e.What == string(KindApplication) || e.What == string(KindPrincipal))
+		if created && s.client.Now().Sub(e.Outcome.At) < replicationHorizon {
+			if err := s.awaitVisible(ctx, e, observe); err != nil {
+				return k, err
+			}
+		}
+	}
+	k.undelivered = undeliveredSecrets(entries)
+	for _, e := range entries {
+		if e.What == string(KindSecret) && e.Action == string(Create) && e.Delivered {
+			k.delivered = append(k.delivered, e)
+		}
+	}
+	return k, nil
+}
+
+// singular tells whether repeating a write would make a second object. All other
+// writes are refused by the service, or change nothing, when repeated.
+func singular(k Kind, a Action) bool {
+	return a == Create && (k == KindApplication || k == KindSecret)
+}
+
+// outcome is the record that settles an intent.
+func (s *Setup) outcome(intent string, refs map[string]string) state.Record {
+	r := state.Record{Kind: state.RecordAbsent, At: s.client.Now(), Intent: intent}
+	if refs != nil {
+		r.Kind, r.Refs, r.Text = state.RecordReceipt, refs, "found by looking"
+	}
+	return r
+}
+
+// lookFor looks for the object a write of unknown outcome may have made, until it
+// shows up or the settling time has passed with several looks. The result is nil
+// when it is not there.
+func (s *Setup) lookFor(ctx context.Context, intent state.Record, observe func(Event)) (map[string]string, error) {
+	var refs map[string]string
+	_, err := msclient.Until(ctx, s.settling(intent.Object, observe), func(ctx context.Context) (bool, error) {
+		var err error
+		switch Kind(intent.What) {
+		case KindApplication:
+			refs, err = s.lookForApp(ctx, intent)
+		case KindSecret:
+			refs, err = s.lookForSecret(ctx, intent)
+		}
+		return refs != nil, err
+	})
+	return refs, err
+}
+
+// settling is the patience with which something of unknown fate is looked for.
+func (s *Setup) settling(object string, observe func(Event)) msclient.Patience {
+	first := min(s.settle/8, 2*time.Second)
+	return msclient.Patience{
+		Good: 1, First: first, Max: max(first, s.settle/3), Limit: s.settle,
+		Waiting: func(since time.Time, next time.Duration) {
+			observe(Event{Kind: EventWaiting, At: time.Now(), Text: "Looking for " + object, Wait: &Wait{
+				For:   "to see whether an earlier write of " + object + " took effect",
+				Usual: "a few seconds; it counts as absent after " + s.settle.String(),
+				Since: since, Next: next, Then: "it is taken up if it is there, and made if it is not",
+			}})
+		},
+	}
+}
+
+func (s *Setup) lookForApp(ctx context.Context, intent state.Record) (map[string]string, error) {
+	mine := map[string]bool{} // apps the journal already accounts for
+	for _, e := range s.store.Entries() {
+		mine[e.Outcome.Refs["app.id"]] = true
+	}
+	path := query(applications, "$filter", "displayName eq "+quote(intent.Name), "$select", "id,appId,displayName,createdDateTime,tags", "$top", "999")
+	for w, err := range msclient.List[wireApplication](ctx, s.graph, path) {
+		if err != nil {
+			return nil, err
+		}
+		if w.summary().Ours && !mine[w.ID] && w.Created.After(intent.At.Add(-clockTolerance)) {
+			return map[string]string{"app.id": w.ID, "app.appId": w.AppID}, nil
+		}
+	}
+	return nil, nil
+}
+
+func (s *Setup) lookForSecret(ctx context.Context, intent state.Record) (map[string]string, error) {
+	path := strings.TrimSuffix(intent.Path, "/addPassword")
+	w, err := msclient.Get[wireApplication](ctx, s.graph, query(path, "$select", "id,passwordCredentials"))
+	var failed *msclient.Error
+	if errors.As(err, &failed) && failed.Status == 404 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range w.Passwords {
+		if p.DisplayName == intent.Name {
+			return map[string]string{"secret.keyId": p.KeyID, "app.id": w.ID}, nil
+		}
+	}
+	return nil, nil
+}
+
+// awaitVisible waits until an object made a moment ago can be read. When it
+// cannot be within the settling time, somebody has deleted it.
+func (s *Setup) awaitVisible(ctx context.Context, e state.Entry, observe func(Event)) error {
+	path := applications + "/" + e.Outcome.Refs["app.id"]
+	if e.What == string(KindPrincipal) {
+		path = principals + "/" + e.Outcome.Refs["sp.id"]
+	}
+	_, err := msclient.Until(ctx, s.settling(e.Object, observe), func(ctx context.Context) (bool, error) {
+		_, err := s.graph.Do(ctx, msclient.Request{Path: query(path, "$select", "id")})
+		var failed *msclient.Error
+		if errors.As(err, &failed) && failed.Status == 404 {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	return err
+}
+
+// learn takes up what a write that took effect tells of the tenant.
+func (k *journaled) learn(e state.Entry) {
+	on := e.Action != string(Remove) && e.Action != string(Delete)
+	switch Kind(e.What) {
+	case KindApplication:
+		if e.Action == string(Create) {
+			k.appObject, k.appName = e.Outcome.Refs["app.id"], e.Name
+		}
+		var body struct {
+			Required []RequiredAccess `json:"requiredResourceAccess"`
+		}
+		_ = json.Unmarshal(e.Body, &body)
+		had := map[string]bool{}
+		var before struct {
+			Required []RequiredAccess `json:"requiredResourceAccess"`
+		}
+		_ = json.Unmarshal(e.Before, &before)
+		for _, r := range before.Required {
+			for _, a := range r.Access {
+				had[madeListed(r.ResourceAppID, a)] = true
+			}
+		}
+		for _, r := range body.Required {
+			for _, a := range r.Access {
+				if key := madeListed(r.ResourceAppID, a); !had[key] {
+					k.made[key] = true
+				}
+			}
+		}
+	case KindRole:
+		k.made[madeRole(e.Name)] = on
+	case KindGrant:
+		if e.Method == "DELETE" {
+			return
+		}
+		var body, before struct {
+			Scope string `json:"scope"`
+		}
+		_ = json.Unmarshal(e.Body, &body)
+		_ = json.Unmarshal(e.Before, &before)
+		had := strings.Fields(before.Scope)
+		for _, scope := range strings.Fields(body.Scope) {
+			if !containsFold(had, scope) {
+				k.made[madeScope(e.Name, scope)] = true
+			}
+		}
+	}
+}
+
+// closeOpen records, of the writes left without an answer that are harmless to
+// repeat, those whose effect the inspection has seen.
+func (s *Setup) closeOpen(f *Findings) error {
+	if f.Principal == nil {
+		return nil
+	}
+	var records []state.Record
+	for _, e := range s.store.Entries() {
+		if !e.Open() {
+			continue
+		}
+		var refs map[string]string
+		switch Kind(e.What) {
+		case KindResource:
+			if r, ok := f.Resources[e.Name]; ok {
+				refs = map[string]string{refResource + e.Name + ".id": r.ObjectID}
+			}
+		case KindPrincipal:
+			if f.Principal.AppID == e.Name {
+				refs = map[string]string{"sp.id": f.Principal.ObjectID}
+			}
+		case KindRole:
+			for _, a := range f.Principal.Assignments {
+				if a.RoleID == e.Name && e.Action == string(Add) {
+					refs = map[string]string{"id": a.ID}
+				}
+			}
+		case KindGrant:
+			for _, g := range f.Principal.Grants {
+				if g.ResourceID == f.Resources[e.Name].ObjectID && e.Action == string(Add) {
+					refs = map[string]string{"id": g.ID}
+				}
+			}
+		}
+		if refs != nil {
+			records = append(records, s.outcome(e.Intent, refs))
+		}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	return s.store.Append(records...)
+}

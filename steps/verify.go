@@ -1,0 +1,227 @@
+package steps
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"msbundle/catalog"
+	"msbundle/msclient"
+	"msbundle/state"
+)
+
+// errNothing means that there is no connector to verify yet.
+var errNothing = errors.New("nothing to verify")
+
+// verify reads the result back until it was right several times in a row, and
+// keeps the evidence.
+func (e *engine) verify(ctx context.Context) (*Result, error) {
+	appID, err := e.appToVerify()
+	if err != nil {
+		return e.result(nil, nil), e.waitForVendor()
+	}
+	var app *Application
+	var principal *Principal
+	var requests []string
+	missing := ""
+	good, err := msclient.Until(ctx, msclient.Patience{
+		Good: proofReads, First: firstBackoff, Max: longestWait, Limit: e.proofLimit(),
+		Seen: func(n int) { e.tell(Event{Kind: EventProof, Proof: n, Of: proofReads, Text: "Read back"}) },
+		Waiting: func(since time.Time, next time.Duration) {
+			e.tell(Event{Kind: EventWaiting, Text: "Reading back", Wait: &Wait{
+				For: "everything to show in every read (" + missing + ")", Usual: replicaUsual, Since: since, Next: next,
+				Then: fmt.Sprintf("it is read again, until it was right %d times in a row", proofReads),
+			}})
+		},
+	}, func(ctx context.Context) (bool, error) {
+		var ids []string
+		var err error
+		if app, principal, ids, err = e.readBack(ctx, appID); err != nil {
+			return false, err
+		}
+		missing = e.lacking(app, principal)
+		if missing == "" {
+			requests = append(requests, ids...)
+		} else {
+			requests = nil
+		}
+		return missing == "", nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := e.result(app, principal)
+	r.Proof = Proof{At: e.client.Now(), RequestIDs: requests}
+	if good {
+		r.Proof.Reads = proofReads
+	}
+	if err := e.keep(good, missing, requests); err != nil {
+		return nil, err
+	}
+	if !good && e.plan.Answers.Registration.Kind == state.KindOwned {
+		return r, &Problem{
+			What: "not everything could be read back: " + missing,
+			Do:   "Microsoft may need more time. Run it again in a few minutes: what is there is kept, what is missing is planned.", Retry: true,
+		}
+	}
+	return r, nil
+}
+
+// proofLimit is how long to go on reading back. What a person did elsewhere is
+// looked at, not waited for.
+func (e *engine) proofLimit() time.Duration {
+	if e.plan.Answers.Registration.Kind == state.KindConnector {
+		return 0
+	}
+	return proofLimit
+}
+
+func (e *engine) appToVerify() (string, error) {
+	f := e.plan.findings
+	switch {
+	case e.plan.Answers.Registration.Kind == state.KindConnector:
+		if f.Connector == nil {
+			return "", errNothing
+		}
+		return catalog.VendorConnector, nil
+	case f.App != nil:
+		return f.App.AppID, nil
+	}
+	return e.refs["app.appId"], nil
+}
+
+// waitForVendor says what has to happen elsewhere before there is a connector.
+func (e *engine) waitForVendor() error {
+	return &Waiting{Problem{
+		What: fmt.Sprintf("the enterprise application %s (%s) is not in this tenant yet", catalog.VendorConnectorName, catalog.VendorConnector),
+		Do: "In Rewst open Marketplace, Integrations, Microsoft Cloud Bundle, choose the connector and press Authorize. " +
+			"Then look again; Microsoft may take up to 48 hours to show all permissions.", Retry: true,
+	}}
+}
+
+// Waiting is a Problem that somebody else has to solve.
+type Waiting struct{ Problem }
+
+func (w *Waiting) Error() string { return w.Problem.Error() }
+
+// Unwrap gives the Problem to be shown.
+func (w *Waiting) Unwrap() error { return &w.Problem }
+
+// readBack reads the app, its service principal and what that was granted in one
+// batch.
+func (e *engine) readBack(ctx context.Context, appID string) (*Application, *Principal, []string, error) {
+	var app *Application
+	principal := &Principal{ObjectID: e.principalID()}
+	visible := false
+	var ids []string
+	remember := func(take func(context.Context, *msclient.Response) error) func(context.Context, *msclient.Response) error {
+		return func(ctx context.Context, r *msclient.Response) error {
+			if !slices.Contains(ids, r.RequestID) {
+				ids = append(ids, r.RequestID)
+			}
+			return take(ctx, r)
+		}
+	}
+	round := []reading{{
+		path: query(principals+"(appId="+quote(appID)+")", "$select", principalFields),
+		take: remember(takeOne(func(w wirePrincipal, _ json.RawMessage) {
+			visible = w.ID == principal.ObjectID
+			principal.AppID, principal.Name, principal.Tags = w.AppID, w.DisplayName, w.Tags
+		})),
+		absent: func() {},
+	}}
+	if e.plan.Answers.Registration.Kind == state.KindOwned {
+		round = append(round, reading{
+			path:   query(applications+"(appId="+quote(appID)+")", "$select", applicationFields),
+			take:   remember(takeOne(func(w wireApplication, raw json.RawMessage) { app = w.application(raw) })),
+			absent: func() {},
+		})
+	}
+	for _, r := range e.grantReadings(principal) {
+		r.take, r.absent = remember(r.take), func() {}
+		round = append(round, r)
+	}
+	if err := e.readAll(ctx, round); err != nil {
+		return nil, nil, nil, err
+	}
+	if !visible {
+		principal = nil
+	}
+	return app, principal, ids, nil
+}
+
+func (e *engine) principalID() string {
+	f := e.plan.findings
+	switch {
+	case f.Connector != nil:
+		return f.Connector.ObjectID
+	case f.Principal != nil:
+		return f.Principal.ObjectID
+	}
+	return e.refs[refPrincipal+".id"]
+}
+
+// lacking names the first thing that is not as it should be; empty when all is.
+func (e *engine) lacking(app *Application, principal *Principal) string {
+	d := e.plan.want
+	if d.answers.Registration.Kind == state.KindOwned {
+		switch {
+		case app == nil:
+			return "the app registration is not visible"
+		case !slices.Contains(app.RedirectURIs, d.redirect):
+			return "the redirect URI is missing"
+		case !app.IDTokens:
+			return "ID tokens are off"
+		case !covers(app.Audience, d.audience):
+			return "the audience is " + audienceWords(app.Audience)
+		}
+		if want := d.required(app.Required, func(string, ResourceAccess) bool { return true }); !sameRequired(want, app.Required) {
+			return "the registration does not list every permission"
+		}
+		if key := e.refs["secret.keyId"]; key != "" && !slices.ContainsFunc(app.Passwords, func(p PasswordFound) bool { return p.KeyID == key }) {
+			return "the new client secret is not visible"
+		}
+	}
+	if principal == nil {
+		return "the enterprise application is not visible"
+	}
+	count := 0
+	for _, resource := range d.resources {
+		for _, w := range d.permissions[resource] {
+			if !e.granted(principal, resource, w) {
+				count++
+			}
+		}
+	}
+	if count > 0 {
+		return plural(count, "permission") + " missing"
+	}
+	return ""
+}
+
+// covers tells whether an audience lets in everybody another would.
+func covers(have, want string) bool {
+	return have == want || have == audienceMulti && want == "AzureADMyOrg" || have == "AzureADandPersonalMicrosoftAccount"
+}
+
+// keep makes the evidence durable and, when everything was right, records that
+// the stage is finished.
+func (e *engine) keep(good bool, missing string, requests []string) error {
+	ev := state.Evidence{At: e.client.Now(), What: "owned app and its permissions", Good: good, Text: missing, RequestIDs: requests}
+	if e.plan.Answers.Registration.Kind == state.KindConnector {
+		ev.What = "the vendor's connector and its permissions"
+	}
+	if err := e.store.AddEvidence(ev); err != nil {
+		return problem(err, "the evidence could not be kept")
+	}
+	if _, err := e.Save(e.plan.Answers); err != nil {
+		return err
+	}
+	if !good {
+		return nil
+	}
+	return problem(e.store.Append(state.Record{Kind: state.RecordFinished, At: ev.At}), "the journal could not be written")
+}
