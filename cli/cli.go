@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// Exit codes. They are part of the public surface.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitChanges     = 3
+	exitNoSignIn    = 4
+	exitWaiting     = 8
+	exitInterrupted = 130
+)
+
+// Streams are where a run reads from and writes to. stdout is data, stderr is
+// for people.
+type Streams struct {
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer
+}
+
+// exitError carries an exit code with what to tell the person; err is nil when
+// everything was said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// Run carries out one command line and returns the exit code.
+func Run(ctx context.Context, io Streams, args []string) int {
+	return run(ctx, io, args, os.LookupEnv)
+}
+
+func run(ctx context.Context, io Streams, args []string, env func(string) (string, bool)) int {
+	a := &app{Streams: io, env: env}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(io.In)
+	root.SetOut(io.Out)
+	root.SetErr(io.Err)
+	err := root.ExecuteContext(ctx)
+	a.close()
+	return a.finish(ctx, err)
+}
+
+// finish tells the person what went wrong and picks the exit code.
+func (a *app) finish(ctx context.Context, err error) int {
+	var exit *exitError
+	code := exitFailed
+	switch {
+	case err == nil:
+		return exitDone
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(a.Err, "msbundle: interrupted; run it again to go on where it stopped")
+		return exitInterrupted
+	case errors.As(err, &exit):
+		code = exit.code
+		if exit.err == nil {
+			return code
+		}
+		err = exit.err
+	}
+	a.explain(err)
+	return code
+}
+
+// explain prints an error so that it says what to do.
+func (a *app) explain(err error) {
+	var p *steps.Problem
+	if !errors.As(err, &p) {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(a.Err, "msbundle: %s\n", plain(strings.TrimSpace(line)))
+		}
+		return
+	}
+	fmt.Fprintf(a.Err, "msbundle: %s\n", plain(p.What))
+	for _, extra := range []struct{ label, text string }{{"what to do", p.Do}, {"the service's words", p.Raw}, {"request id", p.RequestID}} {
+		if extra.text != "" {
+			fmt.Fprintf(a.Err, "  %s: %s\n", extra.label, plain(extra.text))
+		}
+	}
+}
+
+// app is one run of the program.
+type app struct {
+	Streams
+	env   func(string) (string, bool)
+	flags flags
+
+	closers []func()
+}
+
+func (a *app) onClose(f func()) { a.closers = append(a.closers, f) }
+
+func (a *app) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		a.closers[i]()
+	}
+	a.closers = nil
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "msbundle",
+		Short: "Connect Rewst to a Microsoft cloud, and prove it",
+		Long: "msbundle makes the app registration Rewst needs, grants its permissions and proves the result by\n" +
+			"reading it back. Without a command it opens the wizard. Try it without risk: msbundle --sandbox",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return a.prepare(cmd)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.wizard(cmd.Context()) },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
+	a.flags.register(root.PersistentFlags())
+	root.AddCommand(a.planCommand(), a.applyCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.sandboxCommand(), a.completionCommand())
+	for _, c := range append(root.Commands(), root) {
+		args := c.Args
+		c.Args = func(cmd *cobra.Command, list []string) error {
+			if args == nil {
+				return nil
+			}
+			if err := args(cmd, list); err != nil {
+				return &exitError{exitUsage, err}
+			}
+			return nil
+		}
+	}
+	return root
+}
+
+// prepare fills flags from the environment and checks them.
+func (a *app) prepare(cmd *cobra.Command) error {
+	var bad error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		name := "MSBUNDLE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := a.env(name)
+		if !ok || f.Changed || f.Name == "help" || bad != nil {
+			return
+		}
+		if err := cmd.Flags().Set(f.Name, value); err != nil {
+			bad = usage("%s: %w", name, err)
+		}
+	})
+	if bad != nil {
+		return bad
+	}
+	if v, ok := a.env("CI"); ok && v != "" && v != "false" {
+		a.flags.noInput = true
+	}
+	return a.flags.check()
+}
+
+// answers loads and checks a setup file.
+func (a *app) answers(path string) (state.Answers, error) {
+	if path == "" {
+		return state.Answers{}, usage("-f: name the setup file, for example -f setup.yaml; the wizard writes one")
+	}
+	answers, err := state.LoadAnswers(path)
+	if err != nil {
+		return answers, &exitError{exitUsage, err}
+	}
+	if a.flags.tenant != "" {
+		answers.Tenant = a.flags.tenant
+	}
+	if bad := steps.CheckAnswers(answers); len(bad) > 0 {
+		errs := make([]error, len(bad))
+		for i, b := range bad {
+			errs[i] = &state.FileError{File: path, Key: b.Key, Text: b.Text}
+		}
+		return answers, &exitError{exitUsage, errors.Join(errs...)}
+	}
+	return answers, nil
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/adrg/xdg"
+	"github.com/spf13/pflag"
+
+	"msbundle/catalog"
+	"msbundle/sandbox"
+	"msbundle/state"
+)
+
+// inProcess is what --sandbox means without a URL.
+const inProcess = "in-process"
+
+// flags are those every command takes.
+type flags struct {
+	sandbox    string
+	cloudID    string
+	tenant     string
+	clientID   string
+	stateDir   string
+	auth       string
+	noBrowser  bool
+	noInput    bool
+	json       bool
+	accessible bool
+	color      string
+	logFile    string
+	settle     time.Duration
+
+	rehearsal rehearsal
+	cloud     catalog.Cloud
+}
+
+// rehearsal shapes the simulated cloud, in this process or as a server.
+type rehearsal struct {
+	scenario  string
+	customers int
+	seed      int64
+	latency   time.Duration
+	interval  time.Duration
+	approve   string
+	delays    string
+	faults    string
+	canary    string
+}
+
+func (f *flags) register(p *pflag.FlagSet) {
+	p.StringVar(&f.sandbox, "sandbox", "", "use a simulated Microsoft cloud: in this process, or =URL of a running 'msbundle sandbox'")
+	p.Lookup("sandbox").NoOptDefVal = inProcess
+	p.StringVar(&f.cloudID, "cloud", "global", "Microsoft cloud: global, usgov, usgovdod or china")
+	p.StringVar(&f.tenant, "tenant", "", "tenant id or domain; default: the tenant of whoever signs in")
+	p.StringVar(&f.clientID, "client-id", "", "public client of your own to sign in with; default: Microsoft Graph Command Line Tools")
+	p.StringVar(&f.stateDir, "state-dir", "", "where answers, journal and evidence are kept; default: "+defaultStateDir())
+	p.StringVar(&f.auth, "auth", "device", "how to sign in: device (a code typed on any device)")
+	p.BoolVar(&f.noBrowser, "no-browser", false, "never open a browser")
+	p.BoolVar(&f.noInput, "no-input", false, "never ask; a missing value is an error")
+	p.BoolVar(&f.json, "json", false, "one JSON document on stdout, JSON lines of progress on stderr")
+	p.BoolVar(&f.accessible, "accessible", false, "plain lines only; the commands are, the wizard is not")
+	p.StringVar(&f.color, "color", "auto", "colours: auto or never")
+	p.StringVar(&f.logFile, "log", "", "write a log to this file")
+	p.DurationVar(&f.settle, "settle", time.Minute, "how long a write of unknown outcome is looked for before it is repeated")
+
+	p.StringVar(&f.rehearsal.scenario, "scenario", "", "sandbox: what the simulated tenant is like; 'msbundle sandbox --help' lists them")
+	p.IntVar(&f.rehearsal.customers, "customers", 0, "sandbox: number of customer tenants")
+	p.Int64Var(&f.rehearsal.seed, "seed", 1, "sandbox: decides ids, delays and which replica answers")
+	p.DurationVar(&f.rehearsal.latency, "latency", 0, "sandbox: added to every request")
+	p.DurationVar(&f.rehearsal.interval, "interval", 5*time.Second, "sandbox: polling interval of device codes")
+	p.StringVar(&f.rehearsal.approve, "approve", "auto", "sandbox: who answers a device code: now, auto or manual")
+	p.StringVar(&f.rehearsal.delays, "delays", "none", "sandbox: none, or realistic replication")
+	p.StringVar(&f.rehearsal.faults, "faults", "", "sandbox: file with faults as JSON")
+	p.StringVar(&f.rehearsal.canary, "canary", "", "sandbox: word that is part of every secret and token")
+	for _, name := range rehearsalFlags {
+		p.Lookup(name).Hidden = true
+	}
+}
+
+var rehearsalFlags = []string{"scenario", "customers", "seed", "latency", "interval", "approve", "delays", "faults", "canary"}
+
+func defaultStateDir() string { return filepath.Join(xdg.StateHome, "msbundle") }
+
+func (f *flags) check() error {
+	var ok bool
+	if f.cloud, ok = catalog.CloudByID(f.cloudID); !ok {
+		return usage("--cloud: %q is not known; use global, usgov, usgovdod or china", f.cloudID)
+	}
+	if text := state.CheckTenant(f.tenant); text != "" {
+		return usage("--tenant: %s", text)
+	}
+	if f.clientID != "" && !state.IsGUID(f.clientID) {
+		return usage("--client-id: this is not an application (client) id")
+	}
+	if f.auth != "device" {
+		return usage("--auth: %q is not available; use device", f.auth)
+	}
+	if f.color != "auto" && f.color != "never" {
+		return usage("--color: %q is not known; use auto or never", f.color)
+	}
+	if f.settle < 0 {
+		return usage("--settle: a time cannot be negative")
+	}
+	return nil
+}
+
+func (r rehearsal) options() (sandbox.Options, error) {
+	o := sandbox.Options{
+		Scenario: r.scenario, Customers: r.customers, Seed: r.seed, Latency: r.latency,
+		Interval: r.interval, Approve: r.approve, Delays: r.delays, Canary: r.canary,
+	}
+	if r.faults != "" {
+		data, err := os.ReadFile(r.faults)
+		if err != nil {
+			return o, usage("--faults: %w", err)
+		}
+		if o.Faults, err = sandbox.ParseFaults(data); err != nil {
+			return o, usage("--faults: %s: %w", r.faults, err)
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"msbundle/steps"
+)
+
+// plain makes text from outside harmless for a terminal: control characters and
+// marks that turn the direction of writing show as what they are.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+func (a *app) printJSON(doc any) error {
+	enc := json.NewEncoder(a.Out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(doc)
+}
+
+// progress writes one JSON line to stderr.
+func (a *app) progress(v map[string]any) {
+	enc := json.NewEncoder(a.Err)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // nothing to be done when nobody listens
+}
+
+func (a *app) remark(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if a.flags.json {
+		a.progress(map[string]any{"event": "note", "text": text})
+		return
+	}
+	fmt.Fprintln(a.Err, plain(text))
+}
+
+// watch tells the progress of an apply line by line.
+func (a *app) watch() func(steps.Event) {
+	lastWait := ""
+	return func(e steps.Event) {
+		if a.flags.json {
+			a.progress(eventDocument(e))
+			return
+		}
+		switch e.Kind {
+		case steps.EventStarted:
+			more := ""
+			if n := len(e.Changes); n > 1 {
+				more = fmt.Sprintf(" and %d more", n-1)
+			}
+			fmt.Fprintf(a.Err, "- %s%s\n", plain(e.Text), more)
+		case steps.EventWaiting:
+			if e.Wait.For == lastWait {
+				return
+			}
+			lastWait = e.Wait.For
+			fmt.Fprintf(a.Err, "  waiting for %s (usually %s); then %s\n", plain(e.Wait.For), e.Wait.Usual, e.Wait.Then)
+		case steps.EventProof:
+			fmt.Fprintf(a.Err, "- Read back and right: %d of %d\n", e.Proof, e.Of)
+		case steps.EventNote:
+			fmt.Fprintf(a.Err, "  %s\n", plain(e.Text))
+		}
+	}
+}
+
+var eventNames = map[steps.EventKind]string{
+	steps.EventStarted: "started", steps.EventDone: "done", steps.EventWaiting: "waiting", steps.EventProof: "proof",
+	steps.EventPaused: "paused", steps.EventResumed: "resumed", steps.EventNote: "note",
+}
+
+func eventDocument(e steps.Event) map[string]any {
+	doc := map[string]any{"event": eventNames[e.Kind], "at": e.At.UTC().Format(time.RFC3339)}
+	if len(e.Changes) > 0 {
+		doc["changes"] = e.Changes
+	}
+	if e.Text != "" {
+		doc["text"] = e.Text
+	}
+	if e.Wait != nil {
+		doc["for"], doc["usual"], doc["then"] = e.Wait.For, e.Wait.Usual, e.Wait.Then
+	}
+	if e.Of > 0 {
+		doc["good"], doc["of"] = e.Proof, e.Of
+	}
+	return doc
+}
+
+func printPlan(w io.Writer, p steps.Plan) {
+	fmt.Fprintf(w, "Tenant %s (%s), signed in as %s\n", plain(p.TenantName), p.Tenant, plain(p.Account))
+	if p.Empty() {
+		fmt.Fprintln(w, "\nNothing to change.")
+	}
+	for _, g := range p.Groups() {
+		fmt.Fprintf(w, "\n%s (%d)\n", g.Title, len(g.Changes))
+		for _, c := range g.Changes {
+			back := "reversible"
+			if !c.Reversible {
+				back = "not reversible"
+			}
+			fmt.Fprintf(w, "  %s\n      %s %s · risk %s · %s\n", plain(c.Describe()), c.Method, plain(c.Path), c.Risk, back)
+		}
+	}
+	if len(p.Offers) > 0 {
+		fmt.Fprintln(w, "\nOffers (take one with --take ID)")
+		for _, o := range p.Offers {
+			mark := " "
+			if o.Ticked {
+				mark = "x"
+			}
+			fmt.Fprintf(w, "  [%s] %s: %s\n      %s\n", mark, o.ID, plain(o.Title), plain(o.Why))
+		}
+	}
+	if len(p.Notes) > 0 {
+		fmt.Fprintln(w, "\nNotes")
+		for _, n := range p.Notes {
+			text := n.Text
+			if n.Reason != "" {
+				text += ": " + n.Reason
+			}
+			fmt.Fprintf(w, "  %s\n", plain(text))
+		}
+	}
+	if !p.Empty() {
+		fmt.Fprintf(w, "\n%d writes.\n", len(p.Changes))
+	}
+}
+
+type integrationDocument struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name"`
+	Authorized bool     `json:"authorized"`
+	Granted    int      `json:"granted"`
+	Wanted     int      `json:"wanted"`
+	Missing    []string `json:"missing"`
+}
+
+type secretDocument struct {
+	Made    bool   `json:"made"`
+	Expires string `json:"expires,omitempty"`
+	Note    string `json:"note,omitempty"`
+	Value   string `json:"value,omitempty"` // only where --secret-out - asked for it
+}
+
+type applyDocument struct {
+	Schema       string                `json:"schema"`
+	Tenant       string                `json:"tenant"`
+	TenantName   string                `json:"tenantName"`
+	Account      string                `json:"account"`
+	Done         bool                  `json:"done"`
+	Written      int                   `json:"written"`
+	App          map[string]string     `json:"app"`
+	Integrations []integrationDocument `json:"integrations"`
+	Values       map[string]string     `json:"values"`
+	Secret       secretDocument        `json:"secret"`
+	Proof        map[string]any        `json:"proof"`
+	Notes        []steps.Note          `json:"notes"`
+}
+
+func resultDocument(p steps.Plan, r *steps.Result) applyDocument {
+	d := applyDocument{
+		Schema: applySchema, Tenant: p.Tenant, TenantName: p.TenantName, Account: r.Account.Username, Done: r.Done(), Written: r.Written,
+		App:    map[string]string{"name": r.AppName, "appId": r.AppID, "servicePrincipalId": r.PrincipalID, "portal": r.PortalURL, "redirectUri": r.RedirectURI},
+		Values: map[string]string{}, Notes: append([]steps.Note{}, r.Notes...),
+		Secret: secretDocument{Made: !r.Secret.IsZero(), Note: r.SecretNote},
+		Proof:  map[string]any{"goodReads": r.Proof.Reads, "requestIds": r.Proof.RequestIDs},
+	}
+	if !r.SecretExpires.IsZero() {
+		d.Secret.Expires = r.SecretExpires.UTC().Format(time.RFC3339)
+	}
+	if !r.Proof.At.IsZero() {
+		d.Proof["at"] = r.Proof.At.UTC().Format(time.RFC3339)
+	}
+	for _, i := range r.Integrations {
+		d.Integrations = append(d.Integrations, integrationDocument{i.ID, i.Name, i.Authorized, i.Granted, i.Wanted, append([]string{}, i.Missing...)})
+	}
+	for _, v := range r.Values {
+		d.Values[v.Label] = v.Value
+	}
+	return d
+}
+
+func printResult(w io.Writer, r *steps.Result, secretOut string) {
+	fmt.Fprintln(w)
+	for _, i := range r.Integrations {
+		word := "authorised"
+		if !i.Authorized {
+			word = "NOT authorised"
+		}
+		fmt.Fprintf(w, "%-28s %s (%d of %d permissions)\n", i.Name, word, i.Granted, i.Wanted)
+	}
+	fmt.Fprintf(w, "\nBy %s in tenant %s (%s), %d writes", plain(r.Account.Username), plain(r.Org.Name), r.Org.ID, r.Written)
+	if r.Proof.Reads > 0 {
+		fmt.Fprintf(w, ", read back %d times in a row", r.Proof.Reads)
+	}
+	fmt.Fprintln(w, ".")
+	if r.PortalURL != "" {
+		fmt.Fprintf(w, "Enterprise application: %s\n  %s\n", plain(r.AppName), r.PortalURL)
+	}
+	if len(r.Values) > 0 {
+		fmt.Fprintln(w, "\nEnter in Rewst (Marketplace, Integrations, Microsoft Cloud Bundle, Configuration Parameters):")
+		for _, v := range r.Values {
+			fmt.Fprintf(w, "  %-14s %s\n", v.Where, plain(v.Value))
+		}
+		switch {
+		case r.Secret.IsZero():
+			fmt.Fprintf(w, "  %-14s %s\n", "Client Secret", plain(r.SecretNote))
+		case secretOut == "-":
+			fmt.Fprintf(w, "  %-14s on stdout, valid until %s\n", "Client Secret", r.SecretExpires.Format(time.DateOnly))
+		default:
+			fmt.Fprintf(w, "  %-14s in %s, valid until %s\n", "Client Secret", secretOut, r.SecretExpires.Format(time.DateOnly))
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+const planSchema = "msbundle.plan/1"
+
+// planDocument is a plan as JSON: on stdout with --json, and in a plan file.
+type planDocument struct {
+	Schema     string         `json:"schema"`
+	Tenant     string         `json:"tenant"`
+	TenantName string         `json:"tenantName"`
+	Account    string         `json:"account"`
+	Changes    []steps.Change `json:"changes"`
+	Offers     []steps.Offer  `json:"offers"`
+	Notes      []steps.Note   `json:"notes"`
+	Answers    string         `json:"answers"` // the setup file it was made from
+	Secret     bool           `json:"secret"`  // there was somewhere to deliver a secret
+	Taken      []string       `json:"taken"`   // offers taken with --take
+}
+
+func document(p steps.Plan, o steps.PlanOptions) planDocument {
+	d := planDocument{
+		Schema: planSchema, Tenant: p.Tenant, TenantName: p.TenantName, Account: p.Account, Changes: p.Changes,
+		Offers: p.Offers, Notes: p.Notes, Answers: string(p.Answers.Encode()), Secret: o.Secret,
+	}
+	for id, on := range o.Ticked {
+		if on {
+			d.Taken = append(d.Taken, id)
+		}
+	}
+	slices.Sort(d.Taken)
+	// An empty list reads better than null, and is easier to work with.
+	d.Changes = append([]steps.Change{}, d.Changes...)
+	d.Offers = append([]steps.Offer{}, d.Offers...)
+	d.Notes = append([]steps.Note{}, d.Notes...)
+	d.Taken = append([]string{}, d.Taken...)
+	return d
+}
+
+func (a *app) planCommand() *cobra.Command {
+	var file, out, secretOut string
+	var take []string
+	c := &cobra.Command{
+		Use:   "plan -f setup.yaml",
+		Short: "Show every write an apply would make; writes nothing",
+		Args:  cobra.NoArgs,
+		Long: "Reads the tenant and lists every write an apply would make. Exit code 3 means that there are changes,\n" +
+			"0 that there are none.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			answers, err := a.answers(file)
+			if err != nil {
+				return err
+			}
+			options := steps.PlanOptions{Secret: secretOut != "", Ticked: ticked(take)}
+			_, p, err := a.makePlan(cmd.Context(), answers, options, true)
+			if err != nil {
+				return err
+			}
+			doc := document(p, options)
+			if out != "" {
+				data, err := json.MarshalIndent(doc, "", "  ")
+				if err != nil {
+					return err
+				}
+				if err := state.WriteFile(out, append(data, '\n')); err != nil {
+					return &exitError{exitFailed, fmt.Errorf("the plan could not be written: %w", err)}
+				}
+			}
+			if a.flags.json {
+				if err := a.printJSON(doc); err != nil {
+					return err
+				}
+			} else {
+				printPlan(a.Out, p)
+			}
+			if !p.Empty() {
+				return &exitError{code: exitChanges}
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&file, "file", "f", "", "setup file")
+	c.Flags().StringVarP(&out, "out", "o", "", "also write the plan to this file, for 'msbundle apply -f plan.json'")
+	c.Flags().StringVar(&secretOut, "secret-out", "", "plan a client secret as if it were delivered there")
+	c.Flags().StringSliceVar(&take, "take", nil, "take an offer of the plan, by its id")
+	return c
+}
+
+func ticked(ids []string) map[string]bool {
+	m := map[string]bool{}
+	for _, id := range ids {
+		m[id] = true
+	}
+	return m
+}
+
+// makePlan signs in, inspects, checks and plans. What blocks the setup is an
+// error that names the answer or the flag to change.
+func (a *app) makePlan(ctx context.Context, answers state.Answers, o steps.PlanOptions, readOnly bool) (*steps.Setup, steps.Plan, error) {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return nil, steps.Plan{}, err
+	}
+	s, err := a.setup(c, readOnly)
+	if err != nil {
+		return nil, steps.Plan{}, err
+	}
+	if _, err := a.signIn(ctx, c, s, answers); err != nil {
+		return nil, steps.Plan{}, err
+	}
+	f, err := s.Inspect(ctx, answers, a.watch())
+	if err != nil {
+		return nil, steps.Plan{}, err
+	}
+	if err := a.preflight(answers, f, o); err != nil {
+		return nil, steps.Plan{}, err
+	}
+	p := steps.MakePlan(answers, f, o)
+	for id := range o.Ticked {
+		if !slices.ContainsFunc(p.Offers, func(x steps.Offer) bool { return x.ID == id }) {
+			return nil, p, usage("--take %s: the plan makes no such offer", id)
+		}
+	}
+	return s, p, nil
+}
+
+// preflight reports what the checks of the tenant found and ends the run where
+// one of them blocks it.
+func (a *app) preflight(answers state.Answers, f *steps.Findings, o steps.PlanOptions) error {
+	var blocked []error
+	code := exitFailed
+	for _, c := range steps.Preflight(answers, f) {
+		if c.State == steps.Passed || c.ID == steps.CheckSecrets && !o.Secret {
+			continue
+		}
+		if !c.Blocks {
+			a.remark("%s: %s. %s", c.Title, c.Evidence, c.Fix)
+			continue
+		}
+		key := ""
+		if c.ID == steps.CheckSameName || c.ID == steps.CheckAppID {
+			code, key = exitUsage, "registration.appId: "
+		}
+		blocked = append(blocked, fmt.Errorf("%s%s: %s. %s", key, c.Title, c.Evidence, c.Fix))
+	}
+	if len(blocked) > 0 {
+		return &exitError{code, errors.Join(blocked...)}
+	}
+	return nil
+}
+
+// loadPlan reads a plan file written by plan -o.
+func loadPlan(path string, data []byte) (planDocument, state.Answers, error) {
+	var d planDocument
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		return d, state.Answers{}, usage("%s: this is not a plan written by 'msbundle plan -o': %w", path, err)
+	}
+	if d.Schema != planSchema {
+		return d, state.Answers{}, usage("%s: schema %q is not %s; make the plan again with this version", path, d.Schema, planSchema)
+	}
+	answers, err := state.ParseAnswers(path+" (answers)", []byte(d.Answers))
+	if err != nil {
+		return d, answers, &exitError{exitUsage, err}
+	}
+	answers.Tenant = d.Tenant
+	return d, answers, nil
+}
+
+// stale names what a plan made now would write beyond a plan made earlier; empty
+// when everything was agreed to.
+func stale(agreed []steps.Change, now steps.Plan) string {
+	write := func(c steps.Change) string {
+		if c.Kind == steps.KindSecret { // its expiry moves with the time of planning
+			return c.ID + c.Method + c.Path
+		}
+		var body bytes.Buffer
+		_ = json.Compact(&body, c.Body)
+		return c.ID + c.Method + c.Path + body.String()
+	}
+	known := map[string]bool{}
+	for _, c := range agreed {
+		known[write(c)] = true
+	}
+	for _, c := range now.Changes {
+		if !known[write(c)] {
+			return c.Describe()
+		}
+	}
+	return ""
+}
+
+func isPlanFile(path string) ([]byte, bool) {
+	data, err := os.ReadFile(path)
+	return data, err == nil && bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))
+}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"msbundle/sandbox"
+)
+
+func (a *app) sandboxCommand() *cobra.Command {
+	var o sandbox.ServerOptions
+	var scenarios strings.Builder
+	for _, s := range sandbox.Scenarios() {
+		fmt.Fprintf(&scenarios, "  %-20s %s\n", s.Name, s.Title)
+	}
+	c := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Serve a simulated Microsoft cloud on this machine",
+		Long: "Serves a simulated Microsoft cloud that msbundle (--sandbox=https://127.0.0.1:9443) and other tools can be\n" +
+			"rehearsed against. Scenarios:\n\n" + scenarios.String(),
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options, err := a.flags.rehearsal.options()
+			if err != nil {
+				return err
+			}
+			cloud, err := sandbox.New(options)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			o.Ready = func(addr, proxy string) {
+				t := cloud.Tenant()
+				fmt.Fprintf(a.Err, "Simulated Microsoft cloud at https://%s\n  tenant   %s (%s)\n  sign in  %s, at https://%s/devicelogin\n  use it   msbundle --sandbox=https://%s\n",
+					addr, plain(t.Name), t.ID, t.Admin, addr, addr)
+				if proxy != "" {
+					fmt.Fprintf(a.Err, "  proxy    HTTPS_PROXY=http://%s\n", proxy)
+				}
+			}
+			if err := cloud.Serve(cmd.Context(), o); err != nil && cmd.Context().Err() == nil {
+				return &exitError{exitFailed, err}
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:9443", "address to serve on; this machine only")
+	c.Flags().StringVar(&o.Proxy, "proxy", "", "also open a CONNECT proxy at this address that leads every Microsoft host here")
+	c.Flags().StringVar(&o.CAFile, "ca", "", "write the certificate authority to trust to this file")
+	return c
+}

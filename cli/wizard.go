@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/atotto/clipboard"
+	"github.com/charmbracelet/x/term"
+	"github.com/pkg/browser"
+
+	"msbundle/state"
+	"msbundle/ui"
+)
+
+// graceTime is how long keys are ignored after a screen changed by itself.
+const graceTime = 400 * time.Millisecond
+
+// wizard opens the full-screen wizard.
+func (a *app) wizard(ctx context.Context) error {
+	if err := a.terminal(); err != nil {
+		return err
+	}
+	cfg, err := a.wizardConfig(ctx)
+	if err != nil {
+		return err
+	}
+	screen := ui.New(cfg)
+	options := []tea.ProgramOption{
+		tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(a.In), tea.WithOutput(a.Out),
+	}
+	_, err = tea.NewProgram(screen, options...).Run()
+	// A write under way is seen through before the process ends: half a minute is
+	// more than one takes, and less than a person waits.
+	screen.Stop(30 * time.Second)
+	fmt.Fprint(a.Err, screen.Summary())
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil && !errors.Is(err, tea.ErrProgramKilled) {
+		return &exitError{exitFailed, fmt.Errorf("the terminal failed: %w", err)}
+	}
+	switch screen.Outcome() {
+	case ui.NoSignIn:
+		return &exitError{code: exitNoSignIn}
+	case ui.Partial:
+		return &exitError{code: exitFailed}
+	case ui.Interrupted:
+		return &exitError{code: exitInterrupted}
+	}
+	return nil
+}
+
+// terminal makes sure that the wizard can be shown.
+func (a *app) terminal() error {
+	const instead = "use 'msbundle plan' and 'msbundle apply' with -f setup.yaml instead"
+	if a.flags.noInput || a.flags.json || a.flags.accessible {
+		return usage("the wizard asks on a full screen, which --no-input, --json and --accessible rule out (CI counts as --no-input); %s", instead)
+	}
+	if !isTerminal(a.In) || !isTerminal(a.Out) {
+		return usage("the wizard needs a terminal, and this is none; %s", instead)
+	}
+	if name, _ := a.env("TERM"); name == "dumb" {
+		return usage("the wizard needs a terminal that can move the cursor (TERM is dumb); %s", instead)
+	}
+	width, height, err := term.GetSize(a.Out.(*os.File).Fd())
+	if err == nil && width > 0 && (width < ui.MinWidth || height < ui.MinHeight) {
+		return usage("the terminal is %d by %d; the wizard needs at least %d by %d: enlarge the window", width, height, ui.MinWidth, ui.MinHeight)
+	}
+	return nil
+}
+
+func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return ui.Config{}, err
+	}
+	s, err := a.setup(c, false)
+	if err != nil {
+		return ui.Config{}, err
+	}
+	answers := state.DefaultAnswers()
+	answers.Tenant = a.flags.tenant
+	plainColours, _ := a.env("NO_COLOR")
+	cfg := ui.Config{
+		Setup: s, Answers: answers, Now: time.Now, Sandbox: c.label, DevicePage: c.page, StateDir: c.stateDir,
+		NoColor: a.flags.color == "never" || plainColours != "", Grace: graceTime,
+		OpenURL: a.opener(), Copy: copier(),
+	}
+	if c.label == "" {
+		cfg.Rehearse = func(ctx context.Context) (ui.Config, error) {
+			rehearsal := *a
+			rehearsal.flags.sandbox, rehearsal.flags.stateDir = inProcess, ""
+			cfg, err := rehearsal.wizardConfig(ctx)
+			a.closers = append(a.closers, rehearsal.closers[len(a.closers):]...)
+			return cfg, err
+		}
+	}
+	return cfg, nil
+}
+
+// opener opens a page in the person's browser, or is nil where there is none to
+// be seen. What it reports is not to be believed: a browser may start and show
+// nothing.
+func (a *app) opener() func(string) error {
+	if a.flags.noBrowser {
+		return nil
+	}
+	for _, name := range []string{"SSH_CONNECTION", "SSH_TTY"} {
+		if v, ok := a.env(name); ok && v != "" {
+			return nil
+		}
+	}
+	if runtime.GOOS == "linux" && !a.linuxDisplay() {
+		return nil
+	}
+	browser.Stdout, browser.Stderr = io.Discard, io.Discard // it must not write into the screen
+	return browser.OpenURL
+}
+
+func (a *app) linuxDisplay() bool {
+	for _, name := range []string{"DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"} {
+		if v, ok := a.env(name); ok && strings.TrimSpace(v) != "" {
+			_, err := exec.LookPath("xdg-open")
+			return err == nil || name == "WSL_DISTRO_NAME"
+		}
+	}
+	return false
+}
+
+// copier writes to the system's clipboard, or is nil where there is none.
+func copier() func(string) error {
+	if clipboard.Unsupported {
+		return nil
+	}
+	return clipboard.WriteAll
+}
