@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"msbundle/sandbox"
 	"msbundle/state"
 	"msbundle/steps"
 )
@@ -56,16 +58,15 @@ func usage(format string, args ...any) error {
 
 // Run carries out one command line and returns the exit code.
 func Run(ctx context.Context, io Streams, args []string) int {
-	return run(ctx, io, args, os.LookupEnv)
+	return (&app{Streams: io, env: os.LookupEnv}).run(ctx, args)
 }
 
-func run(ctx context.Context, io Streams, args []string, env func(string) (string, bool)) int {
-	a := &app{Streams: io, env: env}
+func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	root.SetIn(io.In)
-	root.SetOut(io.Out)
-	root.SetErr(io.Err)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
 	err := root.ExecuteContext(ctx)
 	a.close()
 	return a.finish(ctx, err)
@@ -114,6 +115,8 @@ type app struct {
 	Streams
 	env   func(string) (string, bool)
 	flags flags
+	cloud *sandbox.Cloud                            // of --sandbox in this process; made when nil
+	wrap  func(http.RoundTripper) http.RoundTripper // put around its transport when not nil
 
 	closers []func()
 }

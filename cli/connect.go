@@ -60,11 +60,16 @@ func (a *app) rehearse(ctx context.Context, c *connection) error {
 	if err != nil {
 		return err
 	}
-	cloud, err := sandbox.New(o)
-	if err != nil {
-		return usage("--sandbox: %w", err)
+	cloud := a.cloud
+	if cloud == nil {
+		if cloud, err = sandbox.New(o); err != nil {
+			return usage("--sandbox: %w", err)
+		}
 	}
 	c.transport, c.label = cloud.Transport(), "sandbox"
+	if a.wrap != nil {
+		c.transport = a.wrap(c.transport)
+	}
 	if o.Scenario != "" {
 		c.label += ", " + o.Scenario
 	}

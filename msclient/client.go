@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
 	"golang.org/x/sync/singleflight"
@@ -39,6 +40,7 @@ type Client struct {
 	account public.Account
 	scopes  []string // asked for at sign-in, on Graph
 	home    string   // tenant id of the account's sign-in
+	first   azcore.AccessToken
 	graphs  map[string]*Graph
 	flights singleflight.Group
 }

@@ -33,7 +33,7 @@ const (
 // tenant too.
 type Graph struct {
 	host   string
-	tenant string
+	client *Client
 	line   runtime.Pipeline
 	space  spacer
 	log    *slog.Logger
@@ -50,7 +50,7 @@ func newGraph(c *Client, tenant string, scopes []string) *Graph {
 			MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: tryTimeout,
 		},
 	})
-	return &Graph{host: c.cloud.Graph, tenant: tenant, line: line, log: c.log}
+	return &Graph{host: c.cloud.Graph, client: c, line: line, log: c.log}
 }
 
 // requestID gives every call an id of ours, which the service logs and echoes.
@@ -119,6 +119,17 @@ func (g *Graph) Do(ctx context.Context, r Request) (*Response, error) {
 }
 
 func (g *Graph) send(ctx context.Context, r Request, repeat bool) (*Response, error) {
+	res, err := g.once(ctx, r, repeat)
+	var failed *Error
+	if errors.As(err, &failed) && failed.Status == http.StatusUnauthorized {
+		// A token can be revoked before it expires; a new one is tried once.
+		g.client.forgetFirst()
+		return g.once(ctx, r, repeat)
+	}
+	return res, err
+}
+
+func (g *Graph) once(ctx context.Context, r Request, repeat bool) (*Response, error) {
 	if err := g.space.wait(ctx, r.Path); err != nil {
 		return nil, err
 	}

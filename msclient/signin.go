@@ -117,6 +117,8 @@ func (c *Client) Restore(ctx context.Context, scopes []string) (Account, bool, e
 func (c *Client) signedIn(r public.AuthResult, scopes []string) Account {
 	c.mu.Lock()
 	c.account, c.scopes, c.home = r.Account, slices.Clone(scopes), r.IDToken.TenantID
+	c.first = azcore.AccessToken{Token: r.AccessToken, ExpiresOn: r.ExpiresOn}
+	c.graphs = map[string]*Graph{} // pipelines hold tokens of whoever was signed in before
 	c.mu.Unlock()
 	var claims struct {
 		AMR   []string `json:"amr"`
@@ -165,6 +167,9 @@ func signInError(err error) error {
 	return err
 }
 
+// earlyRefresh is how long before its end a token is not used any more.
+const earlyRefresh = 5 * time.Minute
+
 // credential answers azcore's wish for a token with MSAL's silent flow: one per
 // identity and tenant, because azcore keeps a single token per pipeline and
 // ignores a changed tenant.
@@ -178,10 +183,16 @@ type credential struct {
 func (k credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	c := k.client
 	c.mu.Lock()
-	account := c.account
+	account, first := c.account, c.first
+	fits := k.tenant == c.home && slices.Equal(o.Scopes, c.graphScopes(c.scopes))
 	c.mu.Unlock()
 	if account.IsZero() {
 		return azcore.AccessToken{}, errors.New("nobody is signed in")
+	}
+	// The token of the sign-in itself serves its own tenant. MSAL would redeem
+	// another one, because it files that token under the authority's name.
+	if fits && o.Claims == "" && time.Until(first.ExpiresOn) > earlyRefresh {
+		return first, nil
 	}
 	opts := []public.AcquireSilentOption{public.WithSilentAccount(account), public.WithTenantID(k.tenant)}
 	if o.Claims != "" {
@@ -199,6 +210,14 @@ func (k credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) 
 		return azcore.AccessToken{}, err
 	}
 	return v.(azcore.AccessToken), nil
+}
+
+// forgetFirst drops the token of the sign-in, so that the next request redeems
+// another.
+func (c *Client) forgetFirst() {
+	c.mu.Lock()
+	c.first = azcore.AccessToken{}
+	c.mu.Unlock()
 }
 
 // Graph gives access to Microsoft Graph in a tenant. In the tenant of the sign-in
