@@ -172,7 +172,8 @@ func (p *pacer) remember(body []byte) {
 	if p.waits == nil {
 		p.waits = map[string]*pollWait{}
 	}
-	p.waits[start.DeviceCode] = &pollWait{interval, time.Now().Add(interval)}
+	// The interval lies between two polls; the first may follow at once.
+	p.waits[start.DeviceCode] = &pollWait{interval, time.Now()}
 }
 
 // untilNext is how long to wait before a poll; it books the one after it.
