@@ -240,7 +240,7 @@ func TestEndedAtEveryWriteWithLaggingReplicas(t *testing.T) {
 				}
 				w := rehearsalOf(t, sandbox.Options{Faults: faults, Delays: sandbox.DelaysRealistic, Seed: int64(n)})
 				secret := filepath.Join(t.TempDir(), "s")
-				more = w.runUntilHeld("apply", "-f", ownedCSP, "--yes", "--secret-out", secret) || more
+				more = w.runUntilHeld(n, "apply", "-f", ownedCSP, "--yes", "--secret-out", secret) || more
 				w.cloud.SetFaults(nil)
 				w.untilDone(ownedCSP, secret)
 				time.Sleep(time.Hour) // every replica has everything now
@@ -258,26 +258,29 @@ func TestEndedAtEveryWriteWithLaggingReplicas(t *testing.T) {
 	}
 }
 
-// runUntilHeld starts a run and abandons it at the request the sandbox holds, the
-// way a killed process would: no further request leaves. It reports whether one
-// was held.
-func (w *world) runUntilHeld(args ...string) bool {
+// runUntilHeld starts a run and abandons it at the nth write, which the sandbox
+// holds, the way a killed process would: no further request leaves. It reports
+// whether the run was abandoned.
+func (w *world) runUntilHeld(n int, args ...string) bool {
 	ctx, cancel := context.WithCancel(context.Background())
-	held := newCut()
-	w.wrap = held.wrap
+	defer cancel()
+	network := newCut()
+	w.wrap = network.wrap
+	defer func() { w.wrap = nil }()
 	finished := make(chan ran, 1)
 	go func() { finished <- w.runContext(ctx, args...) }()
-	select {
-	case r := <-finished:
-		cancel()
-		w.wrap = nil
-		r.must(w.t, exitDone)
-		return false
-	case <-time.After(95 * time.Second): // longer than any delay, shorter than a try's patience
+	for {
+		select {
+		case r := <-finished:
+			r.must(w.t, exitDone)
+			return false
+		case <-time.After(50 * time.Millisecond): // an answer that is not held comes at once
+		}
+		if held(w.cloud, n) {
+			network.cut()
+			cancel()
+			<-finished
+			return true
+		}
 	}
-	held.cut()
-	cancel()
-	<-finished
-	w.wrap = nil
-	return true
 }

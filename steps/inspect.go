@@ -78,16 +78,26 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 	if err != nil {
 		return nil, err
 	}
-	f := &Findings{
-		Cloud: s.client.Cloud(), Account: s.account,
-		Resources: map[string]Resource{}, Refused: s.refused, Made: known.made,
-	}
-	if err := s.readAll(ctx, s.firstRound(a, f, known)); err != nil {
+	f := &Findings{}
+	// An app our journal made a moment ago and that was seen since is there: a
+	// round of reads that misses it met a replica that lags.
+	due := known.appSeen && known.appName == a.Registration.Name && a.Registration.Kind == state.KindOwned && a.Registration.AppID == ""
+	_, err = msclient.Until(ctx, s.settling("the app registration", observe), func(ctx context.Context) (bool, error) {
+		*f = Findings{
+			Cloud: s.client.Cloud(), Account: s.account,
+			Resources: map[string]Resource{}, Refused: s.refused, Made: known.made,
+		}
+		if err := s.readAll(ctx, s.firstRound(a, f, known)); err != nil {
+			return false, err
+		}
+		f.App = chooseApp(a, f)
+		return f.App != nil || !due, nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	s.account = f.Account
 	f.At, f.Skew = s.client.Now(), s.client.Skew()
-	f.App = chooseApp(a, f, known)
 	appID := ""
 	switch {
 	case a.Registration.Kind == state.KindConnector:
@@ -201,7 +211,7 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 
 // chooseApp picks the app to bring to the answers: the one named by id, the one
 // our journal made, or the one of this name that carries our tag.
-func chooseApp(a state.Answers, f *Findings, known journaled) *Application {
+func chooseApp(a state.Answers, f *Findings) *Application {
 	if f.App != nil {
 		return f.App
 	}

@@ -21,6 +21,7 @@ const clockTolerance = 5 * time.Minute
 type journaled struct {
 	appObject   string // object id of the app we made last
 	appName     string
+	appSeen     bool // it was read since, so a read that misses it only lags
 	made        map[string]bool
 	undelivered []state.Entry // secrets that nobody received
 	delivered   []state.Entry
@@ -51,8 +52,12 @@ func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, 
 		k.learn(e)
 		created := e.Action == string(Create) && (e.What == string(KindApplication) || e.What == string(KindPrincipal))
 		if created && s.client.Now().Sub(e.Outcome.At) < replicationHorizon {
-			if err := s.awaitVisible(ctx, e, observe); err != nil {
+			seen, err := s.awaitVisible(ctx, e, observe)
+			if err != nil {
 				return k, err
+			}
+			if e.What == string(KindApplication) {
+				k.appSeen = seen
 			}
 		}
 	}
@@ -150,12 +155,12 @@ func (s *Setup) lookForSecret(ctx context.Context, intent state.Record) (map[str
 
 // awaitVisible waits until an object made a moment ago can be read. When it
 // cannot be within the settling time, somebody has deleted it.
-func (s *Setup) awaitVisible(ctx context.Context, e state.Entry, observe func(Event)) error {
+func (s *Setup) awaitVisible(ctx context.Context, e state.Entry, observe func(Event)) (bool, error) {
 	path := applications + "/" + e.Outcome.Refs["app.id"]
 	if e.What == string(KindPrincipal) {
 		path = principals + "/" + e.Outcome.Refs["sp.id"]
 	}
-	_, err := msclient.Until(ctx, s.settling(e.Object, observe), func(ctx context.Context) (bool, error) {
+	return msclient.Until(ctx, s.settling(e.Object, observe), func(ctx context.Context) (bool, error) {
 		_, err := s.graph.Do(ctx, msclient.Request{Path: query(path, "$select", "id")})
 		var failed *msclient.Error
 		if errors.As(err, &failed) && failed.Status == 404 {
@@ -163,7 +168,6 @@ func (s *Setup) awaitVisible(ctx context.Context, e state.Entry, observe func(Ev
 		}
 		return err == nil, err
 	})
-	return err
 }
 
 // learn takes up what a write that took effect tells of the tenant.
