@@ -13,6 +13,7 @@ const (
 	RecordIntent    RecordKind = "intent"    // a write is about to be sent
 	RecordReceipt   RecordKind = "receipt"   // the write took effect
 	RecordRefused   RecordKind = "refused"   // the service said no: it did not take effect
+	RecordUnoffered RecordKind = "unoffered" // the service said that the tenant does not get this API
 	RecordAbsent    RecordKind = "absent"    // the answer was lost, and looking showed it did not take effect
 	RecordDelivered RecordKind = "delivered" // a secret reached the person
 	RecordFinished  RecordKind = "finished"  // everything asked for was read back
@@ -67,7 +68,7 @@ func Entries(records []Record) []Entry {
 		case RecordIntent:
 			at[r.Intent] = len(out)
 			out = append(out, Entry{Record: r})
-		case RecordReceipt, RecordRefused, RecordAbsent:
+		case RecordReceipt, RecordRefused, RecordUnoffered, RecordAbsent:
 			if i, ok := at[r.Intent]; ok {
 				out[i].Outcome = r
 			}

@@ -3,7 +3,6 @@ package steps
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -141,7 +140,7 @@ func (e *engine) integrationResult(i catalog.Integration, principal *Principal) 
 			if principal != nil && e.granted(principal, resource, w) {
 				out.Granted++
 			} else {
-				out.Missing = append(out.Missing, fmt.Sprintf("%s/%s", w.name, w.kind))
+				out.Missing = append(out.Missing, Entry{resource, w.name, w.kind}.String())
 			}
 		}
 	}
@@ -152,7 +151,7 @@ func (e *engine) integrationResult(i catalog.Integration, principal *Principal) 
 		entry, err := ParseEntry(n.Permission)
 		if api, _ := catalog.ResourceByAppID(entry.Resource); err == nil && api.Integration == i.ID && requiredEntry(entry) {
 			out.Wanted++
-			out.Missing = append(out.Missing, entry.Name)
+			out.Missing = append(out.Missing, entry.String())
 		}
 	}
 	out.Authorized = out.Wanted > 0 && len(out.Missing) == 0

@@ -138,9 +138,11 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 				if !there {
 					again = append(again, a.Change)
 				}
-			case offered:
-				settled = append(settled, e.refusal(a, results[i].Err))
-				e.refuse(a, results[i].Err)
+			case unoffered:
+				record := e.refusal(a, results[i].Err)
+				record.Kind = state.RecordUnoffered
+				settled = append(settled, record)
+				e.tell(Event{Kind: EventNote, Text: fmt.Sprintf("The %s is not offered in this tenant; its permissions are left out", a.Object)})
 				if firstErr == nil {
 					firstErr = errReplan
 				}
@@ -365,18 +367,6 @@ func (e *engine) refusal(a attempt, err error) state.Record {
 		r.Text = "no answer from the sign-in service"
 	}
 	return r
-}
-
-// refuse remembers that an API is not offered, so that the next plan does
-// without it.
-func (e *engine) refuse(a attempt, err error) {
-	words := "Microsoft refused to provision it"
-	var failed *msclient.Error
-	if errors.As(err, &failed) && failed.Message != "" {
-		words = failed.Message
-	}
-	e.Setup.refused[a.name] = words
-	e.tell(Event{Kind: EventNote, Text: fmt.Sprintf("The %s is not offered in this tenant; its permissions are left out", a.Object)})
 }
 
 // settleOne looks whether a write that cannot be repeated safely took effect. A

@@ -85,10 +85,13 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 	_, err = msclient.Until(ctx, s.settling("the app registration", observe), func(ctx context.Context) (bool, error) {
 		*f = Findings{
 			Cloud: s.client.Cloud(), Account: s.account,
-			Resources: map[string]Resource{}, Refused: s.refused, Made: known.made,
+			Resources: map[string]Resource{}, Refused: known.refused, Made: known.made,
 		}
 		if err := s.readAll(ctx, s.firstRound(a, f, known)); err != nil {
 			return false, err
+		}
+		for id := range f.Resources {
+			delete(f.Refused, id)
 		}
 		f.App = chooseApp(a, f)
 		return f.App != nil || !due, nil

@@ -16,7 +16,7 @@ const (
 	lagging                  // what it refers to is not visible everywhere yet: try again
 	busy                     // the service is busy with the same object: try again
 	doubtful                 // it may or may not have taken effect
-	offered                  // the API is not offered to this tenant
+	unoffered                // the API is not offered to this tenant
 	forbidden                // it did not take effect and will not
 )
 
@@ -79,7 +79,7 @@ func judge(c Change, err error, fresh bool) verdict {
 		}
 	}
 	if c.Kind == KindResource && (e.Status == 400 || e.Status == 403 && says("backing application")) {
-		return offered
+		return unoffered
 	}
 	return forbidden
 }

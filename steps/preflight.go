@@ -128,8 +128,11 @@ func checkApp(a state.Answers, f *Findings) Check {
 		for _, s := range f.SameName {
 			ids = append(ids, s.AppID)
 		}
-		c.Evidence = fmt.Sprintf("%s called %q already: %s", pluralExist(len(f.SameName)), a.Registration.Name, strings.Join(ids, ", "))
-		c.Fix = "It was not made by this program. Adopt it (registration.appId), choose another name, or stop."
+		c.Evidence = fmt.Sprintf("%s called %q already, with client id %s", pluralExist(len(f.SameName)), a.Registration.Name, strings.Join(ids, ", "))
+		c.Fix = "This program did not make it. Adopt it (registration.appId), choose another name, or stop."
+		if len(ids) > 1 {
+			c.Fix = "This program did not make them. Adopt one (registration.appId), choose another name, or stop."
+		}
 	default:
 		c.Evidence = fmt.Sprintf("No app is called %q yet; it is created", a.Registration.Name)
 	}

@@ -38,8 +38,7 @@ type Setup struct {
 	account Account
 	graph   *msclient.Graph
 	store   *state.Store
-	refused map[string]string // APIs the tenant turned out not to be offered
-	pending string            // intent of a secret that was not delivered yet
+	pending string // intent of a secret that was not delivered yet
 }
 
 // New makes a Setup nobody is signed in to yet.
@@ -53,7 +52,6 @@ func New(o Options) *Setup {
 	}
 	return &Setup{
 		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, log: o.Log,
-		refused: map[string]string{},
 	}
 }
 
@@ -136,7 +134,6 @@ func (s *Setup) signedIn(got msclient.Account, tenant string) (Account, error) {
 		return account, problem(err, "the state folder cannot be used, so nothing was written to the tenant")
 	}
 	s.account, s.store, s.graph = account, store, s.client.Graph(got.TenantID)
-	s.refused = map[string]string{}
 	return account, nil
 }
 

@@ -14,6 +14,11 @@ import (
 // replicationHorizon is how long after a write reads may still miss it.
 const replicationHorizon = 10 * time.Minute
 
+// refusalHolds is how long a refusal to provision an API is believed before it is
+// tried again: long enough not to ask at every run, short enough for a licence
+// bought in between.
+const refusalHolds = 24 * time.Hour
+
 // clockTolerance is how far the journal's time and the tenant's may differ.
 const clockTolerance = 5 * time.Minute
 
@@ -23,7 +28,8 @@ type journaled struct {
 	appName     string
 	appSeen     bool // it was read since, so a read that misses it only lags
 	made        map[string]bool
-	undelivered []state.Entry // secrets that nobody received
+	refused     map[string]string // APIs that could not be provisioned a short while ago
+	undelivered []state.Entry     // secrets that nobody received
 	delivered   []state.Entry
 }
 
@@ -43,9 +49,12 @@ func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, 
 			return journaled{}, err
 		}
 	}
-	k := journaled{made: map[string]bool{}}
+	k := journaled{made: map[string]bool{}, refused: map[string]string{}}
 	entries := s.store.Entries()
 	for _, e := range entries {
+		if e.Outcome.Kind == state.RecordUnoffered && s.client.Now().Sub(e.Outcome.At) < refusalHolds {
+			k.refused[e.Name] = e.Outcome.Text
+		}
 		if e.Outcome.Kind != state.RecordReceipt {
 			continue
 		}
