@@ -68,9 +68,13 @@ func (c *Client) ResolveTenant(ctx context.Context, tenant string) (string, erro
 	return id, nil
 }
 
+// maxCodes is how many codes may expire unused before nobody is expected to sign
+// in any more: about an hour.
+const maxCodes = 4
+
 // SignInByDeviceCode signs a person in. It calls show with the code to type, and
 // again with a new one whenever a code expires unused, until the person has
-// signed in, declines, or ctx ends. tenant is a tenant id, or empty for the
+// signed in, declines, ctx ends, or several expired (ErrSignInExpired). tenant is a tenant id, or empty for the
 // account's own; scopes are delegated Graph permissions by name.
 func (c *Client) SignInByDeviceCode(ctx context.Context, tenant string, scopes []string, show func(DeviceCode)) (Account, error) {
 	var opts []public.AcquireByDeviceCodeOption
@@ -78,7 +82,7 @@ func (c *Client) SignInByDeviceCode(ctx context.Context, tenant string, scopes [
 		opts = append(opts, public.WithTenantID(tenant))
 	}
 	full := c.graphScopes(scopes)
-	for {
+	for range maxCodes {
 		code, err := c.msal.AcquireTokenByDeviceCode(ctx, full, opts...)
 		if err != nil {
 			return Account{}, signInError(err)
@@ -98,6 +102,7 @@ func (c *Client) SignInByDeviceCode(ctx context.Context, tenant string, scopes [
 		}
 		return c.signedIn(result, scopes), nil
 	}
+	return Account{}, ErrSignInExpired
 }
 
 // Restore takes up the session a cache holds, without asking anybody. It reports

@@ -63,17 +63,16 @@ func planApplication(p *Plan) {
 			why = append(why, "open it to "+audienceWords(d.audience))
 		}
 	}
-	web := map[string]any{}
-	if !slices.Contains(app.RedirectURIs, d.redirect) {
-		web["redirectUris"] = append(slices.Clone(app.RedirectURIs), d.redirect)
+	redirects := app.RedirectURIs
+	if !slices.Contains(redirects, d.redirect) {
+		redirects = append(slices.Clone(redirects), d.redirect)
 		why = append(why, "add Rewst's redirect URI")
 	}
 	if !app.IDTokens {
-		web["implicitGrantSettings"] = map[string]bool{"enableIdTokenIssuance": true, "enableAccessTokenIssuance": app.AccessTokens}
 		why = append(why, "issue ID tokens (without them signing in ends in AADSTS700054)")
 	}
-	if len(web) > 0 {
-		body["web"] = web
+	if len(redirects) > len(app.RedirectURIs) || !app.IDTokens {
+		body["web"] = wholeWeb(app, redirects)
 	}
 	if required := p.requiredOf(app); !sameRequired(required, app.Required) {
 		body["requiredResourceAccess"] = required
@@ -91,6 +90,25 @@ func planApplication(p *Plan) {
 		Method: "PATCH", Path: applications + "/" + app.ObjectID, Risk: RiskModerate, Reversible: true,
 		Before: before(app.Raw, body),
 	}, body)
+}
+
+// wholeWeb is the app's web settings with ID tokens on and these redirect URIs.
+// An update replaces the object whole: what is left out of it is lost.
+func wholeWeb(app *Application, redirects []string) map[string]any {
+	var raw struct {
+		Web map[string]any `json:"web"`
+	}
+	_ = json.Unmarshal(app.Raw, &raw) // it was decoded from these bytes before
+	web := map[string]any{}
+	for k, v := range raw.Web {
+		// redirectUriSettings mirrors redirectUris and would contradict it.
+		if v != nil && k != "redirectUriSettings" && !strings.Contains(k, "@odata") {
+			web[k] = v
+		}
+	}
+	web["redirectUris"] = redirects
+	web["implicitGrantSettings"] = map[string]bool{"enableIdTokenIssuance": true, "enableAccessTokenIssuance": app.AccessTokens}
+	return web
 }
 
 // requiredOf is the list of permissions an existing app should carry.

@@ -1,0 +1,142 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"msbundle/catalog"
+)
+
+// organization is the tenant itself.
+// https://learn.microsoft.com/graph/api/organization-get
+func (q *call) organization() (*result, error) {
+	t := q.t
+	domains := []any{}
+	for _, d := range t.domains() {
+		domains = append(domains, object{
+			"capabilities": "Email, OfficeCommunicationsOnline", "isDefault": d.isDefault, "isInitial": d.isInitial, "name": d.name, "type": "Managed",
+		})
+	}
+	plans := []any{}
+	for _, p := range servicePlans {
+		plans = append(plans, object{"assignedDateTime": founded, "capabilityStatus": "Enabled", "service": p.service, "servicePlanId": p.id})
+	}
+	partnerType := any(nil)
+	if t.partner {
+		partnerType = "resellerPartnerDelegatedAdmin"
+	}
+	return q.list(listing{kind: "organization", context: "organization", source: fixed("organization", object{
+		"id": t.id, "assignedPlans": plans, "businessPhones": []any{}, "city": "Redmond", "country": nil, "countryLetterCode": "US",
+		"createdDateTime": founded, "defaultUsageLocation": nil, "deletedDateTime": nil, "displayName": t.name, "marketingNotificationEmails": []any{},
+		"onPremisesLastSyncDateTime": nil, "onPremisesSyncEnabled": nil, "partnerTenantType": partnerType, "postalCode": "98052", "preferredLanguage": "en",
+		"privacyProfile": nil, "provisionedPlans": []any{}, "securityComplianceNotificationMails": []any{}, "securityComplianceNotificationPhones": []any{},
+		"state": "WA", "street": nil, "technicalNotificationMails": []any{t.admin}, "tenantType": "AAD", "verifiedDomains": domains,
+	})})
+}
+
+type domain struct {
+	name                 string
+	isDefault, isInitial bool
+}
+
+// domains: the first domain of a tenant is its default, as in a tenant that
+// sends no mail from a name of its own yet.
+func (t *tenant) domains() []domain {
+	label := strings.TrimSuffix(t.domain, ".onmicrosoft.com")
+	return []domain{{t.domain, true, true}, {label + ".com", false, false}}
+}
+
+func (q *call) domains() (*result, error) {
+	if err := q.member(); err != nil {
+		return nil, err
+	}
+	var all []object
+	for _, d := range q.t.domains() {
+		all = append(all, object{
+			"id": d.name, "authenticationType": "Managed", "availabilityStatus": nil, "isAdminManaged": true, "isDefault": d.isDefault,
+			"isInitial": d.isInitial, "isRoot": true, "isVerified": true, "manufacturer": nil, "model": nil, "passwordNotificationWindowInDays": nil,
+			"passwordValidityPeriodInDays": 2147483647, "state": nil, "supportedServices": []any{"Email", "OfficeCommunicationsOnline"},
+		})
+	}
+	return q.list(listing{kind: "domain", context: "domains", source: fixed("domain", all...)})
+}
+
+// servicePlans are what the simulated tenants have bought.
+// https://learn.microsoft.com/entra/identity/users/licensing-service-plan-reference
+var servicePlans = []struct{ id, name, service string }{
+	{"41781fb2-bc02-4b7c-bd55-b576c07bb09d", "AAD_PREMIUM", "AADPremiumService"},
+	{"efb87545-963c-4e0d-99df-69c6916d9eb0", "EXCHANGE_S_ENTERPRISE", "exchange"},
+	{"5dbe027f-2339-4123-9542-606e4d348a72", "SHAREPOINTENTERPRISE", "SharePoint"},
+}
+
+func (q *call) subscribedSkus() (*result, error) {
+	if err := q.member(); err != nil {
+		return nil, err
+	}
+	plans := []any{}
+	for _, p := range servicePlans {
+		plans = append(plans, object{"appliesTo": "User", "provisioningStatus": "Success", "servicePlanId": p.id, "servicePlanName": p.name})
+	}
+	const sku = "06ebc4ee-1bb5-47dd-8120-11324bc54e06"
+	return q.list(listing{kind: "subscribedSku", context: "subscribedSkus", source: fixed("subscribedSku", object{
+		"id": q.t.id + "_" + sku, "accountId": q.t.id, "accountName": q.t.name, "appliesTo": "User", "capabilityStatus": "Enabled",
+		"consumedUnits": 4, "prepaidUnits": object{"enabled": 25, "lockedOut": 0, "suspended": 0, "warning": 0}, "servicePlans": plans,
+		"skuId": sku, "skuPartNumber": "SPE_E5", "subscriptionIds": []any{},
+	})})
+}
+
+// ---- app management policies
+
+const (
+	defaultPolicyID   = "00000000-0000-0000-0000-000000000000"
+	defaultPolicyName = "Default app management tenant policy"
+)
+
+func isoDays(d time.Duration) string { return fmt.Sprintf("P%dD", int(d/(24*time.Hour))) }
+
+// policyReaders may read the tenant's policies, besides the permission.
+var policyReaders = append(slices.Clone(appRoles), roleGlobalReader, roleSecurityReader, roleSecurityAdmin, catalog.RolePrivilegedRoleAdministrator)
+
+// defaultAppManagementPolicy is the tenant's rule for secrets.
+// https://learn.microsoft.com/graph/api/tenantappmanagementpolicy-get
+func (q *call) defaultAppManagementPolicy() (*result, error) {
+	if err := q.person(policyReaders...); err != nil {
+		return nil, err
+	}
+	restrictions := []any{}
+	restrict := func(kind string, lifetime any, state string) {
+		restrictions = append(restrictions, object{
+			"maxLifetime": lifetime, "restrictForAppsCreatedAfterDateTime": q.t.policySince.Format(time.RFC3339), "restrictionType": kind, "state": state,
+		})
+	}
+	if q.t.secretsForbidden {
+		restrict("passwordAddition", nil, "enabled")
+		restrict("customPasswordAddition", nil, "enabled")
+	}
+	if q.t.secretLifetime > 0 {
+		restrict("passwordLifetime", isoDays(q.t.secretLifetime), "enabled")
+	}
+	enabled := len(restrictions) > 0
+	part := func(passwords []any) object {
+		return object{"keyCredentials": []any{}, "passwordCredentials": passwords}
+	}
+	data := object{
+		"id": defaultPolicyID, "deletedDateTime": nil, "displayName": defaultPolicyName,
+		"description": "Default tenant policy that enforces app management restrictions on applications and service principals.",
+		"isEnabled":   enabled, "applicationRestrictions": part(restrictions), "servicePrincipalRestrictions": part([]any{}),
+	}
+	return q.one(fixed("policy", data)(q.v)[0], data, "tenantAppManagementPolicy", "policies/defaultAppManagementPolicy")
+}
+
+// listAppPolicies: no app has a policy of its own.
+func (q *call) listAppPolicies() (*result, error) {
+	if _, err := q.application(); err != nil {
+		return nil, err
+	}
+	if err := q.person(policyReaders...); err != nil {
+		return nil, err
+	}
+	return q.list(listing{kind: "appManagementPolicy", context: "policies/appManagementPolicies", source: fixed("appManagementPolicy")})
+}

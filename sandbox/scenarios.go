@@ -1,0 +1,246 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"msbundle/catalog"
+)
+
+// Scenario is a world a sandbox can start with.
+type Scenario struct {
+	Name  string
+	Title string // one line for a person to choose by
+}
+
+type scenario struct {
+	Scenario
+
+	notPartner         bool
+	tenantName         string
+	roles              []string // of the account that signs in; nil is Global Administrator
+	guest              bool
+	noMFA              bool
+	closedRegistration bool
+	notOffered         []string // APIs that cannot be provisioned
+	retired            []string // Graph permissions that are no longer published
+	secretsForbidden   bool
+	secretLifetime     time.Duration
+	pageSize           int // 0: the service's
+	deviceBlocked      bool
+	declines           bool
+	realistic          bool
+	clockOffset        time.Duration
+	setup              func(*Cloud, *tenant)
+}
+
+// offerOnly: unified audit is off everywhere at first, so the Office 365
+// Management APIs are not there but can be provisioned.
+var scenarios = []scenario{
+	{Scenario: Scenario{"happy", "A partner tenant where everything is as it should be"}},
+	{
+		Scenario:   Scenario{"single-tenant", "An organisation that is no Microsoft partner: no Partner Center, no AdminAgents"},
+		notPartner: true, notOffered: []string{catalog.PartnerCenterAppID},
+	},
+	{
+		Scenario: Scenario{"same-name", "Somebody already made an app called Rewst Integration"},
+		setup:    func(c *Cloud, t *tenant) { c.foreignApp(t, "Rewst Integration", nil) },
+	},
+	{
+		Scenario: Scenario{"same-name-twice", "Two apps called Rewst Integration are there already"},
+		setup: func(c *Cloud, t *tenant) {
+			c.foreignApp(t, "Rewst Integration", nil)
+			c.foreignApp(t, "Rewst Integration", nil)
+		},
+	},
+	{Scenario: Scenario{"adopt", "An existing app, Fabrikam automation, that is to be used"}, setup: setupAdopt},
+	{Scenario: Scenario{"secrets-forbidden", "The tenant's policy forbids client secrets"}, secretsForbidden: true},
+	{Scenario: Scenario{"secret-lifetime", "The tenant's policy limits client secrets to 180 days"}, secretLifetime: 180 * 24 * time.Hour},
+	{Scenario: Scenario{"guest", "The account that signs in is a guest of the tenant"}, guest: true, roles: []string{}},
+	{Scenario: Scenario{"no-role", "The account holds no directory role, and members may not register apps"}, roles: []string{}, closedRegistration: true},
+	{
+		Scenario: Scenario{"app-admin", "The account is Application Administrator only"},
+		roles:    []string{catalog.RoleApplicationAdministrator},
+	},
+	{Scenario: Scenario{"no-mfa", "The account signs in without multifactor authentication"}, noMFA: true},
+	{
+		Scenario:   Scenario{"api-missing", "Azure Storage and the Office 365 Management APIs are not offered to the tenant"},
+		notOffered: []string{catalog.StorageAppID, catalog.ManagementAPIsAppID},
+	},
+	{
+		Scenario: Scenario{"retired-permission", "Microsoft Graph no longer publishes two permissions of the catalogue"},
+		retired:  retiredPermissions,
+	},
+	{
+		Scenario:   Scenario{"odd-names", "Names with control sequences, right-to-left marks and 256 characters"},
+		tenantName: "Contoso \x1b[31mred\x1b[0m \u202egro.osotnoc", setup: setupOddNames,
+	},
+	{Scenario: Scenario{"small-pages", "Lists come in small pages, some of them empty"}, pageSize: 3, setup: setupSmallPages},
+	{Scenario: Scenario{"device-code-blocked", "Conditional Access blocks the device code flow"}, deviceBlocked: true},
+	{Scenario: Scenario{"declined", "The person declines the sign-in"}, declines: true},
+	{
+		Scenario: Scenario{"connector-ready", "The vendor's connector is there with all its stock permissions"},
+		setup:    func(c *Cloud, t *tenant) { c.connector(t, catalog.Stock, nil) },
+	},
+	{
+		Scenario: Scenario{"connector-partial", "The vendor's connector is there, but permissions are missing"},
+		setup: func(c *Cloud, t *tenant) {
+			n := 0
+			c.connector(t, catalog.Stock, func(catalog.Permission) bool { n++; return n%7 == 0 })
+		},
+	},
+	{Scenario: Scenario{"clock-skew", "The services' clock is two hours ahead of this computer's"}, clockOffset: 2 * time.Hour},
+	{Scenario: Scenario{"slow-directory", "Writes take their documented time to be seen everywhere"}, realistic: true},
+}
+
+// retiredPermissions is one name of two permissions, delegated and application,
+// so that both lists lose an entry.
+var retiredPermissions = []string{"AccessReview.Read.All"}
+
+// Scenarios lists the worlds there are, sorted by name.
+func Scenarios() []Scenario {
+	var all []Scenario
+	for _, s := range scenarios {
+		all = append(all, s.Scenario)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
+	return all
+}
+
+func scenarioByName(name string) (scenario, error) {
+	for _, s := range scenarios {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	var names []string
+	for _, s := range Scenarios() {
+		names = append(names, s.Name)
+	}
+	return scenario{}, fmt.Errorf("unknown scenario %q: it is one of %s", name, strings.Join(names, ", "))
+}
+
+// foreignApp is an app of somebody else in the tenant: without our tag.
+func (c *Cloud) foreignApp(t *tenant, name string, changes object) *entity {
+	appID := namedGUID(fmt.Sprint(t.id, " app ", name, len(t.tables[kindApplication])))
+	owner := t.userNamed("megan@" + t.domain).id
+	data := with(blankApplication(), object{
+		"_owners": []any{owner}, "appId": appID, "createdDateTime": founded, "displayName": name,
+		"publisherDomain": t.domain, "signInAudience": "AzureADMyOrg",
+	})
+	return c.add(t, kindApplication, namedGUID("object "+appID), with(data, changes), true)
+}
+
+// appPrincipal is the service principal of an app of the tenant itself.
+func (c *Cloud) appPrincipal(t *tenant, app *entity) *entity {
+	return c.add(t, kindPrincipal, namedGUID("principal "+app.id), principalOfApp(t, app.read(c.master()), nil), true)
+}
+
+func (c *Cloud) grantScopes(t *tenant, client, resource *entity, scopes ...string) {
+	slices.Sort(scopes)
+	c.add(t, kindGrant, grantID(client.id, resource.id, "AllPrincipals"), object{
+		"clientId": client.id, "consentType": "AllPrincipals", "principalId": nil, "resourceId": resource.id, "scope": strings.Join(scopes, " "),
+	}, true)
+}
+
+func (c *Cloud) assignRole(t *tenant, client, resource *entity, roleID string) {
+	c.add(t, kindAssignment, grantID(client.id, resource.id, roleID), assignment(c.master(), client, resource, roleID, founded), true)
+}
+
+func setupAdopt(c *Cloud, t *tenant) {
+	graph := t.principalOf(c.master(), catalog.GraphAppID)
+	permission := func(p catalog.Permission) any {
+		return object{"id": p.ID, "type": p.Kind.ManifestType()}
+	}
+	var access, scopes []any
+	var names []string
+	for _, p := range catalog.Permissions() {
+		if p.Resource == catalog.GraphAppID && p.Tier == catalog.Minimum {
+			access = append(access, permission(p))
+			if p.Kind == catalog.Delegated {
+				names = append(names, p.Name)
+			}
+		}
+	}
+	extra := scopeNamed(graph.read(c.master()), "Printer.Read.All")
+	access = append(access, object{"id": extra, "type": "Scope"})
+	lookAlike := catalog.LookAlikes()[0].AppID
+	scopes = append(scopes, object{"id": scopeNamed(t.known[lookAlike].principal, "user_impersonation"), "type": "Scope"})
+	app := c.foreignApp(t, "Fabrikam automation", object{
+		"requiredResourceAccess": []any{
+			object{"resourceAppId": catalog.GraphAppID, "resourceAccess": access},
+			object{"resourceAppId": lookAlike, "resourceAccess": scopes},
+		},
+		"web": with(blankWeb(), object{"redirectUris": []any{"https://automation.fabrikam.com/callback", "https://engine.rewst.io/integrations/bundles/microsoft_cloud/callback"}}),
+	})
+	c.add(t, kindPassword, namedGUID("adopt key"), object{
+		"_app": app.id, "_secret": c.secretText(), "customKeyIdentifier": nil, "displayName": "made by Fabrikam", "hint": "f4B",
+		"startDateTime": founded, "endDateTime": "2099-03-01T08:00:00Z",
+	}, true)
+	principal := c.appPrincipal(t, app)
+	c.grantScopes(t, principal, graph, append(names, "Printer.Read.All")...)
+	c.assignRole(t, principal, graph, roleNamed(graph.read(c.master()), "User.ReadWrite.All"))
+}
+
+// scopeNamed and roleNamed find the id of a permission an API publishes.
+func scopeNamed(principal object, value string) string {
+	return publishedID(principal["oauth2PermissionScopes"], value)
+}
+
+func roleNamed(principal object, value string) string {
+	return publishedID(principal["appRoles"], value)
+}
+
+func publishedID(published any, value string) string {
+	entries, _ := published.([]any)
+	for _, p := range entries {
+		if o := p.(object); strings.EqualFold(str(o, "value"), value) {
+			return str(o, "id")
+		}
+	}
+	return ""
+}
+
+func setupOddNames(c *Cloud, t *tenant) {
+	for _, name := range []string{
+		"\x1b]0;owned\x07Rewst Integration", "Rewst\u200b Integration", "\u202enoitargetnI tsweR", "=HYPERLINK(\"https://example.com\")",
+		"<b>Rewst</b> & Söhne", strings.Repeat("Ж", 256), "O'Brien's app", "two\nlines\tand a tab",
+	} {
+		c.appPrincipal(t, c.foreignApp(t, name, nil))
+	}
+}
+
+func setupSmallPages(c *Cloud, t *tenant) {
+	for i := range 11 {
+		c.appPrincipal(t, c.foreignApp(t, fmt.Sprintf("Line of business app %d", i+1), nil))
+	}
+}
+
+// connector puts the vendor's enterprise app into the tenant with the
+// permissions up to a tier, without those left out.
+func (c *Cloud) connector(t *tenant, upTo catalog.Tier, leaveOut func(catalog.Permission) bool) {
+	principal := t.provision(c, catalog.VendorConnector)
+	scopes := map[string][]string{}
+	for _, p := range catalog.Permissions() {
+		resource := t.principalOf(c.master(), p.Resource)
+		if resource == nil && p.Resource == catalog.ManagementAPIsAppID {
+			resource = t.provision(c, p.Resource)
+		}
+		if resource == nil || p.Tier > upTo || leaveOut != nil && leaveOut(p) {
+			continue
+		}
+		if p.Kind == catalog.Delegated {
+			scopes[p.Resource] = append(scopes[p.Resource], p.Name)
+		} else {
+			c.assignRole(t, principal, resource, p.ID)
+		}
+	}
+	for _, r := range catalog.Resources() {
+		if len(scopes[r.AppID]) > 0 {
+			c.grantScopes(t, principal, t.principalOf(c.master(), r.AppID), scopes[r.AppID]...)
+		}
+	}
+}

@@ -1,0 +1,270 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"msbundle/catalog"
+)
+
+// tenant is one organisation's directory.
+type tenant struct {
+	id     string
+	name   string
+	domain string // default domain
+	admin  string // user principal name
+	known  map[string]*knownApp
+	tables map[string][]*entity
+	byID   map[string]*entity
+
+	partner bool
+	// What provisioning refuses, although the app exists elsewhere.
+	notOffered []string
+	// Whether people without a role may register apps.
+	// https://learn.microsoft.com/graph/api/resources/defaultuserrolepermissions
+	membersCreateApps bool
+	secretsForbidden  bool
+	secretLifetime    time.Duration // 0: no limit
+	policySince       time.Time     // the policy is for apps made after this
+	// fill makes the contents when the tenant is first met: most of ten thousand
+	// customers never are.
+	fill func()
+}
+
+// Customer names from the list of companies Microsoft invented for examples.
+var customerNames = []string{
+	"Fabrikam", "Northwind Traders", "Adventure Works", "Tailspin Toys", "Wingtip Toys", "Litware", "Proseware", "Woodgrove Bank",
+	"Lucerne Publishing", "Trey Research", "Coho Winery", "Coho Vineyard", "Humongous Insurance", "Graphic Design Institute",
+	"School of Fine Art", "Southridge Video", "VanArsdel", "Wide World Importers", "A. Datum Corporation", "Blue Yonder Airlines",
+	"City Power & Light", "Consolidated Messenger", "Fourth Coffee", "Margie's Travel", "The Phone Company", "Relecloud",
+	"Alpine Ski House", "Bellows College", "Best For You Organics", "Nod Publishers",
+}
+
+func (c *Cloud) build() {
+	s := c.scenario
+	known := knownApps(s.retired)
+	name := "Contoso"
+	if s.tenantName != "" {
+		name = s.tenantName
+	}
+	partner := c.newTenant("Contoso", name, "contoso.onmicrosoft.com", known)
+	partner.partner = !s.notPartner
+	partner.notOffered = s.notOffered
+	partner.membersCreateApps = !s.closedRegistration
+	partner.secretsForbidden = s.secretsForbidden
+	partner.secretLifetime = s.secretLifetime
+	partner.policySince = c.now().AddDate(-1, 0, 0) // before every app of the world
+	partner.fill = nil
+	c.fillDirectory(partner)
+	c.fillPartner(partner)
+	if s.setup != nil {
+		s.setup(c, partner)
+	}
+	if s.notPartner {
+		return
+	}
+	n := c.opts.Customers
+	if n == 0 {
+		n = 3
+	}
+	for i := range n {
+		name := customerNames[i%len(customerNames)]
+		if round := i / len(customerNames); round > 0 {
+			name = fmt.Sprintf("%s %d", name, round+1)
+		}
+		t := c.newTenant(name, name, domainLabel(name)+".onmicrosoft.com", known)
+		t.membersCreateApps = true
+		t.fill = func() { c.fillDirectory(t) }
+	}
+}
+
+func domainLabel(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(name))
+}
+
+func (c *Cloud) newTenant(key, name, domain string, known map[string]*knownApp) *tenant {
+	t := &tenant{
+		id: namedGUID("tenant " + key), name: name, domain: domain, admin: "admin@" + domain, known: known,
+		tables: map[string][]*entity{}, byID: map[string]*entity{},
+	}
+	c.tenants[t.id] = t
+	c.order = append(c.order, t)
+	return t
+}
+
+// enter makes sure a tenant has its contents.
+func (t *tenant) enter() *tenant {
+	if t.fill != nil {
+		fill := t.fill
+		t.fill = nil
+		fill()
+	}
+	return t
+}
+
+// tenantNamed finds a tenant by id or by domain.
+func (c *Cloud) tenantNamed(name string) *tenant {
+	name = strings.ToLower(name)
+	if t := c.tenants[name]; t != nil {
+		return t.enter()
+	}
+	for _, t := range c.order {
+		if t.domain == name || strings.TrimSuffix(t.domain, ".onmicrosoft.com")+".com" == name {
+			return t.enter()
+		}
+	}
+	return nil
+}
+
+// fillDirectory gives a tenant what every tenant has.
+func (c *Cloud) fillDirectory(t *tenant) {
+	present := []string{
+		catalog.GraphAppID, directoryAppID, catalog.ExchangeAppID, sharePointAppID,
+		catalog.ServiceMgmtAppID, catalog.KeyVaultAppID, catalog.StorageAppID, teamsAdminAppID,
+	}
+	for _, id := range present {
+		if !slices.Contains(t.notOffered, id) {
+			t.provision(c, id)
+		}
+	}
+	c.addUser(t, t.admin, "Admin "+asciiName(t.domain))
+}
+
+func asciiName(domain string) string {
+	label, _, _ := strings.Cut(domain, ".")
+	return strings.ToUpper(label[:1]) + label[1:]
+}
+
+// fillPartner adds what the MSP's own tenant has beyond that.
+func (c *Cloud) fillPartner(t *tenant) {
+	s := c.scenario
+	admin := t.userNamed(t.admin)
+	if s.guest {
+		t.admin = "alex@fabrikam.com"
+		admin = c.addUser(t, "alex_fabrikam.com#EXT#@"+t.domain, "Alex Wilber")
+		admin.versions[0].data = with(admin.versions[0].data, object{
+			"userType": "Guest", "mail": t.admin, "externalUserState": "Accepted", "creationType": "Invitation", "otherMails": []any{t.admin},
+		})
+	}
+	c.addUser(t, "megan@"+t.domain, "Megan Bowen")
+	c.addUser(t, "adele@"+t.domain, "Adele Vance")
+	roles := []string{catalog.RoleGlobalAdministrator}
+	if s.roles != nil {
+		roles = s.roles
+	}
+	for _, role := range roles {
+		c.giveRole(t, admin.id, role)
+	}
+	if len(roles) == 0 || roles[0] != catalog.RoleGlobalAdministrator {
+		owner := c.addUser(t, "owner@"+t.domain, "Nestor Wilke")
+		c.giveRole(t, owner.id, catalog.RoleGlobalAdministrator)
+	}
+	if s.notPartner {
+		return
+	}
+	t.provision(c, catalog.PartnerCenterAppID)
+	for _, l := range catalog.LookAlikes() {
+		t.provision(c, l.AppID)
+	}
+	for _, name := range []string{"AdminAgents", "HelpdeskAgents", "SalesAgents"} {
+		members := []any{}
+		if name == "AdminAgents" && !s.guest {
+			members = append(members, admin.id)
+		}
+		c.add(t, kindGroup, namedGUID(t.id+" group "+name), object{
+			"_members": members, "classification": nil, "createdDateTime": founded, "deletedDateTime": nil, "description": nil,
+			"displayName": name, "groupTypes": []any{}, "isAssignableToRole": nil, "mail": nil, "mailEnabled": false, "mailNickname": name,
+			"onPremisesSyncEnabled": nil, "proxyAddresses": []any{}, "renewedDateTime": founded, "securityEnabled": true,
+			"securityIdentifier": "S-1-12-1-1", "visibility": nil,
+		}, true)
+	}
+}
+
+// founded is when the simulated directories were set up.
+const founded = "2021-03-01T08:00:00Z"
+
+func (c *Cloud) addUser(t *tenant, upn, name string) *entity {
+	given, surname, _ := strings.Cut(name, " ")
+	nick, _, _ := strings.Cut(upn, "@")
+	return c.add(t, kindUser, namedGUID(t.id+" user "+upn), object{
+		"accountEnabled": true, "businessPhones": []any{}, "createdDateTime": founded, "deletedDateTime": nil, "displayName": name,
+		"givenName": given, "surname": surname, "jobTitle": nil, "mail": upn, "mobilePhone": nil, "officeLocation": nil, "preferredLanguage": nil,
+		"userPrincipalName": upn, "userType": "Member", "mailNickname": nick, "otherMails": []any{}, "proxyAddresses": []any{},
+		"onPremisesSyncEnabled": nil, "onPremisesImmutableId": nil, "usageLocation": "US", "externalUserState": nil, "creationType": nil,
+		"assignedLicenses": []any{}, "assignedPlans": []any{}, "identities": []any{}, "companyName": nil, "department": nil, "country": nil,
+	}, true)
+}
+
+// userNamed finds a person by user principal name or mail address.
+func (t *tenant) userNamed(name string) *entity {
+	for _, e := range t.tables[kindUser] {
+		data := e.live(view{replica: primary})
+		if data != nil && (strings.EqualFold(str(data, "userPrincipalName"), name) || strings.EqualFold(str(data, "mail"), name)) {
+			return e
+		}
+	}
+	return nil
+}
+
+func (c *Cloud) giveRole(t *tenant, principalID, roleID string) {
+	id := namedGUID(t.id + " role " + roleID)
+	if t.find(kindRole, id) == nil {
+		c.add(t, kindRole, id, object{
+			"deletedDateTime": nil, "description": roleDescription(roleID), "displayName": roleName(roleID), "roleTemplateId": roleID,
+		}, true)
+	}
+	c.add(t, kindRoleGiven, strings.ReplaceAll(roleID+principalID, "-", "")[:43], object{
+		"directoryScopeId": "/", "principalId": principalID, "principalOrganizationId": t.id, "roleDefinitionId": roleID,
+	}, true)
+}
+
+// roleTemplates are the directory roles whose definitions can be read.
+func roleTemplates() []catalog.Role {
+	roles := slices.Clone(catalog.Roles())
+	for _, extra := range []catalog.Role{
+		{Name: "Global Reader", TemplateID: roleGlobalReader, Purpose: "Read everything that a Global Administrator can, but not update anything."},
+		{Name: "Cloud Application Administrator", TemplateID: catalog.RoleCloudApplicationAdministrator, Purpose: "Create and manage all aspects of app registrations and enterprise apps except App Proxy."},
+		{Name: "Application Developer", TemplateID: roleApplicationDeveloper, Purpose: "Create application registrations independent of the 'Users can register applications' setting."},
+	} {
+		if !slices.ContainsFunc(roles, func(r catalog.Role) bool { return r.TemplateID == extra.TemplateID }) {
+			roles = append(roles, extra)
+		}
+	}
+	return roles
+}
+
+func roleName(id string) string        { return roleByID(id).Name }
+func roleDescription(id string) string { return roleByID(id).Purpose }
+
+func roleByID(id string) catalog.Role {
+	for _, r := range roleTemplates() {
+		if r.TemplateID == id {
+			return r
+		}
+	}
+	return catalog.Role{Name: id, TemplateID: id}
+}
+
+// provision puts the service principal of a known app into the tenant, as part
+// of the scenario.
+func (t *tenant) provision(c *Cloud, appID string) *entity {
+	return c.add(t, kindPrincipal, namedGUID(t.id+" principal "+appID), t.known[appID].principal, true)
+}
+
+// rolesOf lists the directory roles a principal holds.
+func (t *tenant) rolesOf(v view, principalID string) []string {
+	var ids []string
+	for _, e := range t.tables[kindRoleGiven] {
+		if data := e.live(v); data != nil && strings.EqualFold(str(data, "principalId"), principalID) {
+			ids = append(ids, str(data, "roleDefinitionId"))
+		}
+	}
+	return ids
+}
