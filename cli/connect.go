@@ -143,11 +143,15 @@ func (a *app) signInAnew(ctx context.Context, c *connection, s *steps.Setup, ans
 	return account, nil
 }
 
-// signInExit tells a refused sign-in from a folder that cannot be used.
+// signInExit tells a refused sign-in from a folder or a passphrase that cannot
+// be used.
 func signInExit(err error) int {
 	var dir *state.DirError
-	if errors.As(err, &dir) {
+	switch {
+	case errors.As(err, &dir):
 		return exitFailed
+	case errors.Is(err, msclient.ErrPassphrase):
+		return exitUsage
 	}
 	return exitNoSignIn
 }

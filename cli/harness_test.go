@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,14 +56,27 @@ func (w *world) run(args ...string) ran {
 func (w *world) runContext(ctx context.Context, args ...string) ran {
 	w.t.Helper()
 	var out, stderr lockedBuffer
+	code := w.program(ctx, &out, &stderr, args)
+	_, _ = w.printed.Write([]byte(out.String() + stderr.String()))
+	return ran{code, out.String(), stderr.String()}
+}
+
+// start carries out a command line and drops what it prints.
+func (w *world) start(args ...string) int {
+	return w.program(context.Background(), io.Discard, io.Discard, args)
+}
+
+func (w *world) program(ctx context.Context, out, stderr io.Writer, args []string) int {
 	a := &app{
-		Streams: Streams{In: strings.NewReader(""), Out: &out, Err: &stderr},
+		Streams: Streams{In: strings.NewReader(""), Out: out, Err: stderr},
 		env:     func(k string) (string, bool) { v, ok := w.vars[k]; return v, ok },
 		cloud:   w.cloud, wrap: w.wrap,
 	}
-	code := a.run(ctx, append(args, "--sandbox", "--state-dir", w.state))
-	_, _ = w.printed.Write([]byte(out.String() + stderr.String()))
-	return ran{code, out.String(), stderr.String()}
+	args = append(args, "--state-dir", w.state)
+	if !slices.ContainsFunc(args, func(s string) bool { return strings.HasPrefix(s, "--sandbox") }) {
+		args = append(args, "--sandbox")
+	}
+	return a.run(ctx, args)
 }
 
 // must fails the test unless the run ended with this exit code.

@@ -30,7 +30,9 @@ func (a *app) sandboxCommand() *cobra.Command {
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
+			serving := false
 			o.Ready = func(addr, proxy string) {
+				serving = true
 				t := cloud.Tenant()
 				fmt.Fprintf(a.Err, "Simulated Microsoft cloud at https://%s\n  tenant   %s (%s)\n  sign in  %s, at https://%s/devicelogin\n  use it   msbundle --sandbox=https://%s\n",
 					addr, plain(t.Name), t.ID, t.Admin, addr, addr)
@@ -38,10 +40,14 @@ func (a *app) sandboxCommand() *cobra.Command {
 					fmt.Fprintf(a.Err, "  proxy    HTTPS_PROXY=http://%s\n", proxy)
 				}
 			}
-			if err := cloud.Serve(cmd.Context(), o); err != nil && cmd.Context().Err() == nil {
-				return &exitError{exitFailed, err}
+			err = cloud.Serve(cmd.Context(), o)
+			switch {
+			case err == nil || cmd.Context().Err() != nil:
+				return nil
+			case !serving: // an address or a file that cannot be used
+				return &exitError{exitUsage, err}
 			}
-			return nil
+			return &exitError{exitFailed, err}
 		},
 	}
 	c.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:9443", "address to serve on; this machine only")

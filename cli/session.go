@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -17,16 +16,19 @@ import (
 // sign-in. It is no flag: arguments can be seen by every process.
 const passphraseVar = "MSBUNDLE_PASSPHRASE"
 
+// rehearsalWorkFactor makes sealing quick where there is nothing to protect.
+const rehearsalWorkFactor = 10
+
 const whoSchema = "msbundle.account/1"
 
 // sessionFile is where a sign-in is remembered for a connection, and whether
 // there is a passphrase to do it with.
 func (a *app) sessionFile(c *connection) (*msclient.SessionFile, bool) {
-	cloud := a.flags.cloud.ID
+	f := &msclient.SessionFile{Path: filepath.Join(c.stateDir, a.flags.cloud.ID, "session")}
 	if c.label != "" {
-		cloud = "sandbox"
+		f.Path = filepath.Join(c.stateDir, "sandbox", "session")
+		f.WorkFactor = rehearsalWorkFactor
 	}
-	f := &msclient.SessionFile{Path: filepath.Join(c.stateDir, cloud, "session")}
 	word, ok := a.env(passphraseVar)
 	f.Passphrase = msclient.NewSecret(word)
 	return f, ok && word != ""
@@ -140,8 +142,8 @@ func (a *app) printAccount(ctx context.Context, s *steps.Setup, answers state.An
 func (a *app) signIn(ctx context.Context, c *connection, s *steps.Setup, answers state.Answers) (steps.Account, error) {
 	if _, kept := a.sessionFile(c); kept {
 		account, ok, err := s.Restore(ctx, answers)
-		if errors.Is(err, msclient.ErrPassphrase) {
-			return account, &exitError{exitUsage, fmt.Errorf("%s: %w", passphraseVar, err)}
+		if err != nil {
+			return account, &exitError{signInExit(err), err}
 		}
 		if ok {
 			a.remark("Using the remembered sign-in of %s.", account.Username)

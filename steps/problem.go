@@ -37,6 +37,8 @@ func problem(err error, what string) error {
 		}
 	case errors.As(err, &dir):
 		out.What, out.Do, out.Retry = what, strings.ToUpper(dir.Error()[:1])+dir.Error()[1:]+".", true
+	case errors.Is(err, msclient.ErrPassphrase):
+		out.Do = "It was kept under another passphrase, or its file is damaged. Set the right passphrase, or forget it with 'msbundle logout' and sign in again."
 	case errors.Is(err, msclient.ErrSignInExpired):
 		out.Do, out.Retry = "Nobody entered the code in time. If the browser showed an error, its code (AADSTS...) says why; then start the sign-in again.", true
 	case errors.Is(err, context.DeadlineExceeded):

@@ -111,6 +111,9 @@ func (s *Setup) Restore(ctx context.Context, a state.Answers) (Account, bool, er
 		tenant = id
 	}
 	got, ok, err := s.client.Restore(ctx, Scopes(a, s.read))
+	if errors.Is(err, msclient.ErrPassphrase) {
+		return Account{}, false, problem(err, "the remembered sign-in cannot be used")
+	}
 	if err != nil || !ok || tenant != "" && got.TenantID != tenant {
 		return Account{}, false, nil // a session that does not serve is not an error: sign in again
 	}
