@@ -3,7 +3,10 @@ package catalog
 import (
 	_ "embed"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -69,8 +72,8 @@ func (p Permission) Key() string { return p.Resource + "/" + p.Name + "/" + stri
 //go:embed data/permissions.csv
 var permissionsCSV string
 
-// The table is checked by a test, so a row that cannot be read is a build that was
-// never tested; it is left out rather than ending the program.
+// A table that cannot be read is a build that was never tested: it counts as empty
+// rather than ending the program.
 var permissions = sync.OnceValue(func() []Permission {
 	list, _ := parsePermissions(permissionsCSV)
 	return list
@@ -80,29 +83,55 @@ var permissions = sync.OnceValue(func() []Permission {
 // shared: do not change it.
 func Permissions() []Permission { return permissions() }
 
+const permissionColumns = "integration,resource_app_id,resource_name,permission,permission_id,type,tier,privilege_level,used_for,note"
+
+// parsePermissions reads the table. An error names the line of the row it is
+// about, counted in the file.
 func parsePermissions(text string) ([]Permission, error) {
-	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	table := csv.NewReader(strings.NewReader(text))
+	header, err := table.Read()
 	if err != nil {
 		return nil, fmt.Errorf("permissions table: %w", err)
 	}
-	list := make([]Permission, 0, len(rows)-1)
-	for n, row := range rows[1:] {
-		tier, ok := ParseTier(row[6])
-		if !ok {
-			return nil, fmt.Errorf("permissions table, row %d: unknown tier %q", n+2, row[6])
-		}
-		privilege := 0
-		if row[7] != "" {
-			if privilege, err = strconv.Atoi(row[7]); err != nil {
-				return nil, fmt.Errorf("permissions table, row %d: privilege level %q", n+2, row[7])
-			}
-		}
-		list = append(list, Permission{
-			Integration: row[0], Resource: row[1], Name: row[3], ID: row[4], Kind: Kind(row[5]),
-			Tier: tier, Privilege: privilege, UsedFor: row[8], Note: row[9],
-		})
+	if got := strings.Join(header, ","); got != permissionColumns {
+		return nil, fmt.Errorf("permissions table, row 1: columns %s, want %s", got, permissionColumns)
 	}
-	return list, nil
+	var list []Permission
+	for {
+		row, err := table.Read()
+		if errors.Is(err, io.EOF) {
+			return list, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("permissions table: %w", err)
+		}
+		p, err := parsePermission(row)
+		if err != nil {
+			line, _ := table.FieldPos(0)
+			return nil, fmt.Errorf("permissions table, row %d: %w", line, err)
+		}
+		list = append(list, p)
+	}
+}
+
+func parsePermission(row []string) (Permission, error) {
+	p := Permission{
+		Integration: row[0], Resource: row[1], Name: row[3], ID: row[4], Kind: Kind(row[5]), UsedFor: row[8], Note: row[9],
+	}
+	if p.Kind != Delegated && p.Kind != Application {
+		return p, fmt.Errorf("unknown type %q", row[5])
+	}
+	var ok bool
+	if p.Tier, ok = ParseTier(row[6]); !ok {
+		return p, fmt.Errorf("unknown tier %q", row[6])
+	}
+	if row[7] != "" {
+		var err error
+		if p.Privilege, err = strconv.Atoi(row[7]); err != nil || p.Privilege < 1 || p.Privilege > 4 {
+			return p, fmt.Errorf("privilege level %q is none of 1 to 4", row[7])
+		}
+	}
+	return p, nil
 }
 
 // Limits on delegated scopes and on an application's manifest.
@@ -123,17 +152,11 @@ const (
 // CoveredBy names the permission that includes everything name allows:
 // "X.ReadWrite.All" for "X.Read.All". Empty when there is no such form.
 func CoveredBy(name string) string {
-	if strings.Contains(name, ".ReadWrite") || !hasReadPart(name) {
+	parts := strings.Split(name, ".")
+	read := slices.Index(parts[1:], "Read") + 1
+	if read == 0 || strings.Contains(name, ".ReadWrite") {
 		return ""
 	}
-	return strings.Replace(name, ".Read", ".ReadWrite", 1)
-}
-
-func hasReadPart(name string) bool {
-	for _, part := range strings.Split(name, ".")[1:] {
-		if part == "Read" {
-			return true
-		}
-	}
-	return false
+	parts[read] = "ReadWrite"
+	return strings.Join(parts, ".")
 }

@@ -3,6 +3,7 @@ package catalog
 import (
 	_ "embed"
 	"encoding/csv"
+	"fmt"
 	"strings"
 	"sync"
 )
@@ -27,16 +28,28 @@ type Role struct {
 //go:embed data/roles.csv
 var rolesCSV string
 
+// A table that cannot be read counts as empty, as that of the permissions does.
 var roles = sync.OnceValue(func() []Role {
-	rows, _ := csv.NewReader(strings.NewReader(rolesCSV)).ReadAll()
-	var list []Role
-	for i, row := range rows {
-		if i > 0 {
-			list = append(list, Role{Name: row[0], TemplateID: row[1], GDAP: row[2] == "gdap", Purpose: row[3]})
-		}
-	}
+	list, _ := parseRoles(rolesCSV)
 	return list
 })
+
+const roleColumns = "display_name,template_id,use,purpose"
+
+func parseRoles(text string) ([]Role, error) {
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("roles table: %w", err)
+	}
+	if len(rows) == 0 || strings.Join(rows[0], ",") != roleColumns {
+		return nil, fmt.Errorf("roles table, row 1: want the columns %s", roleColumns)
+	}
+	var list []Role
+	for _, row := range rows[1:] {
+		list = append(list, Role{Name: row[0], TemplateID: row[1], GDAP: row[2] == "gdap", Purpose: row[3]})
+	}
+	return list, nil
+}
 
 // Roles lists the GDAP roles and Global Administrator. The slice is shared: do
 // not change it.

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"msbundle/catalog"
@@ -91,10 +93,10 @@ func (a Answers) Validate() []Invalid {
 		out = append(out, Invalid{key, fmt.Sprintf(format, args...)})
 	}
 	if a.Profile != ProfileRewst {
-		bad("profile", "%q is not known; use %s", a.Profile, ProfileRewst)
+		bad("profile", "%s is not known; use %s", quote(a.Profile), ProfileRewst)
 	}
 	if _, ok := catalog.RegionByID(a.Region); !ok {
-		bad("region", "%q is not known; use us, uk, de or au", a.Region)
+		bad("region", "%s is not known; use us, uk, de or au", quote(a.Region))
 	}
 	if text := CheckTenant(a.Tenant); text != "" {
 		bad("tenant", "%s", text)
@@ -102,9 +104,9 @@ func (a Answers) Validate() []Invalid {
 	seen := map[string]bool{}
 	for _, id := range a.Integrations {
 		if _, ok := catalog.IntegrationByID(id); !ok {
-			bad("integrations", "%q is not known; use graph, exchange, csp, azure or subscriptions", id)
+			bad("integrations", "%s is not known; use graph, exchange, csp, azure or subscriptions", quote(id))
 		} else if seen[id] {
-			bad("integrations", "%q is listed twice", id)
+			bad("integrations", "%s is listed twice", quote(id))
 		}
 		seen[id] = true
 	}
@@ -113,7 +115,7 @@ func (a Answers) Validate() []Invalid {
 	}
 	out = append(out, a.validateRegistration()...)
 	if tier, ok := catalog.ParseTier(a.Permissions.Base); !ok || tier == catalog.Optional {
-		bad("permissions.base", "%q is not known; use minimum, recommended or stock", a.Permissions.Base)
+		bad("permissions.base", "%s is not known; use minimum, recommended or stock", quote(a.Permissions.Base))
 	}
 	return out
 }
@@ -130,7 +132,7 @@ func (a Answers) validateRegistration() []Invalid {
 		return out
 	case KindOwned:
 	default:
-		bad("kind", fmt.Sprintf("%q is not known; use owned or connector", r.Kind))
+		bad("kind", quote(r.Kind)+" is not known; use owned or connector")
 		return out
 	}
 	if text := CheckAppName(r.Name); text != "" {
@@ -141,11 +143,21 @@ func (a Answers) validateRegistration() []Invalid {
 	}
 	switch {
 	case r.Audience != AudienceMulti && r.Audience != AudienceSingle:
-		bad("audience", fmt.Sprintf("%q is not known; use multitenant or single", r.Audience))
+		bad("audience", quote(r.Audience)+" is not known; use multitenant or single")
 	case r.Audience == AudienceSingle && a.Has(catalog.CSP):
 		bad("audience", "Microsoft CSP acts in customer tenants and needs a multitenant app; use multitenant or leave csp out")
 	}
 	return out
+}
+
+// quote repeats an answer in an error, its beginning when it is long: what is put
+// in a wrong place may not be meant to be shown.
+func quote(s string) string {
+	const most = 40
+	if r := []rune(s); len(r) > most {
+		return strconv.Quote(string(r[:most])) + "..."
+	}
+	return strconv.Quote(s)
 }
 
 var (
@@ -175,7 +187,7 @@ func CheckAppName(s string) string {
 		return "the name is not valid UTF-8"
 	case utf8.RuneCountInString(s) > MaxAppName:
 		return fmt.Sprintf("the name has %d characters; Microsoft allows %d", utf8.RuneCountInString(s), MaxAppName)
-	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case strings.ContainsFunc(s, unicode.IsControl):
 		return "the name holds a control character; use plain text"
 	case strings.TrimSpace(s) != s:
 		return "the name begins or ends with a blank; remove it"

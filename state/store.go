@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -9,8 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
-	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -37,34 +37,10 @@ type Store struct {
 	dir  string
 	lock *flock.Flock
 
-	mu      sync.Mutex
-	journal *os.File
-	records []Record
-}
-
-// DirError says why a state folder cannot be used, and what to do.
-type DirError struct {
-	Dir  string
-	Text string
-	Err  error
-}
-
-func (e *DirError) Error() string { return fmt.Sprintf("state folder %s: %s", e.Dir, e.Text) }
-
-func (e *DirError) Unwrap() error { return e.Err }
-
-// dirError turns an error of the file system into what to do about it.
-func dirError(dir string, err error) error {
-	text := err.Error()
-	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		text = "the disk is full; free some space or choose another folder with --state-dir; what was written so far is kept"
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		text = "it cannot be written to; change its permissions or choose another folder with --state-dir"
-	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
-		text = "a file stands where the folder should be; choose another folder with --state-dir"
-	}
-	return &DirError{Dir: dir, Text: text, Err: err}
+	mu       sync.Mutex
+	journal  *os.File
+	evidence *os.File // opened with the first proof
+	records  []Record
 }
 
 // Dir is where a tenant's state lies under the state folder root.
@@ -75,7 +51,10 @@ func Dir(root string, id Identity) string { return filepath.Join(root, id.Cloud,
 // or holds another tenant's journal.
 func Open(root string, id Identity) (*Store, error) {
 	dir := Dir(root, id)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if id.Tenant == "" || id.Tenant != filepath.Base(id.Tenant) || strings.HasPrefix(id.Tenant, ".") {
+		return nil, &DirError{Dir: root, Text: fmt.Sprintf("%q is no tenant id to keep state under; sign in again", id.Tenant)}
+	}
+	if err := makeDir(dir); err != nil {
 		return nil, dirError(dir, err)
 	}
 	s := &Store{dir: dir, lock: flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))}
@@ -100,33 +79,21 @@ func (s *Store) openJournal(id Identity) error {
 		return err
 	}
 	if len(records) > 0 {
-		h := records[0]
-		switch {
-		case h.Kind != RecordHeader || h.Schema != journalSchema:
-			return &DirError{Dir: s.dir, Text: journalFile + " is not a journal this program can read; move it away or use a newer msbundle"}
-		case h.Tenant != id.Tenant || h.Cloud != id.Cloud:
+		if h := records[0]; !strings.EqualFold(h.Tenant, id.Tenant) || h.Cloud != id.Cloud {
 			return &DirError{Dir: s.dir, Text: fmt.Sprintf(
 				"%s belongs to tenant %s (%s), not to %s (%s); move it back to where it came from", journalFile, h.Tenant, h.Cloud, id.Tenant, id.Cloud)}
 		}
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return dirError(s.dir, err)
-	}
 	// A killed process may leave half a line: nothing was sent on the strength of
 	// it, so it is cut off.
-	if err := f.Truncate(good); err != nil {
-		_ = f.Close()
-		return dirError(s.dir, err)
-	}
-	if _, err := f.Seek(good, 0); err != nil {
-		_ = f.Close()
+	f, err := openLines(path, good)
+	if err != nil {
 		return dirError(s.dir, err)
 	}
 	s.journal, s.records = f, records
 	if len(records) == 0 {
 		if err := s.Append(Record{
-			Kind: RecordHeader, Schema: journalSchema, Cloud: id.Cloud, Tenant: id.Tenant, TenantName: id.TenantName,
+			Kind: RecordHeader, At: time.Now().UTC(), Schema: journalSchema, Cloud: id.Cloud, Tenant: id.Tenant, TenantName: id.TenantName,
 		}); err != nil {
 			_ = f.Close()
 			return err
@@ -135,7 +102,8 @@ func (s *Store) openJournal(id Identity) error {
 	return nil
 }
 
-// readJournal reads whole lines; good is where the last of them ends.
+// readJournal reads whole lines; good is where the last of them ends. It fails
+// with a *DirError when a line is damaged or the journal is of another format.
 func readJournal(path string) (records []Record, good int64, err error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -154,6 +122,9 @@ func readJournal(path string) (records []Record, good int64, err error) {
 			return nil, 0, &DirError{Dir: filepath.Dir(path), Err: err, Text: fmt.Sprintf(
 				"%s, line %d is damaged; move the file away to start a new journal (undo will then not know of what it held)", journalFile, line)}
 		}
+		if line == 1 && (r.Kind != RecordHeader || r.Schema != journalSchema) {
+			return nil, 0, &DirError{Dir: filepath.Dir(path), Text: journalFile + " is not a journal this program can read; move it away or use a newer msbundle"}
+		}
 		records = append(records, r)
 		data, good = data[end+1:], good+int64(end)+1
 	}
@@ -162,6 +133,9 @@ func readJournal(path string) (records []Record, good int64, err error) {
 
 // Append makes records durable: when it returns nil they survive a crash.
 func (s *Store) Append(records ...Record) error {
+	if len(records) == 0 {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := appendLines(s.journal, records); err != nil {
@@ -169,28 +143,6 @@ func (s *Store) Append(records ...Record) error {
 	}
 	s.records = append(s.records, records...)
 	return nil
-}
-
-func appendLines[T any](f *os.File, lines []T) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	for _, l := range lines {
-		if err := enc.Encode(l); err != nil {
-			return err
-		}
-	}
-	at, err := f.Seek(0, 1)
-	if err != nil {
-		return err
-	}
-	if _, err := f.Write(b.Bytes()); err != nil {
-		// Half a record must not stand in the middle of the journal.
-		_ = f.Truncate(at)
-		_, _ = f.Seek(at, 0)
-		return err
-	}
-	return f.Sync()
 }
 
 // Entries lists the journal's writes with what became of them.
@@ -202,12 +154,19 @@ func (s *Store) Entries() []Entry {
 
 // AddEvidence makes a proof durable.
 func (s *Store) AddEvidence(e Evidence) error {
-	f, err := os.OpenFile(filepath.Join(s.dir, evidenceFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return dirError(s.dir, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.evidence == nil {
+		path := filepath.Join(s.dir, evidenceFile)
+		data, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return dirError(s.dir, err)
+		}
+		if s.evidence, err = openLines(path, int64(bytes.LastIndexByte(data, '\n')+1)); err != nil {
+			return dirError(s.dir, err)
+		}
 	}
-	defer f.Close()
-	if err := appendLines(f, []Evidence{e}); err != nil {
+	if err := appendLines(s.evidence, []Evidence{e}); err != nil {
 		return dirError(s.dir, err)
 	}
 	return nil
@@ -223,31 +182,16 @@ func (s *Store) SaveAnswers(a Answers) (string, error) {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return errors.Join(s.journal.Close(), s.lock.Unlock())
-}
-
-// WriteFile replaces a file with mode 0600 in one step: after a crash there is
-// the old content or the new, never a part.
-func WriteFile(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return dirError(dir, err)
+	var errs []error
+	for _, f := range []*os.File{s.journal, s.evidence} {
+		if f == nil {
+			continue
+		}
+		if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return dirError(dir, err)
-	}
-	defer os.Remove(f.Name())
-	w := bufio.NewWriter(f)
-	_, err = w.Write(data)
-	err = errors.Join(err, w.Flush(), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return dirError(dir, err)
-	}
-	return nil
+	return errors.Join(append(errs, s.lock.Unlock())...)
 }
 
 // Tenant is what lies on disk about one tenant, read without taking possession.

@@ -8,7 +8,10 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -53,23 +56,13 @@ func LoadAnswers(path string) (Answers, error) {
 // ParseAnswers reads a setup file's text; name is used in errors.
 func ParseAnswers(name string, data []byte) (Answers, error) {
 	p := &parser{file: name, lines: map[string]int{}}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		if errors.Is(err, io.EOF) {
-			return Answers{}, &FileError{File: name, Text: "the file is empty; begin with version: 1"}
-		}
-		line, text := yamlErrorLine(err)
-		return Answers{}, &FileError{File: name, Line: line, Text: "this is not YAML: " + text}
+	root, err := p.document(data)
+	if err != nil {
+		p.errs = append(p.errs, err)
+	} else {
+		p.findSecrets(root, "")
 	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return Answers{}, &FileError{File: name, Text: "the file holds more than one YAML document; keep one"}
-	}
-	root := doc.Content[0]
-	if root.Kind != yaml.MappingNode {
-		return Answers{}, &FileError{File: name, Line: root.Line, Text: "expected keys such as version: and registration: at the top"}
-	}
-	p.findSecrets(root, "")
+	p.findSecretLines(data)
 	if len(p.errs) > 0 { // nothing of such a file is used or repeated
 		return Answers{}, errors.Join(p.errs...)
 	}
@@ -86,6 +79,41 @@ func ParseAnswers(name string, data []byte) (Answers, error) {
 	return a, errors.Join(p.errs...)
 }
 
+// document reads the one YAML document of a file.
+func (p *parser) document(data []byte) (*yaml.Node, error) {
+	if line := firstLine(data, func(l []byte) bool { return !utf8.Valid(l) }); line > 0 {
+		return nil, &FileError{File: p.file, Line: line, Text: "this is not UTF-8 text; save the file as UTF-8"}
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc yaml.Node
+	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, &FileError{File: p.file, Text: "the file is empty; begin with version: 1"}
+	} else if err != nil {
+		line, text := yamlErrorLine(err, data)
+		return nil, &FileError{File: p.file, Line: line, Text: "this is not YAML: " + text}
+	}
+	var second yaml.Node
+	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, &FileError{File: p.file, Line: second.Line, Text: "the file holds more than one YAML document; keep one"}
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return nil, &FileError{File: p.file, Line: root.Line, Text: "expected keys such as version: and registration: at the top"}
+	}
+	return root, nil
+}
+
+// firstLine is the number of the first line that is so; 0 when none is.
+func firstLine(data []byte, is func([]byte) bool) int {
+	n := 0
+	for line := range bytes.Lines(data) {
+		if n++; is(line) {
+			return n
+		}
+	}
+	return 0
+}
+
 type parser struct {
 	file  string
 	errs  []error
@@ -96,44 +124,12 @@ func (p *parser) fail(line int, key, format string, args ...any) {
 	p.errs = append(p.errs, &FileError{File: p.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
-var (
-	secretKey = regexp.MustCompile(`(?i)secret|password|passphrase|token|credential`)
-	// The form of a client secret's value as Entra hands it out: 40 characters
-	// with "8Q~" or the like after the first three.
-	secretValue = regexp.MustCompile(`^[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{31,34}$`)
-	// A JSON web token.
-	tokenValue = regexp.MustCompile(`^eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.`)
-)
-
-func (p *parser) findSecrets(n *yaml.Node, key string) {
-	switch n.Kind {
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k, v := n.Content[i], n.Content[i+1]
-			path := join(key, k.Value)
-			if secretKey.MatchString(k.Value) {
-				p.fail(k.Line, path, "a setup file holds no secrets; remove this line (and replace the secret if the file was shared)")
-				continue
-			}
-			p.findSecrets(v, path)
-		}
-	case yaml.SequenceNode:
-		for _, v := range n.Content {
-			p.findSecrets(v, key)
-		}
-	case yaml.ScalarNode:
-		if secretValue.MatchString(n.Value) || tokenValue.MatchString(n.Value) {
-			p.fail(n.Line, key, "this looks like a secret; a setup file holds none; remove it (and replace the secret if the file was shared)")
-		}
-	}
-}
-
 func (p *parser) version(root *yaml.Node) error {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		if k, v := root.Content[i], root.Content[i+1]; k.Value == "version" {
 			var n int
 			if err := v.Decode(&n); err != nil || n < 1 {
-				return &FileError{File: p.file, Line: v.Line, Key: "version", Text: fmt.Sprintf("%q is not a version; use version: %d", v.Value, Version)}
+				return &FileError{File: p.file, Line: v.Line, Key: "version", Text: fmt.Sprintf("%s is not a version; use version: %d", quote(v.Value), Version)}
 			}
 			if n > Version {
 				return &FileError{File: p.file, Line: v.Line, Key: "version", Text: fmt.Sprintf(
@@ -245,7 +241,7 @@ func sortedKeys[V any](m map[string]V) []string {
 // suggestion names the key that was probably meant.
 func suggestion(word string, known []string) string {
 	for _, k := range known {
-		if strings.EqualFold(k, word) || strings.HasPrefix(strings.ToLower(k), strings.ToLower(word)) || oneEdit(k, word) {
+		if word != "" && (strings.HasPrefix(strings.ToLower(k), strings.ToLower(word)) || oneEdit(k, word)) {
 			return fmt.Sprintf("; did you mean %s?", k)
 		}
 	}
@@ -268,16 +264,36 @@ func oneEdit(a, b string) bool {
 		len(restA) == 2 && len(restB) == 2 && restA[0] == restB[1] && restA[1] == restB[0]
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+var (
+	yamlLine   = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)`)
+	yamlParser = regexp.MustCompile(`^(did not find expected|found (duplicate|undefined|incompatible))`)
+	yamlAlias  = regexp.MustCompile(`(?s)^unknown anchor '(.*)' referenced`)
+)
 
-func yamlErrorLine(err error) (int, string) {
+// yamlErrorLine takes apart what the YAML library says. It names no line for the
+// first one, and its parser (unlike its scanner) counts from 0. A text that
+// begins with a star is read as an alias, which the library repeats; it may be a
+// password.
+func yamlErrorLine(err error, data []byte) (int, string) {
 	m := yamlLine.FindStringSubmatch(err.Error())
 	if m == nil {
-		return 0, err.Error()
+		return 1, "it cannot be read"
 	}
-	line := 0
-	_, _ = fmt.Sscan(m[1], &line)
-	return line, m[2]
+	text := m[2]
+	if alias := yamlAlias.FindStringSubmatch(text); alias != nil {
+		line := firstLine(data, func(l []byte) bool { return bytes.Contains(l, []byte("*"+alias[1])) })
+		return line, "put texts that begin with * in quotes"
+	}
+	if line, err := strconv.Atoi(m[1]); err == nil {
+		if yamlParser.MatchString(text) {
+			line = min(line+1, 1+bytes.Count(bytes.TrimSpace(data), []byte("\n")))
+		}
+		return line, text
+	}
+	control := firstLine(data, func(l []byte) bool {
+		return bytes.ContainsFunc(l, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) })
+	})
+	return max(control, 1), text
 }
 
 // Encode writes the answers as setup.yaml text.
@@ -287,8 +303,8 @@ func (a Answers) Encode() []byte {
 	enc.SetIndent(2)
 	type registration struct {
 		Kind     string `yaml:"kind"`
-		Name     string `yaml:"name,omitempty"`
-		Audience string `yaml:"audience,omitempty"`
+		Name     string `yaml:"name"`
+		Audience string `yaml:"audience"`
 		AppID    string `yaml:"appId,omitempty"`
 	}
 	file := struct {

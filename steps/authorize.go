@@ -180,7 +180,7 @@ func planRoles(p *Plan) {
 			}
 			p.add(Change{
 				ID: "authorize/role/" + api.Prefix + "/" + w.name, Step: stepAuthorize, Kind: KindRole, Action: Add,
-				Object: fmt.Sprintf("application permission %s of %s", w.name, api.Name),
+				Object: fmt.Sprintf("%s, application permission of %s", w.name, api.Name),
 				Why:    whyPermission(id, w), Risk: riskOfPermission(id, w), Reversible: true, Name: w.id,
 				Method: "POST", Path: principals + "/" + p.resourceRef(id) + "/appRoleAssignedTo",
 			}, map[string]string{"principalId": p.principalRef(), "resourceId": p.resourceRef(id), "appRoleId": w.id})
@@ -192,7 +192,7 @@ func planRoles(p *Plan) {
 		}
 		p.add(Change{
 			ID: "authorize/role/" + x.api.AppID + "/" + x.name + "/remove", Step: stepAuthorize, Kind: KindRole, Action: Remove,
-			Object: fmt.Sprintf("application permission %s of %s", x.name, x.api.Name),
+			Object: fmt.Sprintf("%s, application permission of %s", x.name, x.api.Name),
 			Why:    "The answers do not ask for it any more.", Risk: RiskModerate, Reversible: true, Name: x.RoleID,
 			Method: "DELETE", Path: principals + "/" + x.ResourceID + "/appRoleAssignedTo/" + x.ID,
 			Before: encode(map[string]string{"principalId": p.principalRef(), "resourceId": x.ResourceID, "appRoleId": x.RoleID}),

@@ -1,0 +1,460 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/help"
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"msbundle/steps"
+)
+
+// Screen is one page of the wizard.
+type Screen interface {
+	Init() tea.Cmd
+	Update(tea.Msg) tea.Cmd
+	View(Frame) string
+	Keys() help.KeyMap
+	Close() // cancels the screen's context
+}
+
+// What a screen may do beyond that.
+type (
+	// typist has a text field that may own the printable keys.
+	typist interface{ typing() bool }
+	// escaper may have something open that esc closes before it goes back.
+	escaper interface {
+		closes() bool
+		escape()
+	}
+	// animated wants to be drawn again after a while.
+	animated interface{ every() time.Duration }
+)
+
+// page is a screen's place in the wizard.
+type page struct {
+	id      string
+	title   string
+	passing bool // back does not stop here
+	open    func(*wizard) Screen
+}
+
+// Ids of the pages.
+const (
+	pageStart        = "start"
+	pageIntegrations = "integrations"
+	pageRegistration = "registration"
+	pagePermissions  = "permissions"
+	pageAuthorize    = "authorize"
+	pageSignIn       = "signin"
+	pagePreflight    = "preflight"
+	pagePlan         = "plan"
+	pageApply        = "apply"
+	pageResult       = "result"
+)
+
+// pages is the order of the wizard. The first is not counted as a step.
+func pages() []page {
+	return []page{
+		{pageStart, "Start", false, newStart},
+		{pageIntegrations, "Select integrations", false, newIntegrations},
+		{pageRegistration, "App registration", false, newRegistration},
+		{pagePermissions, "Permissions", false, newPermissions},
+		{pageAuthorize, "Authorize", false, newAuthorize},
+		{pageSignIn, "Sign in", true, newSignIn},
+		{pagePreflight, "Preflight", false, newPreflight},
+		{pagePlan, "Plan", false, newPlan},
+		{pageApply, "Apply", true, newApply},
+		{pageResult, "Result", false, newResult},
+	}
+}
+
+// tickMsg makes time pass on screens that show it.
+type tickMsg struct{}
+
+// App is the wizard's only tea.Model.
+type App struct {
+	w      *wizard
+	pages  []page
+	at     int
+	screen Screen
+	keys   globalKeys
+
+	theme         *Theme
+	dark          bool
+	width, height int
+
+	help      bool
+	ticking   bool
+	leaving   bool // waits for the write in flight, then ends
+	quietTill time.Time
+
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// New makes the wizard, showing its first screen.
+func New(cfg Config) *App {
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &App{pages: pages(), keys: newGlobalKeys(), dark: true, ctx: ctx, cancel: cancel}
+	a.theme = newTheme(true, !cfg.NoColor)
+	a.w = newWizard(ctx, cfg)
+	a.screen = a.pages[0].open(a.w)
+	return a
+}
+
+// Init starts the first screen and asks the terminal how it looks.
+func (a *App) Init() tea.Cmd {
+	return tea.Batch(tea.RequestBackgroundColor, a.screen.Init(), a.tick())
+}
+
+// Update takes a message to where it belongs.
+func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	a.w.now = a.w.cfg.Now()
+	cmd := a.route(msg)
+	return a, tea.Batch(cmd, a.follow(), a.tick())
+}
+
+func (a *App) route(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		if msg.Width > 0 && msg.Height > 0 {
+			a.width, a.height = msg.Width, msg.Height
+		}
+		return nil
+	case tea.BackgroundColorMsg:
+		a.dark = msg.IsDark()
+		a.theme = newTheme(a.dark, a.theme.colour)
+		return nil
+	case tea.ColorProfileMsg:
+		a.theme = newTheme(a.dark, !a.w.cfg.NoColor && msg.Profile > colorprofile.ASCII)
+		return nil
+	case tickMsg:
+		a.ticking = false
+	case savedMsg:
+		cmd := a.w.saved(msg)
+		if a.leaving && !a.w.apply.running() && !a.w.save.busy {
+			return tea.Quit
+		}
+		return cmd
+	case rehearseMsg:
+		if int(msg.run) == a.w.run && msg.err == nil {
+			return a.restart(msg.cfg)
+		}
+	case applyMsg:
+		return a.applied(msg)
+	case tea.KeyPressMsg:
+		return a.press(msg)
+	case tea.PasteMsg:
+		if a.covered() {
+			return nil
+		}
+	}
+	if s, ok := msg.(stamped); ok && int(s.stamp()) != a.w.run {
+		return nil
+	}
+	return a.screen.Update(msg)
+}
+
+// covered tells whether something stands in front of the screen.
+func (a *App) covered() bool {
+	return a.leaving || a.help || a.w.ask != nil || a.tooSmall() || a.w.now.Before(a.quietTill)
+}
+
+func (a *App) tooSmall() bool { return a.width < MinWidth || a.height < MinHeight }
+
+func (a *App) press(msg tea.KeyPressMsg) tea.Cmd {
+	if key.Matches(msg, a.keys.Quit) {
+		return a.interrupt()
+	}
+	if a.leaving || a.tooSmall() || a.w.now.Before(a.quietTill) {
+		return nil
+	}
+	if a.w.ask != nil {
+		return a.answer(msg)
+	}
+	if a.help {
+		a.help = false
+		return nil
+	}
+	a.w.notice = notice{}
+	if !a.typing() && key.Matches(msg, a.keys.Help) {
+		a.help = true
+		return nil
+	}
+	if key.Matches(msg, a.keys.Back) {
+		if e, ok := a.screen.(escaper); ok && e.closes() {
+			e.escape()
+			return nil
+		}
+		a.back()
+		return nil
+	}
+	return a.screen.Update(msg)
+}
+
+func (a *App) typing() bool {
+	t, ok := a.screen.(typist)
+	return ok && t.typing()
+}
+
+func (a *App) answer(msg tea.KeyPressMsg) tea.Cmd {
+	q := a.w.ask
+	switch msg.String() {
+	case "y":
+		a.w.ask = nil
+		return q.agree()
+	case "n", "esc":
+		a.w.ask = nil
+	}
+	return nil
+}
+
+// backTo is the page esc leads to, -1 when there is none.
+func (a *App) backTo() int {
+	here, stop := a.pages[a.at].id, 0
+	switch {
+	case here == pageResult:
+		return -1
+	case a.w.apply.running() && here != pageApply:
+		return -1
+	case a.w.apply != nil && !a.w.apply.running(): // it failed: what is left is planned anew
+		return -1
+	case a.w.wrote:
+		stop = a.index(pagePreflight)
+	}
+	for i := a.at - 1; i >= stop; i-- {
+		if !a.pages[i].passing {
+			return i
+		}
+	}
+	return -1
+}
+
+func (a *App) index(id string) int {
+	return slices.IndexFunc(a.pages, func(p page) bool { return p.id == id })
+}
+
+func (a *App) back() {
+	if to := a.backTo(); to >= 0 {
+		a.w.open(a.pages[to].id)
+	}
+}
+
+// follow goes where a screen wishes to go.
+func (a *App) follow() tea.Cmd {
+	var cmds []tea.Cmd
+	for a.w.move != nil {
+		m := a.w.move
+		a.w.move = nil
+		cmds = append(cmds, a.openPage(a.index(m.to)))
+		if m.byItself {
+			a.quietTill = a.w.now.Add(a.w.cfg.Grace)
+		}
+	}
+	return tea.Batch(cmds...)
+}
+
+func (a *App) openPage(i int) tea.Cmd {
+	a.screen.Close()
+	forward := i > a.at && a.at > 0
+	a.at = i
+	a.w.run++
+	a.w.notice = notice{}
+	a.screen = a.pages[i].open(a.w)
+	cmds := []tea.Cmd{a.screen.Init()}
+	if forward {
+		cmds = append(cmds, a.w.saveAnswers())
+	}
+	return tea.Batch(cmds...)
+}
+
+// tick keeps one timer going while the screen shows time.
+func (a *App) tick() tea.Cmd {
+	s, ok := a.screen.(animated)
+	if !ok || a.ticking {
+		return nil
+	}
+	d := s.every()
+	if d <= 0 {
+		return nil
+	}
+	a.ticking = true
+	return tea.Tick(d, func(time.Time) tea.Msg { return tickMsg{} })
+}
+
+// restart begins again with another configuration: the rehearsal.
+func (a *App) restart(cfg Config) tea.Cmd {
+	old := a.w.cfg
+	if cfg.Now == nil {
+		cfg.Now = old.Now
+	}
+	cfg.NoColor, cfg.Accessible, cfg.Grace = old.NoColor, old.Accessible, old.Grace
+	n := a.w.run
+	a.screen.Close()
+	a.w = newWizard(a.ctx, cfg)
+	a.w.run, a.at = n+1, 0
+	a.screen = a.pages[0].open(a.w)
+	a.w.openByItself(pageIntegrations)
+	return nil
+}
+
+// interrupt is ctrl+c: it asks while changes are being written, or when the
+// secret would be lost, and ends the program otherwise. Pressed a second time it
+// no longer asks.
+func (a *App) interrupt() tea.Cmd {
+	switch {
+	case a.leaving:
+		return tea.Quit
+	case a.w.ask != nil:
+		a.w.ask = nil
+		return a.leave()
+	case a.w.apply.running():
+		a.w.ask = &question{
+			title: "Leave while changes are being written?",
+			text:  "The write in flight is finished first. What was done is kept; start msbundle again and choose Resume to do the rest.",
+			yes:   "leave", no: "stay", agree: a.leave,
+		}
+		return nil
+	case a.w.unfinishedSecret():
+		a.w.ask = secretQuestion(a.leave)
+		return nil
+	}
+	return a.leave()
+}
+
+// leave ends the program, after the write in flight and after the answers were
+// saved.
+func (a *App) leave() tea.Cmd {
+	if a.w.apply.running() {
+		a.leaving = true
+		a.w.apply.stop()
+		return nil
+	}
+	a.screen.Close()
+	a.leaving = true
+	if a.at > 0 {
+		if cmd := a.w.saveAnswers(); a.w.save.busy {
+			return cmd
+		}
+	}
+	return tea.Quit
+}
+
+// applied takes progress of the apply, whichever screen is open.
+func (a *App) applied(msg applyMsg) tea.Cmd {
+	if a.w.apply == nil || msg.apply != a.w.apply {
+		return nil
+	}
+	cmd := a.w.apply.take(a.w, msg)
+	a.w.wrote = a.w.wrote || a.w.apply.started
+	if a.pages[a.at].id == pageApply {
+		a.screen.Update(msg)
+	}
+	if a.w.apply.running() {
+		return cmd
+	}
+	if a.leaving {
+		return tea.Batch(cmd, tea.Quit)
+	}
+	if a.w.result != nil {
+		a.w.openByItself(pageResult)
+	} else if a.pages[a.at].id != pageApply {
+		a.w.openByItself(pageApply)
+	}
+	return cmd
+}
+
+// Stop ends everything the wizard still does and waits for a write in flight, but
+// no longer than given. Call it after the program has ended.
+func (a *App) Stop(wait time.Duration) {
+	a.screen.Close()
+	a.cancel()
+	if p := a.w.apply; p != nil {
+		p.stop()
+		p.abandon()
+		select {
+		case <-p.ended:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Outcome says how the wizard ended.
+func (a *App) Outcome() Outcome {
+	var waits *steps.Waiting
+	switch {
+	case a.w.apply != nil && errors.As(a.w.apply.err, &waits):
+		return Waits
+	case a.w.result != nil && a.w.result.Done():
+		return Done
+	case a.w.result != nil:
+		return Partial
+	case a.w.apply != nil && a.w.apply.err != nil && !cancelled(a.w.apply.err):
+		return Partial
+	case a.w.apply != nil:
+		return Interrupted
+	case a.w.noSignIn:
+		return NoSignIn
+	}
+	return Left
+}
+
+// Err is what the wizard failed with, when it was left on a failure.
+func (a *App) Err() error {
+	if a.w.apply != nil && a.w.apply.err != nil && !cancelled(a.w.apply.err) {
+		return a.w.apply.err
+	}
+	return nil
+}
+
+// Summary is what to print after the program has ended: the alternate screen is
+// gone by then.
+func (a *App) Summary() string {
+	var b strings.Builder
+	line := func(s string) {
+		if s != "" {
+			b.WriteString(clean(s) + "\n")
+		}
+	}
+	again := ""
+	if a.w.save.path != "" {
+		again = "Your answers: " + a.w.save.path
+	}
+	switch a.Outcome() {
+	case Done, Partial, Waits:
+		if r := a.w.result; r != nil {
+			for _, l := range resultSummary(r) {
+				line(l)
+			}
+		} else {
+			line("Not everything was done: " + problemOf(a.w.apply.err).What)
+			line("What was done is kept. Start msbundle again and choose Resume.")
+		}
+		if a.w.unfinishedSecret() {
+			line("The client secret was neither shown nor copied. The next run replaces it.")
+		}
+	case Interrupted:
+		line("Stopped while changes were being written. What was done is kept.")
+		line("Start msbundle again and choose Resume to do the rest.")
+	case NoSignIn:
+		line("Nothing was changed: there was no sign-in.")
+	case Left:
+		if a.at > 0 {
+			line("Nothing was changed.")
+		}
+	}
+	if a.at > 0 {
+		line(again)
+	}
+	if a.w.save.path != "" && a.Outcome() != NoSignIn && a.Outcome() != Left {
+		line("Run it again: " + a.w.runAgain())
+	}
+	return b.String()
+}

@@ -1,0 +1,212 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/help"
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+)
+
+// apply shows an apply under way.
+type apply struct {
+	w    *wizard
+	keys applyKeys
+}
+
+type applyKeys struct {
+	Pause  key.Binding
+	Resume key.Binding
+	Again  key.Binding
+}
+
+func (k applyKeys) ShortHelp() []key.Binding { return []key.Binding{k.Pause, k.Resume, k.Again} }
+
+func (k applyKeys) FullHelp() [][]key.Binding {
+	return [][]key.Binding{{k.Pause, k.Resume, k.Again}}
+}
+
+func newApply(w *wizard) Screen {
+	s := &apply{w: w, keys: applyKeys{
+		Pause:  bind("p", "pause", "p"),
+		Resume: bind("p", "go on", "p"),
+		Again:  bind("r", "look again and do the rest", "r"),
+	}}
+	s.settle()
+	return s
+}
+
+// Init starts the apply unless one is under way.
+func (s *apply) Init() tea.Cmd {
+	if s.w.apply.running() || s.w.apply != nil && s.w.apply.err != nil {
+		return nil
+	}
+	started, cmd := startApply(s.w, *s.w.plan)
+	s.w.apply = started
+	s.settle()
+	return cmd
+}
+
+func (s *apply) settle() {
+	a := s.w.apply
+	held := a.running() && a.gate.Paused()
+	s.keys.Pause.SetEnabled(a.running() && !held)
+	s.keys.Resume.SetEnabled(held)
+	s.keys.Again.SetEnabled(a != nil && a.over && a.err != nil)
+}
+
+func (s *apply) Update(msg tea.Msg) tea.Cmd {
+	s.settle()
+	press, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return nil
+	}
+	defer s.settle()
+	switch a := s.w.apply; {
+	case key.Matches(press, s.keys.Pause):
+		a.gate.Pause()
+	case key.Matches(press, s.keys.Resume):
+		a.gate.Resume()
+	case key.Matches(press, s.keys.Again):
+		s.w.again()
+	}
+	return nil
+}
+
+func (s *apply) View(f Frame) string {
+	a := s.w.apply
+	if a == nil {
+		return ""
+	}
+	t := f.Theme
+	var lines []string
+	if a.over && a.err != nil {
+		lines = append(lines, s.failed(f)...)
+		lines = append(lines, "")
+	}
+	lines = append(lines, s.overall(f)...)
+	lines = append(lines, "")
+	for _, g := range a.groups {
+		lines = append(lines, s.group(t, g, f.Width))
+	}
+	lines = append(lines, s.proofLine(t, f.Width), "")
+	if a.running() {
+		lines = append(lines, s.activity(f)...)
+	}
+	for _, n := range a.notes {
+		lines = append(lines, t.lines(t.Muted, "• "+n, f.Width)...)
+	}
+	return f.fill(lines)
+}
+
+func (s *apply) failed(f Frame) []string {
+	t, err := f.Theme, s.w.apply.err
+	if cancelled(err) {
+		return []string{t.Strong.Render("Stopped."), "What was done is kept. " + t.Key.Render("r") + " looks at the tenant again and applies the rest."}
+	}
+	p := problemOf(err)
+	lines := f.problem(p)
+	if p.Retry {
+		return append(append(lines, ""), t.lines(t.Plain, "Press r to try again: the tenant is looked at and what is left is planned.", f.Width)...)
+	}
+	return append(append(lines, ""), t.lines(t.Plain, "Once that is mended, press r: the tenant is looked at and what is left is planned.", f.Width)...)
+}
+
+func (s *apply) overall(f Frame) []string {
+	a, t := s.w.apply, f.Theme
+	of := len(a.plan.Changes)
+	if of == 0 {
+		return []string{t.Strong.Render("Nothing to write; reading back what is there")}
+	}
+	style := t.Accent
+	if a.over && a.err != nil {
+		style = t.Bad
+	}
+	text := fmt.Sprintf("%s of %s", number(a.done), count(of, "write", "writes"))
+	took := s.w.now.Sub(a.began)
+	if a.over {
+		took = a.end.Sub(a.began)
+	}
+	return []string{
+		ends(t.Strong.Render(text), t.Muted.Render(elapsed(took)), f.Width),
+		t.bar(style, a.done, of, f.Width),
+	}
+}
+
+func (s *apply) group(t *Theme, g applyGroup, width int) string {
+	mark := t.Muted.Render("·")
+	switch {
+	case g.done == g.of:
+		mark = t.Good.Render("✓")
+	case s.w.apply.paused && s.first(g):
+		mark = t.Warn.Render("‖")
+	case s.w.apply.running() && s.first(g):
+		mark = t.Accent.Render(s.w.spin())
+	}
+	title := mark + " " + clip(g.title, 34)
+	bar := min(max(width-38-14, 0), 40)
+	return pad(title, 38) + t.bar(t.Accent, g.done, g.of, bar) + pad(fmt.Sprintf("  %s/%s", number(g.done), number(g.of)), 14)
+}
+
+// first tells whether a group is the one being worked on.
+func (s *apply) first(g applyGroup) bool {
+	for _, other := range s.w.apply.groups {
+		if other.done < other.of {
+			return other.title == g.title
+		}
+	}
+	return false
+}
+
+func (s *apply) proofLine(t *Theme, width int) string {
+	a := s.w.apply
+	text := "not yet"
+	mark := t.Muted.Render("·")
+	if a.of > 0 {
+		text = fmt.Sprintf("%d of %d good reads", a.proof, a.of)
+		mark = t.Accent.Render(s.w.spin())
+		if a.proof >= a.of {
+			mark = t.Good.Render("✓")
+		}
+	}
+	return pad(mark+" Proof by reading back", 38) + clip(text, width-38)
+}
+
+// activity says what is being done or waited for.
+func (s *apply) activity(f Frame) []string {
+	a, t := s.w.apply, f.Theme
+	var lines []string
+	switch {
+	case a.paused:
+		return []string{t.Warn.Render("‖ Paused.") + " Nothing is sent. " + t.Key.Render("p") + " goes on."}
+	case a.gate.Paused():
+		lines = append(lines, t.Warn.Render("‖ Pausing after the request in flight."), "")
+	}
+	if w := a.wait; w != nil {
+		lines = append(lines, f.waiting(s.w, w)...)
+		if left := a.waitAt.Add(w.Next).Sub(s.w.now); w.Next > 0 {
+			lines = append(lines, f.labelled("Next look", "in "+elapsed(max(left, 0)), 16)...)
+		}
+		return lines
+	}
+	text := a.current
+	if text == "" {
+		text = "Reading back"
+		if a.done < len(a.plan.Changes) {
+			text = "Going on"
+		}
+	}
+	return append(lines, t.lines(t.Plain, strings.TrimSpace(s.w.spin()+" "+text), f.Width)...)
+}
+
+func (s *apply) every() time.Duration {
+	if s.w.apply.running() {
+		return s.w.pace()
+	}
+	return 0
+}
+
+func (s *apply) Keys() help.KeyMap { return s.keys }
+func (s *apply) Close()            {}

@@ -1,0 +1,188 @@
+package ui
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"msbundle/steps"
+)
+
+// applying is an apply under way. It belongs to the wizard, not to a screen:
+// leaving the screen must not stop a write.
+type applying struct {
+	plan    steps.Plan
+	gate    *steps.Gate
+	cancel  context.CancelFunc
+	items   chan applyItem
+	gone    chan struct{} // closed when nobody listens any more
+	ended   chan struct{} // closed when Apply has returned
+	leaving sync.Once
+
+	over     bool // Apply has returned and its outcome was taken
+	started  bool // a write was sent
+	err      error
+	group    map[string]int // of each change, by id
+	groups   []applyGroup
+	finished map[string]bool
+	done     int
+	current  string // what is being written
+	wait     *steps.Wait
+	waitAt   time.Time // when the wait was last told of
+	proof    int
+	of       int
+	paused   bool
+	began    time.Time
+	end      time.Time
+	notes    []string
+}
+
+type applyGroup struct {
+	title    string
+	done, of int
+}
+
+// applyItem is an event, or the end.
+type applyItem struct {
+	event  steps.Event
+	end    bool
+	result *steps.Result
+	err    error
+}
+
+// applyMsg brings what has happened since the last one, oldest first.
+type applyMsg struct {
+	apply *applying
+	items []applyItem
+}
+
+// startApply begins to carry out a plan under a context of its own.
+func startApply(w *wizard, p steps.Plan) (*applying, tea.Cmd) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	a := &applying{
+		plan: p, gate: &steps.Gate{}, cancel: cancel, began: w.now,
+		items: make(chan applyItem, 64), gone: make(chan struct{}), ended: make(chan struct{}),
+		group: map[string]int{}, finished: map[string]bool{},
+	}
+	for i, g := range p.Groups() {
+		a.groups = append(a.groups, applyGroup{title: g.Title, of: len(g.Changes)})
+		for _, c := range g.Changes {
+			a.group[c.ID] = i
+		}
+	}
+	setup := w.cfg.Setup
+	run := func() tea.Msg {
+		result, err := setup.Apply(ctx, p, steps.ApplyOptions{
+			Gate:    a.gate,
+			Observe: func(e steps.Event) { a.send(applyItem{event: e}) },
+		})
+		cancel()
+		close(a.ended)
+		a.send(applyItem{end: true, result: result, err: err})
+		return nil
+	}
+	return a, tea.Batch(run, a.next())
+}
+
+// send hands an item over, or drops it when the program has ended.
+func (a *applying) send(i applyItem) {
+	select {
+	case a.items <- i:
+	case <-a.gone:
+	}
+}
+
+// next waits for something to happen and takes along what else has.
+func (a *applying) next() tea.Cmd {
+	return func() tea.Msg {
+		select {
+		case <-a.gone:
+			return nil
+		case first := <-a.items:
+			msg := applyMsg{apply: a, items: []applyItem{first}}
+			for {
+				select {
+				case more := <-a.items:
+					msg.items = append(msg.items, more)
+				default:
+					return msg
+				}
+			}
+		}
+	}
+}
+
+// running tells whether changes are being carried out.
+func (a *applying) running() bool { return a != nil && !a.over }
+
+// stop ends the apply after the write in flight.
+func (a *applying) stop() {
+	a.cancel()
+	a.gate.Resume() // one that is paused has to notice
+}
+
+// abandon stops listening.
+func (a *applying) abandon() { a.leaving.Do(func() { close(a.gone) }) }
+
+// take brings what has happened into what is shown.
+func (a *applying) take(w *wizard, msg applyMsg) tea.Cmd {
+	for _, i := range msg.items {
+		if !i.end {
+			a.event(i.event)
+			continue
+		}
+		a.over, a.err, a.wait, a.current, a.end = true, i.err, nil, "", w.now
+		if i.result != nil {
+			w.result, w.taken = i.result, false
+		}
+		return w.saveAnswers()
+	}
+	return a.next()
+}
+
+func (a *applying) event(e steps.Event) {
+	switch e.Kind {
+	case steps.EventStarted:
+		a.started, a.wait, a.current = true, nil, e.Text
+		if n := len(e.Changes); n > 1 {
+			a.current += " and " + count(n-1, "more", "more")
+		}
+	case steps.EventDone:
+		a.wait, a.current = nil, ""
+		for _, id := range e.Changes {
+			if i, ok := a.group[id]; ok && !a.finished[id] {
+				a.finished[id] = true
+				a.groups[i].done++
+				a.done++
+			}
+		}
+	case steps.EventWaiting:
+		a.wait, a.waitAt = e.Wait, e.At
+		if e.Text != "" {
+			a.current = e.Text
+		}
+	case steps.EventProof:
+		a.wait, a.current, a.proof, a.of = nil, "", e.Proof, e.Of
+	case steps.EventPaused:
+		a.paused = true
+	case steps.EventResumed:
+		a.paused = false
+	case steps.EventNote:
+		a.notes = append(a.notes, e.Text)
+	}
+}
+
+// progressBar is what terminals that can show in their frame or task bar.
+func (a *applying) progressBar() *tea.ProgressBar {
+	state := tea.ProgressBarDefault
+	if a.paused {
+		state = tea.ProgressBarWarning
+	}
+	percent := 100
+	if n := len(a.plan.Changes); n > 0 {
+		percent = 100 * a.done / n
+	}
+	return tea.NewProgressBar(state, percent)
+}

@@ -1,0 +1,74 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// Setup is what the wizard needs of the setup engine. *steps.Setup satisfies it.
+type Setup interface {
+	SignIn(ctx context.Context, a state.Answers, show func(steps.DeviceCode)) (steps.Account, error)
+	Inspect(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error)
+	Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*steps.Result, error)
+	// SecretDelivered says that the person took the secret of the last Result.
+	SecretDelivered() error
+	// Save writes the answers as a setup file and says where.
+	Save(a state.Answers) (path string, err error)
+	Unfinished() ([]steps.Unfinished, error)
+	Resume(u steps.Unfinished) (state.Answers, error)
+}
+
+// Config is everything the wizard is given. Only Setup and Now are required.
+type Config struct {
+	Setup   Setup
+	Answers state.Answers
+	Now     func() time.Time
+
+	// Sandbox labels a rehearsal, for example "sandbox: happy"; every screen
+	// then says so. Empty means a real tenant.
+	Sandbox string
+	// DevicePage is where a rehearsal's code is typed, in place of Microsoft's
+	// page.
+	DevicePage string
+	// Rehearse prepares a wizard against the sandbox; nil when there is none or
+	// this one already is a rehearsal.
+	Rehearse func(ctx context.Context) (Config, error)
+
+	OpenURL func(url string) error  // nil when no browser can be opened
+	Copy    func(text string) error // native clipboard; nil when there is none
+
+	StateDir   string        // where answers and journal are kept; named on the first screen
+	NoColor    bool          // meaning is carried by words and marks alone
+	Accessible bool          // no drawings: no QR code, no big letters, no spinner
+	Grace      time.Duration // keys ignored after a screen changed by itself
+}
+
+// Outcome says how the wizard ended.
+type Outcome int
+
+const (
+	Left        Outcome = iota // before anything was written
+	Done                       // everything asked for was read back
+	Partial                    // some of it is missing, or the apply failed
+	Waits                      // somebody else has to act first
+	NoSignIn                   // the sign-in failed and the wizard was left there
+	Interrupted                // left while changes were being written
+)
+
+// problemOf turns any error into what a person is shown.
+func problemOf(err error) *steps.Problem {
+	var p *steps.Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return &steps.Problem{
+		What: "That did not work.", Do: "Try again. If it keeps happening, run msbundle with --log FILE and look there.",
+		Retry: true, Raw: err.Error(), Err: err,
+	}
+}
+
+func cancelled(err error) bool { return errors.Is(err, context.Canceled) }

@@ -1,0 +1,104 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"msbundle/steps"
+)
+
+// nasty is what a tenant's administrator may have put into a name.
+var nasty = []string{
+	"\x1b[2J\x1b]0;owned\x07Contoso\x1b[31m",
+	"\u202egnimmargorp\u202c \u200f\u2066left\u2069",
+	strings.Repeat("Fabrikam ", 34),
+	strings.Repeat("統合アプリ", 60),
+	"Z\u0351\u036b\u0343\u0360\u0341\u0342\u0351\u0343a\u0300\u0301\u0302\u0303\u0304lgo",
+	"line one\nline two\r\ttab\x00nul\x7fdel\x9bcsi",
+	"e\u200bm\u2060p\ufefft\u00ady",
+	"\U0001F468\u200d\U0001F469\u200d\U0001F467 family \U0001F3F3\ufe0f\u200d\U0001F308",
+	"\xff\xfe broken \xc3\x28",
+	"",
+	"\x1b_cursor\x1b\\" + cursorMark,
+}
+
+func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+// TestFrameFuzz presses random keys at random sizes in a tenant full of nasty
+// names. The story checks every frame: nothing wider or taller than the terminal,
+// nothing in it that acts.
+func TestFrameFuzz(t *testing.T) {
+	keys := []string{
+		"enter", "enter", "esc", "space", "space", "tab", "shift+tab", "up", "down", "down", "left", "right", "pgup", "pgdown", "home", "end",
+		"backspace", "ctrl+u", "?", "/", "a", "A", "c", "d", "e", "m", "n", "o", "p", "r", "s", "u", "x", "y", "q", "G", "é", "統",
+	}
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 7))
+			tell(t, func(f *fake, c *Config) {
+				spoil(r, f)
+				if r.IntN(3) == 0 {
+					everything(&c.Answers)
+				}
+				c.NoColor, c.Accessible = r.IntN(2) == 0, r.IntN(4) == 0
+				c.Rehearse = func(context.Context) (Config, error) {
+					return Config{Setup: f, Answers: c.Answers, Sandbox: pick(r, nasty), DevicePage: pick(r, nasty)}, nil
+				}
+			}, func(s *story) {
+				start := []func(){func() {}, s.toIntegrations, s.toRegistration, s.toPermissions}
+				start[r.IntN(len(start))]()
+				for range 200 {
+					switch r.IntN(12) {
+					case 0:
+						s.size(r.IntN(160)+1, r.IntN(50)+1)
+					case 1:
+						s.size(60+r.IntN(80), 20+r.IntN(30))
+					case 2:
+						s.send(tea.PasteMsg{Content: pick(r, nasty)})
+					case 3:
+						s.send(tea.BackgroundColorMsg{})
+					case 4:
+						s.pass(time.Duration(r.IntN(3)) * time.Second)
+					default:
+						s.keys(pick(r, keys))
+					}
+					if s.ended {
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// spoil gives a tenant nasty names, and now and then a failure.
+func spoil(r *rand.Rand, f *fake) {
+	f.findings.Org.Name, f.findings.Org.DefaultDomain = pick(r, nasty), pick(r, nasty)
+	f.findings.Account.Username = pick(r, nasty)
+	f.code.UserCode = pick(r, []string{"FJC3T9Q2W", "WMWMWMWMW", pick(r, nasty)})
+	f.code.URL = pick(r, append([]string{f.code.URL}, nasty...))
+	for range r.IntN(4) {
+		f.findings.SameName = append(f.findings.SameName, steps.AppSummary{Name: pick(r, nasty), AppID: pick(r, nasty)})
+	}
+	if r.IntN(3) == 0 {
+		f.findings.RoleIDs = nil
+	}
+	for range r.IntN(3) {
+		f.open = append(f.open, steps.Unfinished{Name: pick(r, nasty), Left: pick(r, nasty)})
+	}
+	f.resumed.Tenant = pick(r, nasty)
+	f.result = fakeResult()
+	f.result.AppName, f.result.Org.Name, f.result.PortalURL = pick(r, nasty), pick(r, nasty), pick(r, nasty)
+	f.result.Integrations[0].Name, f.result.Integrations[0].Missing = pick(r, nasty), []string{pick(r, nasty), pick(r, nasty)}
+	f.result.Values[0].Value, f.result.SecretNote = pick(r, nasty), pick(r, nasty)
+	f.result.Notes = []steps.Note{{Text: pick(r, nasty), Reason: pick(r, nasty)}}
+	bad := []error{nil, nil, errors.New(pick(r, nasty)), &steps.Problem{What: pick(r, nasty), Do: pick(r, nasty), Raw: pick(r, nasty), RequestID: pick(r, nasty)}}
+	f.applyErr, f.saveErr, f.signInErr = pick(r, bad), pick(r, bad), pick(r, bad)
+}

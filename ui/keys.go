@@ -1,0 +1,43 @@
+package ui
+
+import "charm.land/bubbles/v2/key"
+
+// bind makes a binding. shown is how help names the keys.
+func bind(shown, does string, keys ...string) key.Binding {
+	return key.NewBinding(key.WithKeys(keys...), key.WithHelp(shown, does))
+}
+
+// globalKeys work on every screen.
+type globalKeys struct {
+	Back key.Binding
+	Help key.Binding
+	Quit key.Binding
+}
+
+func newGlobalKeys() globalKeys {
+	return globalKeys{
+		Back: bind("esc", "back", "esc"),
+		Help: bind("?", "keys", "?"),
+		Quit: bind("ctrl+c", "quit", "ctrl+c"),
+	}
+}
+
+// moveKeys move through a list.
+type moveKeys struct {
+	Up, Down, PageUp, PageDown, First, Last key.Binding
+}
+
+func newMoveKeys() moveKeys {
+	return moveKeys{
+		Up:       bind("↑", "up", "up", "k"),
+		Down:     bind("↓", "down", "down", "j"),
+		PageUp:   bind("pgup", "ten up", "pgup", "ctrl+b"),
+		PageDown: bind("pgdn", "ten down", "pgdown", "ctrl+f"),
+		First:    bind("home", "first", "home", "g"),
+		Last:     bind("end", "last", "end", "G"),
+	}
+}
+
+func (k moveKeys) all() []key.Binding {
+	return []key.Binding{k.Up, k.Down, k.PageUp, k.PageDown, k.First, k.Last}
+}

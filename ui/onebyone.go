@@ -1,0 +1,78 @@
+package ui
+
+import (
+	"context"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// oneByOne calls the setup engine's methods one at a time, as it demands, though
+// the wizard's commands run side by side. Who gives up while standing in line
+// does not call it any more.
+type oneByOne struct {
+	setup Setup
+	turn  chan struct{} // holds one item while a call is under way
+}
+
+func (o oneByOne) wait(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case o.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (o oneByOne) next() { <-o.turn }
+
+func (o oneByOne) SignIn(ctx context.Context, a state.Answers, show func(steps.DeviceCode)) (steps.Account, error) {
+	if err := o.wait(ctx); err != nil {
+		return steps.Account{}, err
+	}
+	defer o.next()
+	return o.setup.SignIn(ctx, a, show)
+}
+
+func (o oneByOne) Inspect(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error) {
+	if err := o.wait(ctx); err != nil {
+		return nil, err
+	}
+	defer o.next()
+	return o.setup.Inspect(ctx, a, observe)
+}
+
+func (o oneByOne) Apply(ctx context.Context, p steps.Plan, opts steps.ApplyOptions) (*steps.Result, error) {
+	if err := o.wait(ctx); err != nil {
+		return nil, err
+	}
+	defer o.next()
+	return o.setup.Apply(ctx, p, opts)
+}
+
+func (o oneByOne) SecretDelivered() error {
+	o.turn <- struct{}{}
+	defer o.next()
+	return o.setup.SecretDelivered()
+}
+
+func (o oneByOne) Save(a state.Answers) (string, error) {
+	o.turn <- struct{}{}
+	defer o.next()
+	return o.setup.Save(a)
+}
+
+func (o oneByOne) Unfinished() ([]steps.Unfinished, error) {
+	o.turn <- struct{}{}
+	defer o.next()
+	return o.setup.Unfinished()
+}
+
+func (o oneByOne) Resume(u steps.Unfinished) (state.Answers, error) {
+	o.turn <- struct{}{}
+	defer o.next()
+	return o.setup.Resume(u)
+}

@@ -1,0 +1,400 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/help"
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// preflight looks at the tenant and shows what stands in the way.
+type preflight struct {
+	w      *wizard
+	keys   preflightKeys
+	run    run
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	loading bool
+	began   time.Time
+	wait    *steps.Wait // for an earlier write whose outcome is unknown
+	err     error
+	checks  []steps.Check
+	list    *picker
+
+	choosing bool // among apps of the chosen name
+	apps     *picker
+	rename   field
+}
+
+type preflightKeys struct {
+	Next, Again, Choose, Adopt, Rename, Apply key.Binding
+	move                                      moveKeys
+}
+
+func (k preflightKeys) ShortHelp() []key.Binding {
+	return []key.Binding{k.Apply, k.Adopt, k.Rename, k.Next, k.Choose, k.Again}
+}
+
+func (k preflightKeys) FullHelp() [][]key.Binding {
+	return [][]key.Binding{{k.Apply, k.Adopt, k.Next, k.Choose, k.Rename, k.Again}, k.move.all()}
+}
+
+type inspectedMsg struct {
+	run
+	findings *steps.Findings
+	err      error
+}
+
+type lookMsg struct {
+	run
+	event  steps.Event
+	ctx    context.Context
+	events <-chan steps.Event
+}
+
+func newPreflight(w *wizard) Screen {
+	ctx, cancel := context.WithCancel(w.ctx)
+	s := &preflight{
+		w: w, run: run(w.run), ctx: ctx, cancel: cancel, list: newPicker(nil), apps: newPicker(nil),
+		rename: newField(w.answers.Registration.Name, "Rewst Integration"),
+		keys: preflightKeys{
+			Next:   bind("enter", "continue", "enter"),
+			Again:  bind("r", "look again", "r"),
+			Choose: bind("u", "which app", "u"),
+			Adopt:  bind("enter", "use this app", "enter"),
+			Rename: bind("n", "another name", "n"),
+			Apply:  bind("enter", "use this name", "enter"),
+			move:   newMoveKeys(),
+		},
+	}
+	if w.findings != nil {
+		s.show()
+	}
+	s.settle()
+	return s
+}
+
+func (s *preflight) Init() tea.Cmd {
+	if s.w.findings != nil {
+		return nil
+	}
+	return s.inspect()
+}
+
+func (s *preflight) inspect() tea.Cmd {
+	s.loading, s.err, s.began, s.choosing = true, nil, s.w.now, false
+	s.w.forgetFindings()
+	s.settle()
+	s.wait = nil
+	ctx, cancel := context.WithCancel(s.ctx)
+	setup, answers, n := s.w.cfg.Setup, s.w.answers.Clone(), s.run
+	events := make(chan steps.Event, 8)
+	look := func() tea.Msg {
+		defer cancel()
+		f, err := setup.Inspect(ctx, answers, func(e steps.Event) {
+			select {
+			case events <- e:
+			case <-ctx.Done():
+			}
+		})
+		return inspectedMsg{n, f, err}
+	}
+	return tea.Batch(look, nextLook(ctx, events, n))
+}
+
+// nextLook waits for news of the reading.
+func nextLook(ctx context.Context, events <-chan steps.Event, n run) tea.Cmd {
+	return func() tea.Msg {
+		select {
+		case e := <-events:
+			return lookMsg{n, e, ctx, events}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// show turns findings into checks and puts the cursor on the first that needs
+// somebody.
+func (s *preflight) show() {
+	f := s.w.findings
+	s.checks = steps.Preflight(s.w.answers, f)
+	if s.w.existing && f.App == nil && len(f.SameName) == 0 {
+		s.checks = append(s.checks, steps.Check{
+			ID: "existing-app", Title: "The app to use", State: steps.Warned,
+			Evidence: "There is no app called " + s.w.answers.Registration.Name + " in this tenant.",
+			Fix:      "Going on creates it. To use another one, go back and give its exact name or its client id.",
+		})
+	}
+	s.list.SetRows(make([]row, len(s.checks)))
+	at := slices.IndexFunc(s.checks, func(c steps.Check) bool { return c.Blocks && c.State == steps.Failed })
+	if at < 0 {
+		at = slices.IndexFunc(s.checks, func(c steps.Check) bool { return c.State != steps.Passed })
+	}
+	s.list.Select(max(at, 0))
+	s.apps.SetRows(make([]row, len(f.SameName)))
+}
+
+// blocking is the first check that stops the setup, -1 when there is none.
+func (s *preflight) blocking() int {
+	return slices.IndexFunc(s.checks, func(c steps.Check) bool { return c.Blocks && c.State == steps.Failed })
+}
+
+func (s *preflight) sameName() bool {
+	return slices.ContainsFunc(s.checks, func(c steps.Check) bool {
+		return c.ID == steps.CheckSameName && c.State != steps.Passed
+	})
+}
+
+func (s *preflight) settle() {
+	k := &s.keys
+	ready := !s.loading && s.err == nil
+	list := ready && !s.choosing
+	k.Next.SetEnabled(list)
+	k.Again.SetEnabled(!s.loading && !s.choosing)
+	k.Choose.SetEnabled(list && s.sameName())
+	k.Adopt.SetEnabled(ready && s.choosing && !s.rename.Focused() && len(s.apps.rows) > 0)
+	k.Rename.SetEnabled(ready && s.choosing && !s.rename.Focused())
+	k.Apply.SetEnabled(ready && s.choosing && s.rename.Focused())
+}
+
+func (s *preflight) Update(msg tea.Msg) tea.Cmd {
+	defer s.settle()
+	switch msg := msg.(type) {
+	case inspectedMsg:
+		s.loading, s.err = false, msg.err
+		if msg.err == nil {
+			s.w.findings = msg.findings
+			s.show()
+		}
+	case lookMsg:
+		if msg.event.Wait != nil {
+			s.wait = msg.event.Wait
+		}
+		return nextLook(msg.ctx, msg.events, s.run)
+	case tea.PasteMsg:
+		if s.rename.Focused() {
+			s.rename.Update(msg)
+		}
+	case tea.KeyPressMsg:
+		return s.press(msg)
+	}
+	return nil
+}
+
+func (s *preflight) press(msg tea.KeyPressMsg) tea.Cmd {
+	switch {
+	case key.Matches(msg, s.keys.Apply):
+		return s.useName()
+	case s.rename.Focused():
+		s.rename.Update(msg)
+	case key.Matches(msg, s.keys.Adopt):
+		return s.adopt()
+	case key.Matches(msg, s.keys.Rename):
+		s.rename.Focus()
+	case s.choosing:
+		s.apps.Update(msg, s.keys.move)
+	case key.Matches(msg, s.keys.Again):
+		return s.inspect()
+	case s.loading || s.err != nil:
+	case key.Matches(msg, s.keys.Choose):
+		s.choosing = true
+	case key.Matches(msg, s.keys.Next):
+		s.next()
+	default:
+		s.list.Update(msg, s.keys.move)
+	}
+	return nil
+}
+
+func (s *preflight) next() {
+	at := s.blocking()
+	switch {
+	case at < 0:
+		s.w.open(pagePlan)
+	case s.checks[at].ID == steps.CheckSameName:
+		s.choosing = true
+	default:
+		s.list.Select(at)
+		s.w.say("✗", "This has to be mended first: "+s.checks[at].Title+". Then press r to look again.")
+	}
+}
+
+// adopt takes the app under the cursor and looks at the tenant again.
+func (s *preflight) adopt() tea.Cmd {
+	app := s.w.findings.SameName[s.apps.Current()]
+	a := s.w.answers.Clone()
+	a.Registration.AppID = app.AppID
+	s.w.setAnswers(a)
+	s.w.say("•", "Using the existing app "+app.Name+".")
+	return tea.Batch(s.inspect(), s.w.saveAnswers())
+}
+
+// useName takes another name for the app and looks at the tenant again.
+func (s *preflight) useName() tea.Cmd {
+	text := s.rename.Value()
+	if bad := state.CheckAppName(text); bad != "" {
+		s.w.say("✗", sentence(bad))
+		return nil
+	}
+	s.rename.Blur()
+	a := s.w.answers.Clone()
+	a.Registration.Name, a.Registration.AppID = text, ""
+	s.w.setAnswers(a)
+	return tea.Batch(s.inspect(), s.w.saveAnswers())
+}
+
+func (s *preflight) View(f Frame) string {
+	t := f.Theme
+	switch {
+	case s.loading:
+		lines := []string{t.Accent.Render(s.w.spin()) + " Looking at the tenant. Nothing is changed.", ""}
+		lines = append(lines, t.lines(t.Muted, "Reads the organisation, your roles, policies, the app and what was granted to it. This usually takes 5 to 20 seconds; "+
+			elapsed(s.w.now.Sub(s.began))+" so far. Then you see what stands in the way, if anything.", f.Width-2)...)
+		if s.wait != nil {
+			lines = append(lines, "")
+			lines = append(lines, f.waiting(s.w, s.wait)...)
+		}
+		return f.fill(lines)
+	case s.err != nil:
+		lines := f.problem(problemOf(s.err))
+		return f.fill(append(lines, "", "  "+t.Key.Render("r")+" looks again, "+t.Key.Render("esc")+" goes back."))
+	case s.choosing:
+		return f.fill(s.chooser(f))
+	case len(s.checks) == 0:
+		return f.fill([]string{t.Good.Render("✓") + " Nothing stands in the way.", "", t.Key.Render("enter") + " shows the plan."})
+	}
+	head := []string{s.verdict(t, f.Width), ""}
+	return f.fill(append(head, f.sized(f.Width, f.Height-len(head)).split(6, s.table, s.details)...))
+}
+
+func (s *preflight) verdict(t *Theme, width int) string {
+	failed, warned, unknown := 0, 0, 0
+	for _, c := range s.checks {
+		switch c.State {
+		case steps.Failed:
+			failed++
+		case steps.Warned:
+			warned++
+		case steps.Unknown:
+			unknown++
+		}
+	}
+	text := fmt.Sprintf("%d of %s passed", len(s.checks)-failed-warned-unknown, count(len(s.checks), "check", "checks"))
+	if failed > 0 {
+		text += fmt.Sprintf(", %d failed", failed)
+	}
+	if warned > 0 {
+		text += ", " + count(warned, "warning", "warnings")
+	}
+	if unknown > 0 {
+		text += fmt.Sprintf(", %d could not be checked", unknown)
+	}
+	switch {
+	case s.blocking() >= 0:
+		return t.Bad.Render("✗ ") + clip(text+". Mend that first.", width-2)
+	case failed+warned+unknown > 0:
+		return t.Warn.Render("! ") + clip(text+". You can go on.", width-2)
+	}
+	return t.Good.Render("✓ ") + clip(text+".", width-2)
+}
+
+func (s *preflight) table(f Frame) []string {
+	t := f.Theme
+	return f.list(s.list, func(i int, current bool, w int) string {
+		c := s.checks[i]
+		return t.cursorAt(current) + pad(t.row(clip(c.Title, w-21), current), w-20) + t.state(c.State)
+	})
+}
+
+// state says how a check came out, as mark and word.
+func (t *Theme) state(c steps.CheckState) string {
+	switch c {
+	case steps.Passed:
+		return t.Good.Render("✓ " + c.String())
+	case steps.Warned:
+		return t.Warn.Render("! " + c.String())
+	case steps.Failed:
+		return t.Bad.Render("✗ " + c.String())
+	}
+	return t.Muted.Render("? " + c.String())
+}
+
+func (s *preflight) details(f Frame) []string {
+	t, at := f.Theme, s.list.Current()
+	if at < 0 {
+		return nil
+	}
+	c := s.checks[at]
+	lines := t.lines(t.Strong, c.Title, f.Width)
+	lines = append(lines, f.labelled("Seen", c.Evidence, 8)...)
+	if c.Fix != "" {
+		lines = append(lines, f.labelled("Do", c.Fix, 8)...)
+	}
+	if c.ID == steps.CheckSameName && c.State != steps.Passed {
+		lines = append(lines, strings.Repeat(" ", 8)+t.Key.Render("u")+" shows these apps: use one, or choose another name")
+	}
+	return lines
+}
+
+// chooser lists the apps of the chosen name.
+func (s *preflight) chooser(f Frame) []string {
+	t := f.Theme
+	lines := t.lines(t.Strong, count(len(s.apps.rows), "app is", "apps are")+" called "+s.w.answers.Registration.Name+" already", f.Width)
+	lines = append(lines, t.lines(t.Plain, "Use one of them: it is brought in line and keeps its id and its secrets. Or give the new app another name. Or go back and stop here; nothing was changed.", f.Width)...)
+	lines = append(lines, "")
+	if s.rename.Focused() {
+		lines = append(lines, t.Accent.Render("› ")+"Name  "+s.rename.View(t, min(f.Width-8, 60)))
+		if bad := state.CheckAppName(s.rename.Value()); bad != "" {
+			lines = append(lines, t.lines(t.Bad, "  ✗ "+sentence(bad), f.Width)...)
+		}
+		return append(lines, "", t.Muted.Render("enter looks at the tenant again with this name, esc goes back to the list"))
+	}
+	return append(lines, f.sized(f.Width, (f.Height-len(lines))/3*3).tall(s.apps, 3, func(i int, current bool, w int) []string {
+		app := s.w.findings.SameName[i]
+		made := "made on " + day(app.Created)
+		if app.Created.IsZero() {
+			made = "age unknown"
+		}
+		owner := "not made by this program"
+		if app.Ours {
+			owner = "made by this program"
+		}
+		return []string{
+			t.cursorAt(current) + t.row(clip(app.Name, w-2), current),
+			"  " + t.Muted.Render(clip(fmt.Sprintf("%s, %s, %s", made, owner, count(app.Secrets, "client secret", "client secrets")), w-2)),
+			"  " + t.Muted.Render(clip("client id "+app.AppID, w-2)),
+		}
+	})...)
+}
+
+func (s *preflight) typing() bool { return s.rename.Focused() }
+func (s *preflight) closes() bool { return s.choosing }
+
+func (s *preflight) escape() {
+	if s.rename.Focused() {
+		s.rename.Blur()
+	} else {
+		s.choosing = false
+	}
+	s.settle()
+}
+
+func (s *preflight) every() time.Duration {
+	if s.loading {
+		return s.w.pace()
+	}
+	return 0
+}
+
+func (s *preflight) Keys() help.KeyMap { return s.keys }
+func (s *preflight) Close()            { s.cancel() }

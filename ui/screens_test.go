@@ -1,0 +1,141 @@
+package ui
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"msbundle/catalog"
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// TestScreens compares every screen in its main states with golden files.
+func TestScreens(t *testing.T) {
+	refused := &steps.Problem{
+		What: "the tenant could not be inspected", Do: "Sign in with a Global Administrator.", Retry: true,
+		RequestID: "99999999-aaaa-bbbb-cccc-dddddddddddd", Raw: "Insufficient privileges to complete the operation.",
+	}
+	owned := func(set func(*state.Answers)) func(*Config) {
+		return func(c *Config) { set(&c.Answers) }
+	}
+	waiting := func(f *fake) { f.signIn = make(chan error) }
+	tests := []struct {
+		name string
+		fake func(*fake)
+		cfg  func(*Config)
+		tale func(*story)
+	}{
+		{name: "start", cfg: func(c *Config) { c.StateDir = "/home/alex/.local/state/msbundle" }, tale: func(*story) {}},
+		{name: "start-resume", fake: func(f *fake) {
+			f.open = []steps.Unfinished{{TenantID: tenantID, Name: "Contoso", When: epoch, Left: "12 writes done, 1 to be looked at"}}
+		}, tale: func(s *story) { s.keys("down") }},
+		{name: "start-failed", fake: func(f *fake) { f.openErr = errors.New("permission denied") }, tale: func(*story) {}},
+		{name: "rehearsal", cfg: func(c *Config) { c.Sandbox = "sandbox: happy" }, tale: func(*story) {}},
+		{name: "integrations", tale: func(s *story) { s.toIntegrations(); s.keys("down", "down", "space") }},
+		{name: "registration", tale: func(s *story) { s.toRegistration() }},
+		{name: "registration-id", cfg: owned(func(a *state.Answers) { a.Region = "uk" }), tale: func(s *story) {
+			s.toRegistration()
+			s.keys("down", "right", "right", "down")
+			s.types("not-an-id")
+			s.keys("enter")
+		}},
+		{name: "registration-connector", tale: func(s *story) { s.toRegistration(); s.keys("right") }},
+		{name: "permissions", tale: func(s *story) { s.toPermissions() }},
+		{name: "permissions-asked", tale: func(s *story) {
+			s.toPermissions()
+			s.keys("/")
+			s.types("user.readwrite.all")
+			s.keys("enter", "space")
+		}},
+		{name: "permissions-over", cfg: owned(everything), tale: func(s *story) { s.toPermissions(); s.keys("enter") }},
+		{name: "permissions-shorten", cfg: owned(everything), tale: func(s *story) { s.toPermissions(); s.keys("x") }},
+		{name: "permissions-nothing", tale: func(s *story) { s.toPermissions(); s.keys("/"); s.types("zzz") }},
+		{name: "permissions-extra", cfg: owned(func(a *state.Answers) { a.Permissions.Add = []string{"Contoso.Read.All/delegated"} }), tale: func(s *story) { s.toPermissions(); s.keys("end") }},
+		{name: "authorize", tale: func(s *story) { s.toAuthorize() }},
+		{name: "authorize-connector", tale: func(s *story) {
+			s.toRegistration()
+			s.keys("right", "enter", "enter")
+		}},
+		{name: "signin", fake: waiting, tale: func(s *story) { s.toAuthorize(); s.keys("enter") }},
+		{name: "signin-rehearsal", fake: waiting, cfg: func(c *Config) {
+			c.Sandbox, c.DevicePage = "sandbox: happy", "http://127.0.0.1:43211/devicelogin"
+		}, tale: func(s *story) { s.toAuthorize(); s.keys("enter") }},
+		{name: "signin-error", fake: waiting, tale: func(s *story) {
+			s.toAuthorize()
+			s.keys("enter", "e")
+			s.types("AADSTS53003: blocked")
+			s.keys("enter")
+		}},
+		{name: "signin-failed", fake: func(f *fake) { f.signInErr = refused }, tale: func(s *story) { s.toAuthorize(); s.keys("enter") }},
+		{name: "preflight-loading", fake: func(f *fake) { f.inspect = make(chan error) }, tale: func(s *story) { s.toPreflight(); s.pass(3 * time.Second) }},
+		{name: "preflight", tale: func(s *story) { s.toPreflight() }},
+		{name: "preflight-blocked", fake: func(f *fake) { f.findings.RoleIDs = nil; f.findings.Secrets.Known = false }, tale: func(s *story) { s.toPreflight(); s.keys("enter") }},
+		{name: "preflight-samename", fake: func(f *fake) { f.findings.SameName = sameNamed() }, tale: func(s *story) { s.toPreflight(); s.keys("enter") }},
+		{name: "preflight-failed", fake: func(f *fake) {
+			f.inspect = make(chan error, 1)
+			f.inspect <- refused
+		}, tale: func(s *story) { s.toPreflight() }},
+		{name: "plan", tale: func(s *story) { s.toPlan() }},
+		{name: "plan-open", tale: func(s *story) { s.toPlan(); s.keys("enter") }},
+		{name: "plan-empty", cfg: owned(func(a *state.Answers) { a.Registration.Kind = state.KindConnector }), fake: func(f *fake) {
+			f.findings.Connector = &steps.Principal{ObjectID: "x", AppID: catalog.VendorConnector}
+		}, tale: func(s *story) { s.toPlan() }},
+		{name: "apply", fake: func(f *fake) { f.step = make(chan struct{}) }, tale: func(s *story) { s.toApply(); s.steps(3) }},
+		{name: "apply-waiting", fake: func(f *fake) {
+			f.step = make(chan struct{})
+			f.events = []steps.Event{{Kind: steps.EventWaiting, At: epoch, Text: "Create app", Wait: &steps.Wait{
+				For: "the new app to be known everywhere", Usual: "seconds, now and then a minute", Since: epoch, Then: "it is tried again", Next: 8 * time.Second,
+			}}, {Kind: steps.EventNote}}
+		}, tale: func(s *story) { s.toApply(); s.steps(1); s.pass(5 * time.Second) }},
+		{name: "apply-failed", fake: func(f *fake) { f.applyErr = refused }, tale: func(s *story) { s.toApply() }},
+		{name: "apply-quit", fake: func(f *fake) { f.step = make(chan struct{}) }, tale: func(s *story) { s.toApply(); s.keys("ctrl+c") }},
+		{name: "result", tale: func(s *story) { s.toApply() }},
+		{name: "result-shown", tale: func(s *story) { s.toApply(); s.keys("r") }},
+		{name: "result-partial", fake: func(f *fake) {
+			f.result = fakeResult()
+			f.result.Integrations[0].Authorized, f.result.Integrations[0].Granted = false, 11
+			f.result.Integrations[0].Missing = []string{"User.Read.All/delegated", "Group.Read.All/application"}
+		}, tale: func(s *story) { s.toApply() }},
+		{name: "help", tale: func(s *story) { s.toPermissions(); s.keys("?") }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			set := func(f *fake, c *Config) {
+				if tt.fake != nil {
+					tt.fake(f)
+				}
+				if tt.cfg != nil {
+					tt.cfg(c)
+				}
+			}
+			tell(t, set, func(s *story) {
+				tt.tale(s)
+				s.golden(tt.name)
+			})
+		})
+	}
+}
+
+// everything chooses more than the limits allow.
+func everything(a *state.Answers) {
+	for _, i := range catalog.Integrations() {
+		if !a.Has(i.ID) {
+			a.Integrations = append(a.Integrations, i.ID)
+		}
+	}
+	a.Permissions.Base = "stock"
+	for _, p := range catalog.Permissions() {
+		if p.Tier == catalog.Optional {
+			a.Permissions.Add = append(a.Permissions.Add, steps.Entry{Resource: p.Resource, Name: p.Name, Kind: p.Kind}.String())
+		}
+	}
+}
+
+// steps lets the apply tell of so many events.
+func (s *story) steps(n int) {
+	for range n {
+		s.f.step <- struct{}{}
+		s.settle()
+	}
+}

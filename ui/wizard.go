@@ -1,0 +1,187 @@
+package ui
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// wizard is what the screens share: what the person chose and what has come of
+// it so far.
+type wizard struct {
+	cfg Config
+	ctx context.Context // of the program; screens derive theirs from it
+	now time.Time       // when the last message arrived
+	run int             // of the current screen; results of an earlier one are dropped
+
+	answers  state.Answers
+	existing bool // an app that is already there is to be used
+	account  *steps.Account
+	findings *steps.Findings
+	ticked   map[string]bool // offers taken on the plan
+	plan     *steps.Plan
+	apply    *applying
+	wrote    bool // something was written to the tenant: there is no way back to the questions
+	result   *steps.Result
+	taken    bool // the secret was revealed or copied
+	noSignIn bool // the last sign-in failed
+
+	notice notice
+	save   saving
+	move   *move
+	ask    *question
+}
+
+// notice is one sentence above the keys. It goes away with the next key.
+type notice struct {
+	mark string
+	text string
+}
+
+// move is a screen's wish to go elsewhere.
+type move struct {
+	to       string
+	byItself bool // nobody pressed a key for it
+}
+
+// question stands in front of everything until it is answered.
+type question struct {
+	title string
+	text  string
+	yes   string // what y does
+	no    string // what n does
+	agree func() tea.Cmd
+}
+
+// stamped is a result that belongs to one run of a screen.
+type stamped interface{ stamp() run }
+
+// run numbers a screen's opening; messages embed it.
+type run int
+
+func (r run) stamp() run { return r }
+
+// saving writes the answers one after the other, never two at once: the later
+// file must win.
+type saving struct {
+	busy  bool
+	again bool
+	path  string
+	err   error
+	last  *state.Answers
+}
+
+type savedMsg struct {
+	path string
+	err  error
+}
+
+func newWizard(ctx context.Context, cfg Config) *wizard {
+	cfg.Setup = oneByOne{setup: cfg.Setup, turn: make(chan struct{}, 1)}
+	return &wizard{cfg: cfg, ctx: ctx, now: cfg.Now(), answers: cfg.Answers.Clone(), ticked: map[string]bool{}}
+}
+
+func (w *wizard) open(id string)         { w.move = &move{to: id} }
+func (w *wizard) openByItself(id string) { w.move = &move{to: id, byItself: true} }
+func (w *wizard) say(mark, text string)  { w.notice = notice{mark, text} }
+
+// setAnswers changes answers and forgets what followed from the old ones.
+func (w *wizard) setAnswers(a state.Answers) {
+	if reflect.DeepEqual(a, w.answers) {
+		return
+	}
+	if a.Tenant != w.answers.Tenant || a.Registration.Kind != w.answers.Registration.Kind {
+		w.account = nil
+	}
+	w.answers = a
+	w.forgetFindings()
+}
+
+func (w *wizard) forgetFindings() {
+	w.findings, w.plan, w.result = nil, nil, nil
+	w.ticked = map[string]bool{}
+}
+
+// saveAnswers writes the answers unless they are already there.
+func (w *wizard) saveAnswers() tea.Cmd {
+	if w.save.busy {
+		w.save.again = true
+		return nil
+	}
+	if w.save.last != nil && reflect.DeepEqual(*w.save.last, w.answers) {
+		return nil
+	}
+	a := w.answers.Clone()
+	w.save.busy, w.save.last = true, &a
+	setup := w.cfg.Setup
+	return func() tea.Msg {
+		path, err := setup.Save(a)
+		return savedMsg{path, err}
+	}
+}
+
+func (w *wizard) saved(msg savedMsg) tea.Cmd {
+	w.save.busy, w.save.err = false, msg.err
+	if msg.err != nil {
+		w.save.last = nil
+		w.say("!", "The answers could not be saved: "+problemOf(msg.err).What)
+	} else {
+		w.save.path = msg.path
+	}
+	if w.save.again {
+		w.save.again = false
+		return w.saveAnswers()
+	}
+	return nil
+}
+
+// again looks at the tenant anew, so that what is left can be planned: whatever
+// the last apply did is found there.
+func (w *wizard) again() {
+	w.apply, w.plan, w.result = nil, nil, nil
+	w.forgetFindings()
+	w.open(pagePreflight)
+}
+
+// copyText puts text on the clipboard in both ways there are. Neither can be
+// known to have worked.
+func (w *wizard) copyText(text string) tea.Cmd {
+	cmds := []tea.Cmd{tea.SetClipboard(text)}
+	if native := w.cfg.Copy; native != nil {
+		cmds = append(cmds, func() tea.Msg {
+			_ = native(text) // the text stays on screen either way
+			return nil
+		})
+	}
+	return tea.Batch(cmds...)
+}
+
+// openURL asks the system's browser to open an address, off the message loop.
+func (w *wizard) openURL(url string) tea.Cmd {
+	if w.cfg.OpenURL == nil {
+		return nil
+	}
+	open := w.cfg.OpenURL
+	return func() tea.Msg {
+		_ = open(url) // its success means nothing; the address stays on screen
+		return nil
+	}
+}
+
+// runAgain is the command that applies the same answers later.
+func (w *wizard) runAgain() string {
+	if w.cfg.Sandbox != "" {
+		return "msbundle --sandbox apply -f " + w.save.path
+	}
+	return "msbundle apply -f " + w.save.path
+}
+
+// unfinishedSecret tells whether a secret would be lost by leaving.
+func (w *wizard) unfinishedSecret() bool {
+	return w.result != nil && !w.result.Secret.IsZero() && !w.taken
+}
