@@ -93,7 +93,7 @@ func openLines(path string, size int64) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err == nil && size == 0 {
+	if err = f.Truncate(size); err == nil && size == 0 {
 		err = syncDir(filepath.Dir(path))
 	}
 	if err != nil {

@@ -117,11 +117,8 @@ func (a *applying) next() tea.Cmd {
 // running tells whether changes are being carried out.
 func (a *applying) running() bool { return a != nil && !a.over }
 
-// stop ends the apply after the write in flight.
-func (a *applying) stop() {
-	a.cancel()
-	a.gate.Resume() // one that is paused has to notice
-}
+// stop ends the apply after the write in flight, paused or not.
+func (a *applying) stop() { a.cancel() }
 
 // abandon stops listening.
 func (a *applying) abandon() { a.leaving.Do(func() { close(a.gone) }) }

@@ -676,3 +676,17 @@ func TestNothingIsOpenedInARehearsal(t *testing.T) {
 		}
 	})
 }
+
+func TestLeavingWhilePaused(t *testing.T) {
+	tell(t, func(f *fake, _ *Config) { f.step = make(chan struct{}) }, func(s *story) {
+		s.toApply()
+		s.steps(1)
+		s.keys("p")
+		s.f.step <- struct{}{} // now it stands at the gate
+		s.settle()
+		s.keys("ctrl+c", "y")
+		if !s.ended || s.app.Outcome() != Interrupted {
+			t.Errorf("got ended %v, outcome %d want the end, Interrupted", s.ended, s.app.Outcome())
+		}
+	})
+}

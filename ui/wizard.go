@@ -96,7 +96,7 @@ func (w *wizard) setAnswers(a state.Answers) {
 		return
 	}
 	if a.Tenant != w.answers.Tenant || a.Registration.Kind != w.answers.Registration.Kind {
-		w.account = nil
+		
 	}
 	w.answers = a
 	w.forgetFindings()
