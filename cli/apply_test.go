@@ -97,8 +97,10 @@ func checkOwned(t *testing.T, got sandbox.TenantDigest) {
 		have.Roles += len(roles)
 	}
 	want := facts{
-		"Rewst Integration", "AzureADMultipleOrgs", []string{"https://engine.rewst.io/integrations/bundles/microsoft_cloud/callback"},
-		[]string{"msbundle"}, true, false, 1, 163, 141, 5,
+		"Rewst Integration", "AzureADMultipleOrgs",
+		[]string{"https://engine.rewst.io/integrations/bundles/microsoft_cloud/callback"},
+		[]string{"msbundle"},
+		true, false, 1, 163, 141, 5,
 	}
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Errorf("the tenant differs from the answers (-want +got):\n%s", diff)

@@ -354,9 +354,11 @@ func (p *Plan) apiByObject(objectID string) (Resource, bool) {
 
 // Keys of Findings.Made.
 func madeRole(roleID string) string { return "role " + strings.ToLower(roleID) }
+
 func madeScope(resource, scope string) string {
 	return "scope " + resource + " " + strings.ToLower(scope)
 }
+
 func madeListed(resource string, a ResourceAccess) string {
 	return "listed " + resource + " " + a.ID + " " + a.Type
 }

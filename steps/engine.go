@@ -318,7 +318,8 @@ func (e *engine) adopt(ctx context.Context, a attempt, refs map[string]string) e
 		return nil
 	}
 	path := query(principals+"(appId="+quote(a.name)+")", "$select", "id,appId")
-	found, err := msclient.Until(ctx, msclient.Patience{Good: 1, First: firstBackoff, Max: longestWait, Limit: laggingLimit,
+	found, err := msclient.Until(ctx, msclient.Patience{
+		Good: 1, First: firstBackoff, Max: longestWait, Limit: laggingLimit,
 		Waiting: func(since time.Time, next time.Duration) {
 			e.tell(Event{Kind: EventWaiting, Text: a.Describe(), Wait: &Wait{
 				For: "the existing " + a.Object + " to show up", Usual: replicaUsual, Since: since, Next: next, Then: "the setup goes on with it",

@@ -148,20 +148,24 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 		{path: query("/v1.0/me", "$select", "id,userPrincipalName,userType"), take: takeOne(func(u wireUser, _ json.RawMessage) {
 			f.Account.Guest = strings.EqualFold(u.UserType, "Guest")
 		})},
-		{path: query("/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole", "$select", "id,roleTemplateId"),
+		{
+			path: query("/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole", "$select", "id,roleTemplateId"),
 			take: takePage(s, func(roles []wireRole) error {
 				for _, r := range roles {
 					f.RoleIDs = append(f.RoleIDs, r.RoleTemplateID)
 				}
 				return nil
-			}), denied: func() {}},
-		{path: query(principals, "$filter", "appId in ("+strings.Join(ids, ",")+")", "$select", resourceFields, "$top", "999"),
+			}), denied: func() {},
+		},
+		{
+			path: query(principals, "$filter", "appId in ("+strings.Join(ids, ",")+")", "$select", resourceFields, "$top", "999"),
 			take: takePage(s, func(list []wirePrincipal) error {
 				for _, w := range list {
 					f.Resources[w.AppID] = w.resource()
 				}
 				return nil
-			})},
+			}),
+		},
 	}
 	if a.Registration.Kind == state.KindConnector {
 		return round
