@@ -103,12 +103,17 @@ func printPlan(w io.Writer, p steps.Plan) {
 	}
 	for _, g := range p.Groups() {
 		fmt.Fprintf(w, "\n%s (%d)\n", g.Title, len(g.Changes))
+		request := ""
 		for _, c := range g.Changes {
-			back := "reversible"
-			if !c.Reversible {
-				back = "not reversible"
+			if r := c.Method + " " + c.Path; r != request {
+				request = r
+				fmt.Fprintf(w, "  %s\n", plain(request))
 			}
-			fmt.Fprintf(w, "  %s\n      %s %s · risk %s · %s\n", plain(c.Describe()), c.Method, plain(c.Path), c.Risk, back)
+			back := ""
+			if !c.Reversible {
+				back = ", not reversible"
+			}
+			fmt.Fprintf(w, "    %-8s  %s%s\n", c.Risk, plain(c.Describe()), back)
 		}
 	}
 	if len(p.Offers) > 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,10 +48,16 @@ type batchReply struct {
 // stand in the order of the requests. Rows the service throttles are sent again
 // after the longest time it names, and so are reads it fails at. The error is
 // that of the batch as a whole: its rows' writes are then in doubt when the
-// error is.
+// error is. Once a part of the rows has an answer, what stops the others is told
+// with each of them.
 func (g *Graph) Batch(ctx context.Context, reqs []Request) ([]Result, error) {
 	if len(reqs) > BatchSize {
 		return nil, fmt.Errorf("a batch holds at most %d requests, not %d", BatchSize, len(reqs))
+	}
+	for _, r := range reqs {
+		if want := version(reqs[0]); version(r) != want {
+			return nil, fmt.Errorf("%s is not of version %s like the rest of its batch", r.op(), want)
+		}
 	}
 	out := make([]Result, len(reqs))
 	var left []int
@@ -61,15 +68,18 @@ func (g *Graph) Batch(ctx context.Context, reqs []Request) ([]Result, error) {
 		}
 		left = append(left, i)
 	}
+	answered := len(left) < len(reqs)
 	for round := 1; len(left) > 0; round++ {
 		if err := g.batchRound(ctx, reqs, left, out); err != nil {
-			if round == 1 {
+			if !answered {
 				return nil, err
 			}
-			for _, i := range left { // rows of earlier rounds keep their answers
-				out[i] = Result{Err: err}
-			}
+			fail(out, left, err)
 			return out, nil
+		}
+		answered = true
+		if round == batchRounds {
+			break
 		}
 		var again []int
 		wait := batchBackoff << (round - 1)
@@ -79,24 +89,35 @@ func (g *Graph) Batch(ctx context.Context, reqs []Request) ([]Result, error) {
 				wait = max(wait, e.RetryAfter)
 			}
 		}
-		if round == batchRounds {
-			break
-		}
 		if left = again; len(left) == 0 {
 			break
 		}
 		if err := sleep(ctx, wait); err != nil {
-			return nil, err
+			fail(out, left, err)
+			break
 		}
 	}
 	return out, nil
 }
 
+func fail(out []Result, rows []int, err error) {
+	for _, i := range rows {
+		out[i] = Result{Err: err}
+	}
+}
+
+// version is the first part of a request's path: "v1.0".
+func version(r Request) string {
+	v, _, _ := strings.Cut(strings.TrimPrefix(r.Path, "/"), "/")
+	return v
+}
+
 // repeatable tells whether a row may be sent again: throttled rows did not take
-// effect, and a read can be repeated whatever happened.
+// effect, and a read can be repeated whatever happened. A row that is to wait
+// longer than a single request would is left to the caller.
 func repeatable(r Request, err error) *Error {
 	var e *Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e.RetryAfter > maxRetryDelay {
 		return nil
 	}
 	if e.Throttled() || r.reads() && e.InDoubt() {
@@ -106,24 +127,20 @@ func repeatable(r Request, err error) *Error {
 }
 
 func (g *Graph) batchRound(ctx context.Context, reqs []Request, rows []int, out []Result) error {
-	version, _, _ := strings.Cut(strings.TrimPrefix(reqs[0].Path, "/"), "/")
-	prefix := "/" + version
+	prefix := "/" + version(reqs[0])
 	items := make([]batchItem, 0, len(rows))
 	readsOnly := true
 	for _, i := range rows {
 		r := reqs[i]
-		if !strings.HasPrefix(r.Path, prefix+"/") {
-			return fmt.Errorf("%s is not of version %s like the rest of its batch", r.op(), version)
-		}
 		item := batchItem{ID: strconv.Itoa(i), Method: r.method(), URL: strings.TrimPrefix(r.Path, prefix), Body: r.Body}
 		if r.Body != nil {
 			item.Headers = map[string]string{"Content-Type": "application/json"}
 		}
-		for k := range r.Header {
+		for k, v := range r.Header {
 			if item.Headers == nil {
 				item.Headers = map[string]string{}
 			}
-			item.Headers[k] = r.Header.Get(k)
+			item.Headers[k] = strings.Join(v, ", ")
 		}
 		readsOnly = readsOnly && r.reads()
 		items = append(items, item)
@@ -142,7 +159,7 @@ func (g *Graph) batchRound(ctx context.Context, reqs []Request, rows []int, out 
 	}
 	for _, row := range reply.Responses {
 		i, err := strconv.Atoi(row.ID)
-		if err != nil || i < 0 || i >= len(reqs) {
+		if err != nil || !slices.Contains(rows, i) {
 			continue
 		}
 		header := http.Header{}
@@ -151,6 +168,9 @@ func (g *Graph) batchRound(ctx context.Context, reqs []Request, rows []int, out 
 		}
 		if header.Get("request-id") == "" {
 			header.Set("request-id", res.RequestID)
+		}
+		if row.Status < 200 { // left out, as if the row were
+			continue
 		}
 		if row.Status >= 300 {
 			out[i] = Result{Err: newError(reqs[i].op(), row.Status, header, row.Body)}

@@ -8,10 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
-	"golang.org/x/sync/singleflight"
 
 	"msbundle/catalog"
 )
@@ -38,11 +36,11 @@ type Client struct {
 
 	mu      sync.Mutex
 	account public.Account
-	scopes  []string // asked for at sign-in, on Graph
-	home    string   // tenant id of the account's sign-in
-	first   azcore.AccessToken
+	scopes  []string  // asked for at sign-in, on Graph
+	home    string    // tenant id of the account's sign-in
+	first   Secret    // access token of the sign-in
+	ends    time.Time // when it does
 	graphs  map[string]*Graph
-	flights singleflight.Group
 }
 
 // New makes a client nobody is signed in to yet.
@@ -58,7 +56,12 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		cloud: o.Cloud, clientID: o.ClientID, log: o.Log,
-		http:   &http.Client{Transport: o.Transport},
+		http: &http.Client{
+			Transport: o.Transport,
+			// None of the services redirects. Following one would hand a refresh token
+			// or a device code, which travel in bodies, to another host.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 		graphs: map[string]*Graph{},
 	}
 	c.pacer = &pacer{next: c.http, log: o.Log, clock: &c.clock}

@@ -2,11 +2,14 @@ package msclient
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +36,10 @@ type Detail struct {
 }
 
 func (e *Error) Error() string {
-	if e.Status == 0 {
+	switch {
+	case e.Status == 0 && neverSent(e.Err):
+		return fmt.Sprintf("%s: not sent: %v", e.Op, e.Err)
+	case e.Status == 0:
 		return fmt.Sprintf("%s: no answer: %v", e.Op, e.Err)
 	}
 	s := fmt.Sprintf("%s: %d", e.Op, e.Status)
@@ -60,25 +66,65 @@ func (e *Error) InDoubt() bool {
 	return e.Status >= 500 || e.Status == http.StatusRequestTimeout
 }
 
+// unsent is why a request did not leave: no token was to be had for it, or its
+// turn did not come.
+type unsent struct{ err error }
+
+func (e *unsent) Error() string { return e.err.Error() }
+
+func (e *unsent) Unwrap() error { return e.err }
+
 // neverSent recognises failures from before a request could leave.
 func neverSent(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
+	var own *unsent
+	_, dial := dialError(err)
+	return dial || errors.As(err, &own) || untrusted(err)
 }
 
-// Unreachable tells whether an error means that a host could not be reached at
-// all, and which words the system has for it.
-func Unreachable(err error) (string, bool) {
+// dialError finds a name that does not resolve, or a connection that could not
+// be made, to a proxy too; with what was dialled where that is known.
+func dialError(err error) (where string, found bool) {
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		return dns.Name, true
 	}
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		return op.Addr.String(), true
+	for op := (*net.OpError)(nil); errors.As(err, &op); err = op.Err {
+		if op.Op != "dial" && op.Op != "proxyconnect" {
+			continue
+		}
+		if op.Addr != nil {
+			where = op.Addr.String()
+		}
+		found = true
 	}
-	return "", false
+	return where, found
+}
+
+// untrusted recognises a host that does not prove who it is, as behind a proxy
+// that opens connections and whose authority this machine does not know.
+func untrusted(err error) bool {
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	return errors.As(err, &cert) || errors.As(err, &record)
+}
+
+// Unreachable tells whether an error means that no connection to a host could be
+// made at all, and which host or address that was.
+func Unreachable(err error) (string, bool) {
+	where, found := dialError(err)
+	if !found && !untrusted(err) {
+		return "", false
+	}
+	if where == "" {
+		where = "the host"
+		var request *url.Error
+		if errors.As(err, &request) {
+			if u, err := url.Parse(request.URL); err == nil && u.Host != "" {
+				where = u.Host
+			}
+		}
+	}
+	return where, true
 }
 
 func newError(op string, status int, header http.Header, body []byte) *Error {
@@ -137,12 +183,7 @@ func (e *AuthError) Error() string {
 
 // Has tells whether the error carries an AADSTS number.
 func (e *AuthError) Has(code int) bool {
-	for _, c := range e.Codes {
-		if c == code {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(e.Codes, code)
 }
 
 func parseAuthError(body []byte) *AuthError {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,17 +33,16 @@ const (
 // pipeline: azcore's bearer policy holds one token and would send it to another
 // tenant too.
 type Graph struct {
-	host   string
-	client *Client
-	line   runtime.Pipeline
-	space  spacer
-	log    *slog.Logger
+	host string
+	line runtime.Pipeline
+	log  *slog.Logger
 }
 
 func newGraph(c *Client, tenant string, scopes []string) *Graph {
+	k := &credential{client: c, tenant: tenant}
 	line := runtime.NewPipeline("msbundle", "v1", runtime.PipelineOptions{
 		PerCall:  []policy.Policy{requestID{}},
-		PerRetry: []policy.Policy{runtime.NewBearerTokenPolicy(credential{c, tenant}, scopes, nil), timekeeper{&c.clock}},
+		PerRetry: []policy.Policy{&spacer{}, runtime.NewBearerTokenPolicy(k, scopes, nil), watcher{&c.clock, k}},
 	}, &policy.ClientOptions{
 		Transport: c.http,
 		Telemetry: policy.TelemetryOptions{ApplicationID: "msbundle"},
@@ -50,7 +50,7 @@ func newGraph(c *Client, tenant string, scopes []string) *Graph {
 			MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: tryTimeout,
 		},
 	})
-	return &Graph{host: c.cloud.Graph, client: c, line: line, log: c.log}
+	return &Graph{host: c.cloud.Graph, line: line, log: c.log}
 }
 
 // requestID gives every call an id of ours, which the service logs and echoes.
@@ -61,15 +61,23 @@ func (requestID) Do(req *policy.Request) (*http.Response, error) {
 	return req.Next()
 }
 
-// timekeeper learns the service's time from its answers.
-type timekeeper struct{ clock *clock }
+// watcher learns from the service's answers: its time, and that a token is not
+// valid any more.
+type watcher struct {
+	clock *clock
+	key   *credential
+}
 
-func (t timekeeper) Do(req *policy.Request) (*http.Response, error) {
+func (w watcher) Do(req *policy.Request) (*http.Response, error) {
 	res, err := req.Next()
-	if err == nil {
-		t.clock.learn(res.Header)
+	if err != nil {
+		return res, err
 	}
-	return res, err
+	w.clock.learn(res.Header)
+	if res.StatusCode == http.StatusUnauthorized {
+		w.key.refuse(strings.TrimPrefix(req.Raw().Header.Get("Authorization"), "Bearer "))
+	}
+	return res, nil
 }
 
 // Request is one call to Graph.
@@ -122,17 +130,14 @@ func (g *Graph) send(ctx context.Context, r Request, repeat bool) (*Response, er
 	res, err := g.once(ctx, r, repeat)
 	var failed *Error
 	if errors.As(err, &failed) && failed.Status == http.StatusUnauthorized {
-		// A token can be revoked before it expires; a new one is tried once.
-		g.client.forgetFirst()
+		// A token can be revoked before it expires. The pipeline has noticed and takes
+		// another one now, once.
 		return g.once(ctx, r, repeat)
 	}
 	return res, err
 }
 
 func (g *Graph) once(ctx context.Context, r Request, repeat bool) (*Response, error) {
-	if err := g.space.wait(ctx, r.Path); err != nil {
-		return nil, err
-	}
 	ctx = policy.WithRetryOptions(ctx, policy.RetryOptions{
 		MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: tryTimeout,
 		ShouldRetry: func(res *http.Response, err error) bool { return shouldRetry(res, err, repeat) },
@@ -141,9 +146,7 @@ func (g *Graph) once(ctx context.Context, r Request, repeat bool) (*Response, er
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.op(), err)
 	}
-	for k, v := range r.Header {
-		req.Raw().Header[k] = v
-	}
+	maps.Copy(req.Raw().Header, r.Header)
 	req.Raw().Header.Set("Accept", "application/json")
 	if r.Body != nil {
 		data, err := encode(r.Body)
@@ -186,7 +189,7 @@ func (g *Graph) noAnswer(ctx context.Context, r Request, err error) error {
 
 func shouldRetry(res *http.Response, err error, repeat bool) bool {
 	if err != nil {
-		return repeat || neverSent(err)
+		return (repeat || neverSent(err)) && !untrusted(err)
 	}
 	switch res.StatusCode {
 	case http.StatusTooManyRequests:
@@ -236,10 +239,15 @@ func List[T any](ctx context.Context, g *Graph, path string) iter.Seq2[T, error]
 					return
 				}
 			}
-			if path, err = g.next(page.NextLink); err != nil {
+			next, err := g.next(page.NextLink)
+			if err == nil && next == path {
+				err = fmt.Errorf("GET %s: the service named the same page again", strings.SplitN(path, "?", 2)[0])
+			}
+			if err != nil {
 				yield(zero, err)
 				return
 			}
+			path = next
 		}
 	}
 }
@@ -267,10 +275,10 @@ func (g *Graph) next(link string) (string, error) {
 		return "", nil
 	}
 	u, err := url.Parse(link)
-	if err != nil || u.Host != g.host {
+	if err != nil || u.Scheme != "https" || u.Host != g.host {
 		return "", fmt.Errorf("the service named a next page outside %s", g.host)
 	}
 	return u.RequestURI(), nil
 }
 
-var _ azcore.TokenCredential = credential{}
+var _ azcore.TokenCredential = (*credential)(nil)

@@ -2,10 +2,12 @@ package msclient
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,6 +33,15 @@ type pacer struct {
 type pollWait struct {
 	interval time.Duration
 	next     time.Time // the earliest moment of the next poll
+	end      time.Time // when the code expires
+}
+
+// statusError is an answer of the sign-in service that says nothing but its
+// status; a proxy may have given it.
+type statusError struct{ status int }
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("the sign-in service answered %d without saying why; try again, and look at the proxy settings (HTTPS_PROXY)", e.status)
 }
 
 const (
@@ -38,7 +49,8 @@ const (
 	slowDown        = 5 * time.Second // RFC 8628, section 3.5
 	tokenTries      = 4
 	tokenBackoff    = time.Second
-	tokenTimeout    = 60 * time.Second
+	tokenTimeout    = 30 * time.Second // for one try
+	tokenLongest    = time.Minute      // a Retry-After up to this is waited for
 )
 
 func (p *pacer) CloseIdleConnections() { p.next.CloseIdleConnections() }
@@ -72,13 +84,17 @@ func (p *pacer) Do(req *http.Request) (*http.Response, error) {
 func (p *pacer) send(req *http.Request) (*http.Response, []byte, error) {
 	for try := 1; ; try++ {
 		res, body, err := p.once(req)
-		passing := err != nil && !neverSentForGood(err) || err == nil && (res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests)
-		if !passing || try == tokenTries || req.Context().Err() != nil {
-			return res, body, err
+		passing := err == nil && passingStatus(res.StatusCode)
+		if err != nil {
+			_, gone := Unreachable(err) // repeating at once does not help, and the person should hear of it soon
+			passing = !gone
 		}
 		wait := tokenBackoff << (try - 1)
 		if err == nil {
 			wait = max(wait, retryAfter(res.Header))
+		}
+		if !passing || try == tokenTries || wait > tokenLongest || req.Context().Err() != nil {
+			return res, body, err
 		}
 		p.log.Debug("sign-in request repeated", "host", req.URL.Host, "path", req.URL.Path, "try", try)
 		if err := sleep(req.Context(), wait); err != nil {
@@ -87,14 +103,16 @@ func (p *pacer) send(req *http.Request) (*http.Response, []byte, error) {
 	}
 }
 
-// neverSentForGood recognises a host that does not resolve: repeating at once
-// does not help, and the person should hear of it soon.
-func neverSentForGood(err error) bool {
-	_, gone := Unreachable(err)
-	return gone
+// passingStatus recognises answers that may be another the next time.
+func passingStatus(status int) bool {
+	return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
 }
 
+// once sends a request and reads its answer, all of it within tokenTimeout.
 func (p *pacer) once(req *http.Request) (*http.Response, []byte, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), tokenTimeout)
+	defer cancel()
+	req = req.WithContext(ctx)
 	if req.GetBody != nil {
 		body, err := req.GetBody()
 		if err != nil {
@@ -126,23 +144,29 @@ func (p *pacer) poll(req *http.Request, code string) (*http.Response, error) {
 	if err != nil && req.Context().Err() != nil {
 		return nil, req.Context().Err()
 	}
-	if err != nil || res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
+	if err != nil || passingStatus(res.StatusCode) {
 		p.log.Debug("sign-in poll got no answer, the code is still valid", "err", err)
+		if err == nil {
+			p.delay(code, 0, retryAfter(res.Header))
+		}
 		return pending(req), nil
 	}
-	if res.StatusCode < 400 {
+	if res.StatusCode < 300 {
+		p.forget(code)
 		return res, nil
 	}
 	refused := parseAuthError(body)
 	switch {
 	case refused == nil:
-		return nil, fmt.Errorf("the sign-in service answered %d without saying why", res.StatusCode)
+		p.forget(code)
+		return nil, &statusError{res.StatusCode}
 	case refused.OAuth == "authorization_pending":
-		return res, nil
+		return pending(req), nil
 	case refused.OAuth == "slow_down":
-		p.slow(code)
-		return res, nil
+		p.delay(code, slowDown, 0)
+		return pending(req), nil
 	}
+	p.forget(code)
 	return nil, refused
 }
 
@@ -159,6 +183,7 @@ func (p *pacer) remember(body []byte) {
 	var start struct {
 		DeviceCode string `json:"device_code"`
 		Interval   int    `json:"interval"`
+		ExpiresIn  int    `json:"expires_in"`
 	}
 	if json.Unmarshal(body, &start) != nil || start.DeviceCode == "" {
 		return
@@ -172,8 +197,10 @@ func (p *pacer) remember(body []byte) {
 	if p.waits == nil {
 		p.waits = map[string]*pollWait{}
 	}
+	now := time.Now()
+	maps.DeleteFunc(p.waits, func(_ string, w *pollWait) bool { return w.end.Before(now) })
 	// The interval lies between two polls; the first may follow at once.
-	p.waits[start.DeviceCode] = &pollWait{interval, time.Now()}
+	p.waits[start.DeviceCode] = &pollWait{interval, now, now.Add(time.Duration(start.ExpiresIn) * time.Second)}
 }
 
 // untilNext is how long to wait before a poll; it books the one after it.
@@ -190,13 +217,27 @@ func (p *pacer) untilNext(code string) time.Duration {
 	return wait
 }
 
-func (p *pacer) slow(code string) {
+// delay makes the polls of a code rarer by longer from now on, and puts the next
+// one off for at least wait.
+func (p *pacer) delay(code string, longer, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w := p.waits[code]; w != nil {
-		w.interval += slowDown
-		w.next = w.next.Add(slowDown)
+	w := p.waits[code]
+	if w == nil {
+		return
 	}
+	w.interval += longer
+	w.next = w.next.Add(longer)
+	if at := time.Now().Add(wait); wait > 0 && at.After(w.next) {
+		w.next = at
+	}
+}
+
+// forget drops a code that is used up.
+func (p *pacer) forget(code string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.waits, code)
 }
 
 // peekForm reads a request's form without using its body up.

@@ -10,16 +10,25 @@ const redacted = "[redacted]"
 
 // Secret is a token, a client secret or a device code. However it is printed,
 // logged or encoded it reads "[redacted]"; only Reveal gives it away.
-type Secret struct{ value string }
+//
+// fmt does not call the methods of a value in an unexported field, nor for %p, %T
+// and a mistaken %w. It prints what it finds, so that must be a mere address. Two
+// secrets are therefore never equal by ==; compare what Reveal gives.
+type Secret struct{ value *string }
 
 // NewSecret wraps a value that must not be shown.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret { return Secret{&value} }
 
 // Reveal gives the value. Call it only where the value is to leave the program.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // IsZero tells whether there is no value.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
 // String hides the value.
 func (s Secret) String() string { return redacted }

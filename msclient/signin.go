@@ -1,6 +1,7 @@
 package msclient
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -10,11 +11,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	msalerrors "github.com/AzureAD/microsoft-authentication-library-for-go/apps/errors"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
+	"github.com/google/uuid"
 
 	"msbundle/catalog"
 )
@@ -65,6 +69,9 @@ func (c *Client) ResolveTenant(ctx context.Context, tenant string) (string, erro
 		return "", fmt.Errorf("look up tenant %q: %w", tenant, err)
 	}
 	id, _, _ := strings.Cut(strings.TrimPrefix(issuer.Path, "/"), "/")
+	if uuid.Validate(id) != nil {
+		return "", fmt.Errorf("look up tenant %q: the sign-in service named no tenant id", tenant)
+	}
 	return id, nil
 }
 
@@ -74,16 +81,21 @@ const maxCodes = 4
 
 // SignInByDeviceCode signs a person in. It calls show with the code to type, and
 // again with a new one whenever a code expires unused, until the person has
-// signed in, declines, ctx ends, or several expired (ErrSignInExpired). tenant is a tenant id, or empty for the
-// account's own; scopes are delegated Graph permissions by name.
+// signed in, declines, ctx ends, or several expired (ErrSignInExpired). tenant is
+// a tenant id, or empty for the account's own; scopes are delegated Graph
+// permissions by name. A refusal is an *AuthError.
 func (c *Client) SignInByDeviceCode(ctx context.Context, tenant string, scopes []string, show func(DeviceCode)) (Account, error) {
 	var opts []public.AcquireByDeviceCodeOption
 	if tenant != "" {
 		opts = append(opts, public.WithTenantID(tenant))
 	}
+	// A session that cannot be opened would end the sign-in at its very end.
+	if _, err := c.msal.Accounts(ctx); err != nil {
+		return Account{}, signInError(err)
+	}
 	full := c.graphScopes(scopes)
 	for range maxCodes {
-		code, err := c.msal.AcquireTokenByDeviceCode(ctx, full, opts...)
+		code, err := c.deviceCode(ctx, full, opts)
 		if err != nil {
 			return Account{}, signInError(err)
 		}
@@ -100,29 +112,90 @@ func (c *Client) SignInByDeviceCode(ctx context.Context, tenant string, scopes [
 		case err != nil:
 			return Account{}, signInError(err)
 		}
+		if err := c.forgetOthers(ctx, result.Account); err != nil {
+			return Account{}, signInError(err)
+		}
 		return c.signedIn(result, scopes), nil
 	}
 	return Account{}, ErrSignInExpired
 }
 
+// msalTimeout is for what MSAL does in one go. Without a limit it sets one of half
+// a minute for each request, which leaves the pacer no room to repeat it.
+const msalTimeout = 2 * time.Minute
+
+func (c *Client) deviceCode(ctx context.Context, scopes []string, opts []public.AcquireByDeviceCodeOption) (public.DeviceCode, error) {
+	ctx, cancel := context.WithTimeout(ctx, msalTimeout)
+	defer cancel()
+	return c.msal.AcquireTokenByDeviceCode(ctx, scopes, opts...)
+}
+
 // Restore takes up the session a cache holds, without asking anybody. It reports
 // false when there is none.
 func (c *Client) Restore(ctx context.Context, scopes []string) (Account, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, msalTimeout)
+	defer cancel()
 	accounts, err := c.msal.Accounts(ctx)
-	if err != nil || len(accounts) == 0 {
-		return Account{}, false, err
+	if err != nil {
+		return Account{}, false, signInError(err)
 	}
-	result, err := c.msal.AcquireTokenSilent(ctx, c.graphScopes(scopes), public.WithSilentAccount(accounts[0]))
+	if len(accounts) == 0 {
+		return Account{}, false, nil
+	}
+	account := ofSignIn(accounts)
+	opts := []public.AcquireSilentOption{public.WithSilentAccount(account)}
+	if account.Realm != anyTenant {
+		opts = append(opts, public.WithTenantID(account.Realm))
+	}
+	result, err := c.msal.AcquireTokenSilent(ctx, c.graphScopes(scopes), opts...)
 	if err != nil {
 		return Account{}, false, signInError(err)
 	}
 	return c.signedIn(result, scopes), true, nil
 }
 
+// anyTenant is the authority for accounts of any organization.
+const anyTenant = "organizations"
+
+// ofSignIn picks the account a session was begun with. MSAL lists one for every
+// tenant a token was redeemed in, in no order. The authority of the sign-in comes
+// first, the account's own tenant next.
+func ofSignIn(accounts []public.Account) public.Account {
+	rank := func(a public.Account) int {
+		switch {
+		case a.Realm == anyTenant:
+			return 0
+		case strings.HasSuffix(a.HomeAccountID, "."+a.Realm):
+			return 1
+		}
+		return 2
+	}
+	return slices.MinFunc(accounts, func(a, b public.Account) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Key(), b.Key()))
+	})
+}
+
+// forgetOthers removes whoever was signed in before from MSAL's cache, so that a
+// session is always one identity's.
+func (c *Client) forgetOthers(ctx context.Context, keep public.Account) error {
+	accounts, err := c.msal.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		if a.HomeAccountID != keep.HomeAccountID {
+			if err := c.msal.RemoveAccount(ctx, a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (c *Client) signedIn(r public.AuthResult, scopes []string) Account {
 	c.mu.Lock()
 	c.account, c.scopes, c.home = r.Account, slices.Clone(scopes), r.IDToken.TenantID
-	c.first = azcore.AccessToken{Token: r.AccessToken, ExpiresOn: r.ExpiresOn}
+	c.first, c.ends = NewSecret(r.AccessToken), r.ExpiresOn
 	c.graphs = map[string]*Graph{} // pipelines hold tokens of whoever was signed in before
 	c.mu.Unlock()
 	var claims struct {
@@ -158,18 +231,33 @@ func (c *Client) graphScopes(names []string) []string {
 	return out
 }
 
-// signInError keeps the service's refusal and drops MSAL's wrapping, which can
-// quote the request.
+// signInError keeps the service's refusal and what this package says itself, and
+// drops MSAL's words behind the first line: there it quotes the request's address
+// and the answer, tokens included.
 func signInError(err error) error {
 	var refused *AuthError
-	if errors.As(err, &refused) {
+	var request *url.Error
+	var answered *statusError
+	var session *sessionError
+	var call msalerrors.CallErr
+	switch {
+	case errors.As(err, &refused):
 		return refused
+	case errors.As(err, &request):
+		return request
+	case errors.As(err, &answered):
+		return answered
+	case errors.As(err, &session):
+		return session
+	case errors.As(err, &call):
+		return &statusError{call.Resp.StatusCode}
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
 	}
-	var unsent *url.Error
-	if errors.As(err, &unsent) {
-		return unsent
-	}
-	return err
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Errorf("the sign-in service's answer cannot be used: %s", strings.TrimSpace(first))
 }
 
 // earlyRefresh is how long before its end a token is not used any more.
@@ -181,14 +269,25 @@ const earlyRefresh = 5 * time.Minute
 type credential struct {
 	client *Client
 	tenant string
+
+	mu      sync.Mutex
+	refused Secret // the last token the service did not take
 }
 
 // GetToken redeems the refresh token of the sign-in for the wanted scopes in the
-// credential's tenant. Calls for the same token are made once.
-func (k credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+// credential's tenant. azcore calls it once for all requests that wait.
+func (k *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, err := k.token(ctx, o)
+	if err != nil {
+		return azcore.AccessToken{}, &unsent{err}
+	}
+	return token, nil
+}
+
+func (k *credential) token(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	c := k.client
 	c.mu.Lock()
-	account, first := c.account, c.first
+	account, first, ends := c.account, c.first, c.ends
 	fits := k.tenant == c.home && slices.Equal(o.Scopes, c.graphScopes(c.scopes))
 	c.mu.Unlock()
 	if account.IsZero() {
@@ -196,33 +295,40 @@ func (k credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) 
 	}
 	// The token of the sign-in itself serves its own tenant. MSAL would redeem
 	// another one, because it files that token under the authority's name.
-	if fits && o.Claims == "" && time.Until(first.ExpiresOn) > earlyRefresh {
-		return first, nil
+	if fits && o.Claims == "" && time.Until(ends) > earlyRefresh && !k.wasRefused(first.Reveal()) {
+		return azcore.AccessToken{Token: first.Reveal(), ExpiresOn: ends}, nil
 	}
-	opts := []public.AcquireSilentOption{public.WithSilentAccount(account), public.WithTenantID(k.tenant)}
-	if o.Claims != "" {
-		opts = append(opts, public.WithClaims(o.Claims))
+	r, err := k.redeem(ctx, account, o.Scopes, o.Claims)
+	if err == nil && o.Claims == "" && k.wasRefused(r.AccessToken) {
+		// MSAL serves a token until it expires. Only claims make it redeem another;
+		// these ask for nothing.
+		r, err = k.redeem(ctx, account, o.Scopes, "{}")
 	}
-	key := k.tenant + " " + strings.Join(o.Scopes, " ") + " " + o.Claims
-	v, err, _ := c.flights.Do(key, func() (any, error) {
-		r, err := c.msal.AcquireTokenSilent(ctx, o.Scopes, opts...)
-		if err != nil && r.AccessToken == "" { // a failed early refresh still comes with the valid token
-			return nil, signInError(err)
-		}
-		return azcore.AccessToken{Token: r.AccessToken, ExpiresOn: r.ExpiresOn, RefreshOn: r.Metadata.RefreshOn}, nil
-	})
-	if err != nil {
-		return azcore.AccessToken{}, err
+	if err != nil && r.AccessToken == "" { // a failed early refresh still comes with the valid token
+		return azcore.AccessToken{}, signInError(err)
 	}
-	return v.(azcore.AccessToken), nil
+	return azcore.AccessToken{Token: r.AccessToken, ExpiresOn: r.ExpiresOn, RefreshOn: r.Metadata.RefreshOn}, nil
 }
 
-// forgetFirst drops the token of the sign-in, so that the next request redeems
-// another.
-func (c *Client) forgetFirst() {
-	c.mu.Lock()
-	c.first = azcore.AccessToken{}
-	c.mu.Unlock()
+func (k *credential) redeem(ctx context.Context, account public.Account, scopes []string, claims string) (public.AuthResult, error) {
+	opts := []public.AcquireSilentOption{public.WithSilentAccount(account), public.WithTenantID(k.tenant)}
+	if claims != "" {
+		opts = append(opts, public.WithClaims(claims))
+	}
+	return k.client.msal.AcquireTokenSilent(ctx, scopes, opts...)
+}
+
+// refuse remembers a token the service answered 401 to.
+func (k *credential) refuse(token string) {
+	k.mu.Lock()
+	k.refused = NewSecret(token)
+	k.mu.Unlock()
+}
+
+func (k *credential) wasRefused(token string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return token != "" && token == k.refused.Reveal()
 }
 
 // Graph gives access to Microsoft Graph in a tenant. In the tenant of the sign-in

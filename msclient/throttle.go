@@ -2,9 +2,12 @@ package msclient
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
 // throttleClass is a part of a service that answers only so often per tenant and
@@ -27,10 +30,19 @@ func classOf(path string) (throttleClass, bool) {
 	return throttleClass{}, false
 }
 
-// spacer keeps requests of a throttle class apart. One belongs to one tenant.
+// spacer keeps requests of a throttle class apart, the repeated ones too. One
+// belongs to one tenant.
 type spacer struct {
 	mu   sync.Mutex
 	next map[string]time.Time
+}
+
+// Do sends a request when its turn has come.
+func (s *spacer) Do(req *policy.Request) (*http.Response, error) {
+	if err := s.wait(req.Raw().Context(), req.Raw().URL.Path); err != nil {
+		return nil, &unsent{err}
+	}
+	return req.Next()
 }
 
 func (s *spacer) wait(ctx context.Context, path string) error {

@@ -10,7 +10,7 @@ type Patience struct {
 	Good  int           // good looks in a row that are needed; at least 1
 	First time.Duration // wait before the second look after a bad one; doubles each time
 	Max   time.Duration // longest wait between two looks
-	Limit time.Duration // give up after this long
+	Limit time.Duration // give up after a last look this long after the first
 	// Waiting is called before each wait after a bad look.
 	Waiting func(since time.Time, next time.Duration)
 	// Seen is called after each good look with how many there were in a row.
@@ -23,7 +23,7 @@ type Patience struct {
 // and ends at the first error of look.
 func Until(ctx context.Context, p Patience, look func(context.Context) (bool, error)) (bool, error) {
 	begun := time.Now()
-	delay := p.First
+	delay := max(p.First, time.Millisecond) // no wait at all would hammer the service
 	good := 0
 	for {
 		ok, err := look(ctx)
@@ -40,15 +40,17 @@ func Until(ctx context.Context, p Patience, look func(context.Context) (bool, er
 			continue
 		}
 		good = 0
-		if time.Since(begun)+delay > p.Limit {
+		left := p.Limit - time.Since(begun)
+		if left <= 0 {
 			return false, nil
 		}
+		wait := min(delay, left) // the last look is at the limit, not before
 		if p.Waiting != nil {
-			p.Waiting(begun, delay)
+			p.Waiting(begun, wait)
 		}
-		if err := sleep(ctx, delay); err != nil {
+		if err := sleep(ctx, wait); err != nil {
 			return false, err
 		}
-		delay = min(2*delay, p.Max)
+		delay = max(delay, min(2*delay, p.Max))
 	}
 }

@@ -396,10 +396,12 @@ func (a *App) Outcome() Outcome {
 		return Done
 	case a.w.result != nil:
 		return Partial
-	case a.w.apply != nil && a.w.apply.err != nil && !cancelled(a.w.apply.err):
+	case a.Err() != nil:
 		return Partial
 	case a.w.apply != nil:
 		return Interrupted
+	case a.w.wrote: // and was about to do the rest
+		return Partial
 	case a.w.noSignIn:
 		return NoSignIn
 	}
@@ -423,19 +425,20 @@ func (a *App) Summary() string {
 			b.WriteString(clean(s) + "\n")
 		}
 	}
-	again := ""
-	if a.w.save.path != "" {
-		again = "Your answers: " + a.w.save.path
-	}
-	switch a.Outcome() {
+	outcome := a.Outcome()
+	switch outcome {
 	case Done, Partial, Waits:
 		if r := a.w.result; r != nil {
 			for _, l := range resultSummary(r) {
 				line(l)
 			}
 		} else {
-			line("Not everything was done: " + problemOf(a.w.apply.err).What)
-			line("What was done is kept. Start msbundle again and choose Resume.")
+			line("Not everything was done. What was done is kept.")
+			line("Start msbundle again and choose Resume to do the rest.")
+		}
+		if err := a.Err(); err != nil {
+			p := problemOf(err)
+			line(sentence(p.What) + " " + sentence(p.Do))
 		}
 		if a.w.unfinishedSecret() {
 			line("The client secret was neither shown nor copied. The next run replaces it.")
@@ -450,11 +453,11 @@ func (a *App) Summary() string {
 			line("Nothing was changed.")
 		}
 	}
-	if a.at > 0 {
-		line(again)
-	}
-	if a.w.save.path != "" && a.Outcome() != NoSignIn && a.Outcome() != Left {
-		line("Run it again: " + a.w.runAgain())
+	if a.at > 0 && a.w.save.path != "" {
+		line("Your answers: " + a.w.save.path)
+		if outcome != NoSignIn && outcome != Left {
+			line("Run it again: " + a.w.runAgain())
+		}
 	}
 	return b.String()
 }

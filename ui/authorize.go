@@ -45,6 +45,9 @@ func newAuthorize(w *wizard) Screen {
 	s.meter = s.sel.Meter()
 	s.faults = append(w.answers.Validate(), bad...)
 	connector := w.answers.Registration.Kind == state.KindConnector
+	if !connector && !s.meter.Fits() {
+		s.faults = append(s.faults, state.Invalid{Key: "permissions", Text: "more than Microsoft's limits allow; go back and press x"})
+	}
 	does := "authorize"
 	if connector {
 		does = "sign in to check it"
@@ -55,7 +58,7 @@ func newAuthorize(w *wizard) Screen {
 		Other:     bind("s", "sign in as somebody else", "s"),
 		move:      newMoveKeys(),
 	}
-	s.keys.Authorize.SetEnabled(len(s.faults) == 0 && (connector || s.meter.Fits()))
+	s.keys.Authorize.SetEnabled(len(s.faults) == 0)
 	s.keys.Open.SetEnabled(connector && w.cfg.OpenURL != nil)
 	s.keys.Other.SetEnabled(w.account != nil)
 	return s

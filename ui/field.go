@@ -19,9 +19,6 @@ func newField(value, hint string) field {
 	in := textinput.New()
 	in.Prompt = ""
 	in.CharLimit = 1024
-	// Pasting arrives from the terminal; asking the system's clipboard would be
-	// I/O behind the wizard's back.
-	in.KeyMap.Paste.SetEnabled(false)
 	in.SetValue(clean(value))
 	in.CursorEnd()
 	return field{input: in, hint: hint}
@@ -40,6 +37,8 @@ func (f *field) Set(value string) {
 }
 
 // Update edits the text. Pasted characters that act on a terminal are dropped.
+// The input's commands are dropped too: the cursor is the terminal's, and asking
+// the system's clipboard would be I/O behind the wizard's back.
 func (f *field) Update(msg tea.Msg) {
 	switch m := msg.(type) {
 	case tea.KeyPressMsg:

@@ -18,7 +18,7 @@ type Frame struct {
 const (
 	MinWidth  = 60
 	MinHeight = 20
-	wide      = 96
+	wide      = 104
 )
 
 // fill cuts lines to the frame. Blank lines go before any text does, the lowest

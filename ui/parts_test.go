@@ -302,7 +302,6 @@ func TestHelpShowsWhatWorks(t *testing.T) {
 func enabledKeys(v reflect.Value) []string {
 	var out []string
 	for _, f := range v.Fields() {
-		f := f
 		if f.Type() == reflect.TypeFor[moveKeys]() {
 			for _, b := range newMoveKeys().all() {
 				out = append(out, fmt.Sprint(b.Keys()))

@@ -66,7 +66,7 @@ const tierColumn, riskColumn = 12, 6
 func (s *permissions) table(f Frame) []string {
 	t := f.Theme
 	name := max(f.Width-2-12-tierColumn-riskColumn, 12)
-	head := t.Muted.Render(pad("   D   A", 12) + pad("  Permission", name) + pad("Tier", tierColumn) + "Risk")
+	head := t.Muted.Render(pad("   D   A", 12) + pad("Permission", name) + pad("Tier", tierColumn) + "Risk")
 	if len(s.list.visible) == 0 {
 		return []string{head, "", "  Nothing found. " + t.Muted.Render("esc shows all permissions again.")}
 	}

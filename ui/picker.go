@@ -184,7 +184,7 @@ func (p *picker) headOf(i int) int {
 	return -1
 }
 
-// Above and Below count the rows outside a window of the given height.
+// hidden counts the rows outside a window of the given height.
 func (p *picker) hidden(height int) (above, below int) {
 	from := min(max(p.cursor-height/2, 0), max(len(p.visible)-height, 0))
 	return from, max(len(p.visible)-from-height, 0)

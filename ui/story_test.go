@@ -136,6 +136,12 @@ func (s *story) pass(d time.Duration) {
 	}
 }
 
+// jump lets time go by at once, the way a sleeping laptop does: timers fire once.
+func (s *story) jump(d time.Duration) {
+	time.Sleep(d)
+	s.settle()
+}
+
 // press presses the first key of each binding.
 func (s *story) press(bindings ...key.Binding) {
 	s.t.Helper()

@@ -93,5 +93,5 @@ func (t *Theme) bar(style lipgloss.Style, done, of, width int) string {
 	if of > 0 {
 		full = min(width, max(0, done)*width/of)
 	}
-	return style.Render(strings.Repeat("█", full)) + t.Muted.Render(strings.Repeat("░", width-full))
+	return style.Render(strings.Repeat("━", full)) + t.Muted.Render(strings.Repeat("─", width-full))
 }

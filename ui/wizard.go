@@ -96,7 +96,7 @@ func (w *wizard) setAnswers(a state.Answers) {
 		return
 	}
 	if a.Tenant != w.answers.Tenant || a.Registration.Kind != w.answers.Registration.Kind {
-		
+		w.account = nil
 	}
 	w.answers = a
 	w.forgetFindings()
@@ -107,8 +107,12 @@ func (w *wizard) forgetFindings() {
 	w.ticked = map[string]bool{}
 }
 
-// saveAnswers writes the answers unless they are already there.
+// saveAnswers writes the answers unless they are already there, or cannot be used
+// as they stand: a file that cannot be read back helps nobody.
 func (w *wizard) saveAnswers() tea.Cmd {
+	if len(w.answers.Validate()) > 0 {
+		return nil
+	}
 	if w.save.busy {
 		w.save.again = true
 		return nil
