@@ -102,24 +102,27 @@ func (a *app) rehearsalState(c *connection) error {
 // setup makes the engine for a connection.
 func (a *app) setup(c *connection, readOnly bool) (*steps.Setup, error) {
 	o := msclient.Options{Cloud: a.flags.cloud, ClientID: a.flags.clientID, Transport: c.transport, Log: c.log}
-	if f, kept := a.sessionFile(c); kept {
-		o.Cache = f
+	session, kept := a.sessionFile(c)
+	if kept {
+		o.Cache = session
 	}
 	client, err := msclient.New(o)
 	if err != nil {
 		return nil, err
 	}
 	s := steps.New(steps.Options{
-		Client: client, StateDir: c.stateDir, Sandbox: c.label != "", Settle: a.flags.settle, ReadOnly: readOnly, Log: c.log,
+		Client: client, StateDir: c.stateDir, Sandbox: c.label != "", Settle: a.flags.settle, ReadOnly: readOnly, Restore: kept, Log: c.log,
 	})
 	a.onClose(func() { _ = s.Close() })
 	return s, nil
 }
 
-// signInAnew signs a person in for a command: the code and where to type it go
-// to stderr, each on a line of its own.
-func (a *app) signInAnew(ctx context.Context, c *connection, s *steps.Setup, answers state.Answers) (steps.Account, error) {
+// signIn signs a person in for a command, or takes up a remembered sign-in: the
+// code and where to type it go to stderr, each on a line of its own.
+func (a *app) signIn(ctx context.Context, c *connection, s *steps.Setup, answers state.Answers) (steps.Account, error) {
+	asked := false
 	account, err := s.SignIn(ctx, answers, func(code steps.DeviceCode) {
+		asked = true
 		address := code.URL
 		if c.page != "" {
 			address = c.page
@@ -137,8 +140,10 @@ func (a *app) signInAnew(ctx context.Context, c *connection, s *steps.Setup, ans
 		}
 		return account, &exitError{signInExit(err), err}
 	}
-	if !a.flags.json {
-		fmt.Fprintf(a.Err, "Signed in as %s.\n", plain(account.Username))
+	if asked {
+		a.remark("Signed in as %s.", account.Username)
+	} else {
+		a.remark("Using the remembered sign-in of %s.", account.Username)
 	}
 	return account, nil
 }

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"msbundle/sandbox"
 	"msbundle/state"
 )
@@ -307,7 +309,7 @@ func TestUndeliveredSecretIsRemoved(t *testing.T) {
 }
 
 // abandonUndelivered leaves a tenant with a secret that was made and not
-// delivered, as a process killed at that moment would.
+// delivered, as a person does who leaves the result without taking it.
 func (w *world) abandonUndelivered() {
 	w.t.Helper()
 	w.run("apply", "-f", ownedCSP, "--yes", "--secret-out", filepath.Join(w.t.TempDir(), "s")).must(w.t, exitDone)
@@ -327,7 +329,52 @@ func (w *world) abandonUndelivered() {
 	again.Intent, again.At = "again", time.Now()
 	receipt := last.Outcome
 	receipt.Intent = "again"
-	if err := store.Append(again, receipt); err != nil {
+	if err := store.Append(again, receipt, state.Record{Kind: state.RecordFinished, At: again.At}); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// What is left of earlier runs is offered on the wizard's first screen.
+func TestUnfinishedSetupsAreOffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{})
+		left := func() []string {
+			a := &app{env: func(string) (string, bool) { return "", false }, cloud: w.cloud}
+			a.flags.sandbox, a.flags.stateDir = inProcess, w.state
+			a.flags.cloudID, a.flags.auth, a.flags.color = "global", "device", "auto"
+			if err := a.flags.check(); err != nil {
+				t.Fatal(err)
+			}
+			defer a.close()
+			cfg, err := a.wizardConfig(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			list, err := cfg.Setup.Unfinished()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out []string
+			for _, u := range list {
+				out = append(out, u.Name+": "+u.Left)
+			}
+			if len(list) == 0 {
+				if _, err := cfg.Setup.Save(cfg.Answers); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return out
+		}
+		if got := left(); len(got) > 0 {
+			t.Errorf("nothing was begun: got %v", got)
+		}
+		if diff := cmp.Diff([]string{"the answers saved last: answers chosen, nobody signed in yet"}, left()); diff != "" {
+			t.Errorf("a draft (-want +got):\n%s", diff)
+		}
+		w.abandonUndelivered()
+		want := []string{"Contoso: a client secret nobody received"}
+		if diff := cmp.Diff(want, left()); diff != "" {
+			t.Errorf("a secret nobody took (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -46,7 +46,7 @@ func (a *app) loginCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := a.signInAnew(cmd.Context(), c, s, answers); err != nil {
+			if _, err := a.signIn(cmd.Context(), c, s, answers); err != nil {
 				return err
 			}
 			if _, kept := a.sessionFile(c); !kept {
@@ -136,19 +136,4 @@ func (a *app) printAccount(ctx context.Context, s *steps.Setup, answers state.An
 	_, err = fmt.Fprintf(a.Out, "%s, a %s of %s (%s, %s), signed in %s\n",
 		plain(f.Account.Username), kind, plain(f.Org.Name), plain(f.Org.DefaultDomain), f.Org.ID, mfa)
 	return err
-}
-
-// signIn takes up a remembered sign-in, or signs a person in.
-func (a *app) signIn(ctx context.Context, c *connection, s *steps.Setup, answers state.Answers) (steps.Account, error) {
-	if _, kept := a.sessionFile(c); kept {
-		account, ok, err := s.Restore(ctx, answers)
-		if err != nil {
-			return account, &exitError{signInExit(err), err}
-		}
-		if ok {
-			a.remark("Using the remembered sign-in of %s.", account.Username)
-			return account, nil
-		}
-	}
-	return a.signInAnew(ctx, c, s, answers)
 }

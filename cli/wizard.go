@@ -44,7 +44,7 @@ func (a *app) wizard(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err != nil && !errors.Is(err, tea.ErrProgramKilled) {
+	if errors.Is(err, tea.ErrProgramPanic) || err != nil && !errors.Is(err, tea.ErrProgramKilled) {
 		return &exitError{exitFailed, fmt.Errorf("the terminal failed: %w", err)}
 	}
 	switch screen.Outcome() {
@@ -52,6 +52,8 @@ func (a *app) wizard(ctx context.Context) error {
 		return &exitError{code: exitNoSignIn}
 	case ui.Partial:
 		return &exitError{code: exitFailed}
+	case ui.Waits:
+		return &exitError{code: exitWaiting}
 	case ui.Interrupted:
 		return &exitError{code: exitInterrupted}
 	}

@@ -129,9 +129,9 @@ func checkApp(a state.Answers, f *Findings) Check {
 			ids = append(ids, s.AppID)
 		}
 		c.Evidence = fmt.Sprintf("%s called %q already, with client id %s", pluralExist(len(f.SameName)), a.Registration.Name, strings.Join(ids, ", "))
-		c.Fix = "This program did not make it. Adopt it (registration.appId), choose another name, or stop."
+		c.Fix = "This program did not make it. Adopt it by its client id, choose another name, or stop."
 		if len(ids) > 1 {
-			c.Fix = "This program did not make them. Adopt one (registration.appId), choose another name, or stop."
+			c.Fix = "This program did not make them. Adopt one by its client id, choose another name, or stop."
 		}
 	default:
 		c.Evidence = fmt.Sprintf("No app is called %q yet; it is created", a.Registration.Name)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ type Options struct {
 	Sandbox  bool          // keep the state apart from real tenants'
 	Settle   time.Duration // how long a write of unknown outcome is looked for
 	ReadOnly bool          // sign in with reading permissions only
+	Restore  bool          // take up the sign-in the client's cache remembers, if it serves
 	Log      *slog.Logger
 }
 
@@ -33,6 +35,7 @@ type Setup struct {
 	cloudID string
 	settle  time.Duration
 	read    bool
+	restore bool
 	log     *slog.Logger
 
 	account Account
@@ -51,7 +54,7 @@ func New(o Options) *Setup {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Setup{
-		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, log: o.Log,
+		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, restore: o.Restore, log: o.Log,
 	}
 }
 
@@ -81,9 +84,15 @@ func Scopes(a state.Answers, readOnly bool) []string {
 }
 
 // SignIn signs a person in by device code and takes the tenant's state folder
-// into possession. show is called with each code to type. An account of another
-// tenant than the answers name is refused.
+// into possession. show is called with each code to type; not at all when a
+// remembered sign-in serves. An account of another tenant than the answers name
+// is refused.
 func (s *Setup) SignIn(ctx context.Context, a state.Answers, show func(DeviceCode)) (Account, error) {
+	if s.restore {
+		if account, ok, err := s.Restore(ctx, a); ok || err != nil {
+			return account, err
+		}
+	}
 	tenant := ""
 	if a.Tenant != "" {
 		id, err := s.client.ResolveTenant(ctx, a.Tenant)
@@ -151,14 +160,17 @@ func (s *Setup) Save(a state.Answers) (string, error) {
 		if err != nil {
 			return path, problem(err, "the answers could not be saved")
 		}
+		_ = os.Remove(s.draft()) // it is a tenant's now
 		return path, nil
 	}
-	path := filepath.Join(s.root, s.cloudID, draftFile)
+	path := s.draft()
 	if err := state.WriteFile(path, a.Encode()); err != nil {
 		return path, problem(err, "the answers could not be saved")
 	}
 	return path, nil
 }
+
+func (s *Setup) draft() string { return filepath.Join(s.root, s.cloudID, draftFile) }
 
 // Unfinished lists the setups that were begun and not brought to their end, the
 // newest first.
@@ -168,6 +180,9 @@ func (s *Setup) Unfinished() ([]Unfinished, error) {
 		if u, open := unfinished(t); open && t.Answers != "" {
 			out = append(out, u)
 		}
+	}
+	if info, err := os.Stat(s.draft()); err == nil {
+		out = append(out, Unfinished{Name: "the answers saved last", When: info.ModTime(), Left: "answers chosen, nobody signed in yet", File: s.draft()})
 	}
 	slices.SortFunc(out, func(a, b Unfinished) int { return b.When.Compare(a.When) })
 	return out, nil
@@ -201,7 +216,7 @@ func unfinished(t state.Tenant) (Unfinished, bool) {
 		u.Left = fmt.Sprintf("%s done, not proven yet", plural(done, "write"))
 	case undelivered > 0:
 		u.Left = "a client secret nobody received"
-		u.When = records[len(records)-1].At
+		u.When = t.Records[len(t.Records)-1].At
 	default:
 		return u, false
 	}

@@ -19,17 +19,17 @@ var browserErrors = []browserError{
 	{
 		[]string{"53003"},
 		"Conditional access blocks this sign-in. Many tenants block sign-in by code altogether.",
-		"Look at the sign-in log in Entra for the policy's name. Take the account out of that policy for the setup, or leave here and start msbundle --auth browser on a computer with a browser.",
+		"Look at the sign-in log in Entra for the policy's name. Take the account out of that policy for the setup, or sign in with one the policy does not reach; then press n for a new code.",
 	},
 	{
 		[]string{"530035", "530032"},
 		"The tenant's security defaults or security policy block this sign-in.",
-		"Finish multifactor authentication for the account first, at https://aka.ms/mfasetup. If it still blocks, start msbundle --auth browser on a computer with a browser.",
+		"Finish multifactor authentication for the account first, at https://aka.ms/mfasetup, then press n for a new code. If it still blocks, look at the sign-in log in Entra for the reason.",
 	},
 	{
 		[]string{"53000", "53001", "50097", "50005", "530033"},
 		"A policy asks for a managed or registered device. Sign-in by code cannot show which device it comes from.",
-		"Start msbundle --auth browser on a device the policy accepts, or take the account out of that policy for the setup.",
+		"Take the account out of that policy for the setup, or sign in with one the policy does not reach; then press n for a new code.",
 	},
 	{
 		[]string{"50076", "50074", "50158"},
@@ -64,7 +64,7 @@ var browserErrors = []browserError{
 	{
 		[]string{"90119", "70018"},
 		"The code was not recognised.",
-		"Type it again exactly as shown; there is no letter O next to digits unless it is shown. If it fails again, press n for a new code.",
+		"Type it again exactly as shown. If it fails again, press n for a new code.",
 	},
 	{
 		[]string{"70019", "70020"},

@@ -227,10 +227,3 @@ func (f *fake) Resume(steps.Unfinished) (state.Answers, error) { return f.resume
 func unfinishedContoso() steps.Unfinished {
 	return steps.Unfinished{TenantID: tenantID, Name: "Contoso", When: epoch, Left: "12 writes done"}
 }
-
-// rehearse gives a wizard against another fake.
-func rehearse(f *fake) func(context.Context) (Config, error) {
-	return func(context.Context) (Config, error) {
-		return Config{Setup: f, Answers: state.DefaultAnswers(), Sandbox: "sandbox: happy"}, nil
-	}
-}

@@ -6,6 +6,7 @@ import (
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 
 	"msbundle/state"
 	"msbundle/steps"
@@ -285,10 +286,14 @@ func (s *plan) details(f Frame) []string {
 	case l.change != nil:
 		lines := t.lines(t.Strong, l.change.Describe(), f.Width)
 		lines = append(lines, t.lines(t.Plain, l.change.Why, f.Width)...)
-		if room := f.Height - 1; len(lines) > room {
+		last := wrap(undoWord(*l.change)+" enter shows all of it.", f.Width)
+		if room := f.Height - len(last); len(lines) > room {
 			lines = lines[:max(room, 0)]
 		}
-		return append(lines, undoWord(t, *l.change)+t.Muted.Render(" enter shows all of it."))
+		for _, s := range last {
+			lines = append(lines, undoStyle(t, *l.change).Render(s))
+		}
+		return lines
 	case l.offer != nil:
 		return t.lines(t.Plain, l.offer.Why, f.Width)
 	case l.note != nil:
@@ -301,11 +306,18 @@ func (s *plan) details(f Frame) []string {
 	return t.lines(t.Muted, "space closes and opens the group", f.Width)
 }
 
-func undoWord(t *Theme, c steps.Change) string {
+func undoWord(c steps.Change) string {
 	if c.Reversible {
-		return t.Muted.Render("Can be undone.")
+		return "Can be undone."
 	}
-	return t.Warn.Render("! Cannot be undone.")
+	return "! Cannot be undone."
+}
+
+func undoStyle(t *Theme, c steps.Change) lipgloss.Style {
+	if c.Reversible {
+		return t.Muted
+	}
+	return t.Warn
 }
 
 // full shows one write to the last letter.
@@ -317,7 +329,7 @@ func (s *plan) full(f Frame) []string {
 	var lines []string
 	lines = append(lines, in.labelled("Why", c.Why, 12)...)
 	lines = append(lines, in.labelled("Risk", c.Risk.String(), 12)...)
-	lines = append(lines, t.Muted.Render(pad("Undo", 12))+undoWord(t, c))
+	lines = append(lines, t.Muted.Render(pad("Undo", 12))+undoStyle(t, c).Render(undoWord(c)))
 	lines = append(lines, in.labelled("Method", c.Method, 12)...)
 	lines = append(lines, in.labelled("Path", c.Path, 12)...)
 	if len(c.Body) > 0 {

@@ -244,7 +244,7 @@ func (s *result) values(f Frame) []string {
 			continue
 		}
 		where := ""
-		if f.Width >= wide && v.where != v.label {
+		if f.Width >= wide && !strings.EqualFold(v.where, v.label) {
 			where = t.Muted.Render("  into " + v.where)
 		}
 		if where != "" {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -303,4 +304,11 @@ func (s *story) toPlan() {
 func (s *story) toApply() {
 	s.toPlan()
 	s.press(s.app.screen.(*plan).keys.Apply)
+}
+
+// rehearse gives a wizard against another fake.
+func rehearse(f *fake) func(context.Context) (Config, error) {
+	return func(context.Context) (Config, error) {
+		return Config{Setup: f, Answers: state.DefaultAnswers(), Sandbox: "sandbox: happy"}, nil
+	}
 }
