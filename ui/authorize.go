@@ -177,7 +177,7 @@ func (s *authorize) owned(f Frame) []string {
 	} {
 		lines = append(lines, t.Muted.Render("• ")+text)
 	}
-	lines = append(lines, t.lines(t.Plain, "Signing in changes nothing. You see every change before it is made.", f.Width)...)
+	lines = append(lines, t.lines(t.Plain, "The consent stays until removed. Every other change is shown beforehand.", f.Width)...)
 	return append(lines, s.signedIn(f)...)
 }
 
