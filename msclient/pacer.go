@@ -198,7 +198,7 @@ func (p *pacer) remember(body []byte) {
 		p.waits = map[string]*pollWait{}
 	}
 	now := time.Now()
-	maps.DeleteFunc(p.waits, func(_ string, w *pollWait) bool { return w.end.Before(now) })
+	maps.DeleteFunc(p.waits, func(_ string, w *pollWait) bool { return !w.end.After(now) })
 	// The interval lies between two polls; the first may follow at once.
 	p.waits[start.DeviceCode] = &pollWait{interval, now, now.Add(time.Duration(start.ExpiresIn) * time.Second)}
 }

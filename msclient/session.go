@@ -59,7 +59,7 @@ func (f *SessionFile) Replace(_ context.Context, into cache.Unmarshaler, _ cache
 	if err != nil {
 		return &sessionError{f.Path, fmt.Errorf("the remembered sign-in cannot be read: %w", err)}
 	}
-	if bytes.Equal(sealed, f.sealed) {
+	if f.sealed != nil && bytes.Equal(sealed, f.sealed) {
 		return nil // MSAL's cache has it already
 	}
 	plain, err := f.open(sealed)
@@ -121,8 +121,10 @@ func (f *SessionFile) seal(plain []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = w.Write(plain)
-	return sealed.Bytes(), errors.Join(err, w.Close())
+	if _, err = w.Write(plain); err == nil {
+		err = w.Close() // writes the last part
+	}
+	return sealed.Bytes(), err
 }
 
 func (f *SessionFile) write(sealed []byte) error {

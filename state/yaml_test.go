@@ -192,8 +192,8 @@ func TestSetupFileRoundTrip(t *testing.T) {
 			Registration: Registration{Kind: KindOwned, Name: "Rewst", Audience: AudienceMulti, AppID: "0AF00000-0000-0000-0000-00000000000F"},
 			Permissions:  Permissions{Base: "stock", Add: []string{"User.Read", "exchange:Exchange.ManageAsApp/application"}, Remove: []string{"Mail.Send/delegated"}},
 		},
-		"connector": change(func(a *Answers) { a.Registration.Kind = KindConnector }),
-		"tenant id": change(func(a *Answers) { a.Tenant = "00000000-0000-0000-0000-0000000000e1" }),
+		"connector":                change(func(a *Answers) { a.Registration.Kind = KindConnector }),
+		"tenant id":                change(func(a *Answers) { a.Tenant = "00000000-0000-0000-0000-0000000000e1" }),
 		"connector without a name": change(func(a *Answers) { a.Registration = Registration{Kind: KindConnector} }),
 	}
 	for _, name := range []string{
