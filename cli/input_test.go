@@ -101,7 +101,7 @@ func TestEverythingSelectedIsRefusedAndMended(t *testing.T) {
 		}
 		_, proposal, _ := strings.Cut(r.err, "permissions.remove: [")
 		proposal, _, _ = strings.Cut(proposal, "]")
-		for _, name := range strings.Split(proposal, ", ") {
+		for name := range strings.SplitSeq(proposal, ", ") {
 			if !strings.Contains(name, ".Read") || strings.Contains(name, "ReadWrite") || !strings.HasSuffix(name, "/delegated") {
 				t.Errorf("%s is no redundant read scope", name)
 			}

@@ -220,7 +220,7 @@ func (k *journaled) learn(e state.Entry) {
 		_ = json.Unmarshal(e.Body, &body)
 		_ = json.Unmarshal(e.Before, &before)
 		had := strings.Fields(before.Scope)
-		for _, scope := range strings.Fields(body.Scope) {
+		for scope := range strings.FieldsSeq(body.Scope) {
 			if !containsFold(had, scope) {
 				k.made[madeScope(e.Name, scope)] = true
 			}
