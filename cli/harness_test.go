@@ -147,10 +147,11 @@ func (w *world) checked() {
 	if dir == "" {
 		return // the sandbox's own conformance test says how to set it
 	}
-	checker, err := conform.Load(dir)
+	descriptions, err := described(dir)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	checker := descriptions.Fresh()
 	w.wrap = checker.Wrap
 	w.t.Cleanup(func() {
 		for _, v := range checker.Violations() {
@@ -162,6 +163,18 @@ func (w *world) checked() {
 		}
 	})
 }
+
+// described reads the descriptions once for all tests.
+func described(dir string) (*conform.Checker, error) {
+	loading.Do(func() { loaded, loadError = conform.Load(dir) })
+	return loaded, loadError
+}
+
+var (
+	loading   sync.Once
+	loaded    *conform.Checker
+	loadError error
+)
 
 // lockedBuffer is a buffer several goroutines may write to.
 type lockedBuffer struct {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,15 +97,18 @@ var (
 // emulated is the wizard in this process, on an emulated terminal and in the time
 // of the test.
 type emulated struct {
-	screenOf *vt.SafeEmulator
-	keys     io.Writer
+	keys io.Writer
+
+	mu       sync.Mutex
+	emulator *vt.Emulator
 }
 
-// newlines ends lines the way a terminal's driver does.
-type newlines struct{ to io.Writer }
-
-func (n newlines) Write(p []byte) (int, error) {
-	_, err := n.to.Write(bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n")))
+// Write draws what the program sends, ending lines the way a terminal's driver
+// does.
+func (e *emulated) Write(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, err := e.emulator.Write(bytes.ReplaceAll(p, []byte("\n"), []byte("\r\n")))
 	return len(p), err
 }
 
@@ -119,7 +123,11 @@ func (e *emulated) press(key string) {
 	e.pause()
 }
 
-func (e *emulated) screen() string { return e.screenOf.String() }
+func (e *emulated) screen() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.emulator.String()
+}
 
 // pause lets a second pass: longer than a frame and the grace after a screen
 // changed by itself.
@@ -146,15 +154,15 @@ func TestJourneyInThisProcess(t *testing.T) {
 			}
 			screen := ui.New(cfg)
 			in, keys := io.Pipe()
-			emulator := vt.NewSafeEmulator(size[0], size[1])
-			defer func() { _, _ = keys.Close(), emulator.Close() }()
-			go func() { _, _ = io.Copy(keys, emulator) }() // a terminal answers what it is asked
-			program := tea.NewProgram(screen, tea.WithContext(t.Context()), tea.WithoutSignalHandler(), tea.WithInput(in), tea.WithOutput(newlines{emulator}),
+			on := &emulated{keys: keys, emulator: vt.NewEmulator(size[0], size[1])}
+			defer func() { _, _ = keys.Close(), on.emulator.Close() }()
+			go func() { _, _ = io.Copy(keys, on.emulator) }() // a terminal answers what it is asked
+			program := tea.NewProgram(screen, tea.WithContext(t.Context()), tea.WithoutSignalHandler(), tea.WithInput(in), tea.WithOutput(on),
 				tea.WithWindowSize(size[0], size[1]), tea.WithColorProfile(colorprofile.TrueColor), tea.WithEnvironment([]string{"TERM=xterm-256color"}))
 			ended := make(chan error, 1)
 			go func() { _, err := program.Run(); ended <- err }()
 
-			journey(t, &emulated{emulator, keys}, func(code string) {
+			journey(t, on, func(code string) {
 				if err := w.cloud.Approve(code, w.cloud.Tenant().Admin); err != nil {
 					t.Error(err)
 				}
