@@ -63,8 +63,8 @@ func (r *applyRun) run(ctx context.Context) error {
 		return err
 	}
 	if agreed != nil {
-		if more := stale(agreed, p); more != "" {
-			return &exitError{exitFailed, fmt.Errorf("the tenant has changed since the plan was made (it would now also: %s); nothing was written; make the plan again", more)}
+		if c, more := p.Beyond(agreed); more {
+			return &exitError{exitFailed, fmt.Errorf("the tenant has changed since the plan was made (it would now also need: %s); nothing was written; make the plan again", c.Describe())}
 		}
 	}
 	if !r.flags.json {

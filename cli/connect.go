@@ -20,6 +20,7 @@ import (
 type connection struct {
 	transport http.RoundTripper // nil means the network
 	label     string            // of the rehearsal; empty for the real cloud
+	world     string            // of the rehearsal, which keeps its state apart
 	page      string            // where the rehearsal takes codes, when a person has to
 	stateDir  string
 	log       *slog.Logger
@@ -49,7 +50,7 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, usage("--sandbox: %w", err)
 	}
-	c.transport, c.page = remote.Transport(), remote.DevicePage()
+	c.transport, c.page, c.world = remote.Transport(), remote.DevicePage(), remote.Tenant().World
 	c.label = "sandbox at " + a.flags.sandbox
 	return c, a.rehearsalState(c)
 }
@@ -66,7 +67,7 @@ func (a *app) rehearse(ctx context.Context, c *connection) error {
 			return usage("--sandbox: %w", err)
 		}
 	}
-	c.transport, c.label = cloud.Transport(), "sandbox"
+	c.transport, c.label, c.world = cloud.Transport(), "sandbox", cloud.Tenant().World
 	if a.wrap != nil {
 		c.transport = a.wrap(c.transport)
 	}
@@ -111,7 +112,7 @@ func (a *app) setup(c *connection, readOnly bool) (*steps.Setup, error) {
 		return nil, err
 	}
 	s := steps.New(steps.Options{
-		Client: client, StateDir: c.stateDir, Sandbox: c.label != "", Settle: a.flags.settle, ReadOnly: readOnly, Restore: kept, Log: c.log,
+		Client: client, StateDir: c.stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: readOnly, Restore: kept, Log: c.log,
 	})
 	a.onClose(func() { _ = s.Close() })
 	return s, nil

@@ -15,6 +15,7 @@ import (
 
 	"msbundle/sandbox"
 	"msbundle/sandbox/conform"
+	"msbundle/state"
 )
 
 // world is a simulated cloud and a person who runs commands against it.
@@ -124,6 +125,12 @@ func pathOf(rawURL string) string {
 	_, rest, _ := strings.Cut(strings.TrimPrefix(rawURL, "https://"), "/")
 	path, _, _ := strings.Cut(rest, "?")
 	return "/" + path
+}
+
+// identity is whose state a run against the world keeps.
+func (w *world) identity() state.Identity {
+	t := w.cloud.Tenant()
+	return state.Identity{Cloud: "sandbox-" + t.World, Tenant: t.ID}
 }
 
 // digest is the sum of what the world holds.

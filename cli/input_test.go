@@ -123,20 +123,21 @@ func TestStateFolderTrouble(t *testing.T) {
 			}
 		}, "--state-dir"},
 		"used by another": {func(t *testing.T, w *world) {
-			store, err := state.Open(w.state, state.Identity{Cloud: "sandbox", Tenant: w.cloud.Tenant().ID})
+			store, err := state.Open(w.state, w.identity())
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = store.Close() })
 		}, "another msbundle"},
 		"journal of another tenant": {func(t *testing.T, w *world) {
-			other := state.Identity{Cloud: "sandbox", Tenant: "11111111-2222-3333-4444-555555555555"}
+			other := w.identity()
+			other.Tenant = "11111111-2222-3333-4444-555555555555"
 			store, err := state.Open(w.state, other)
 			if err != nil {
 				t.Fatal(err)
 			}
 			_ = store.Close()
-			if err := os.Rename(state.Dir(w.state, other), state.Dir(w.state, state.Identity{Cloud: "sandbox", Tenant: w.cloud.Tenant().ID})); err != nil {
+			if err := os.Rename(state.Dir(w.state, other), state.Dir(w.state, w.identity())); err != nil {
 				t.Fatal(err)
 			}
 		}, "belongs to tenant 11111111"},

@@ -181,29 +181,6 @@ func loadPlan(path string, data []byte) (planDocument, state.Answers, error) {
 	return d, answers, nil
 }
 
-// stale names what a plan made now would write beyond a plan made earlier; empty
-// when everything was agreed to.
-func stale(agreed []steps.Change, now steps.Plan) string {
-	write := func(c steps.Change) string {
-		if c.Kind == steps.KindSecret { // its expiry moves with the time of planning
-			return c.ID + c.Method + c.Path
-		}
-		var body bytes.Buffer
-		_ = json.Compact(&body, c.Body)
-		return c.ID + c.Method + c.Path + body.String()
-	}
-	known := map[string]bool{}
-	for _, c := range agreed {
-		known[write(c)] = true
-	}
-	for _, c := range now.Changes {
-		if !known[write(c)] {
-			return c.Describe()
-		}
-	}
-	return ""
-}
-
 func isPlanFile(path string) ([]byte, bool) {
 	data, err := os.ReadFile(path)
 	return data, err == nil && bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))

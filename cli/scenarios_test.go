@@ -313,7 +313,7 @@ func TestUndeliveredSecretIsRemoved(t *testing.T) {
 func (w *world) abandonUndelivered() {
 	w.t.Helper()
 	w.run("apply", "-f", ownedCSP, "--yes", "--secret-out", filepath.Join(w.t.TempDir(), "s")).must(w.t, exitDone)
-	store, err := state.Open(w.state, state.Identity{Cloud: "sandbox", Tenant: w.cloud.Tenant().ID})
+	store, err := state.Open(w.state, w.identity())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ const whoSchema = "msbundle.account/1"
 func (a *app) sessionFile(c *connection) (*msclient.SessionFile, bool) {
 	f := &msclient.SessionFile{Path: filepath.Join(c.stateDir, a.flags.cloud.ID, "session")}
 	if c.label != "" {
-		f.Path = filepath.Join(c.stateDir, "sandbox", "session")
+		f.Path = filepath.Join(c.stateDir, "sandbox-"+c.world, "session")
 		f.WorkFactor = rehearsalWorkFactor
 	}
 	word, ok := a.env(passphraseVar)

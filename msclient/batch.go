@@ -78,7 +78,7 @@ func (g *Graph) Batch(ctx context.Context, reqs []Request) ([]Result, error) {
 			return out, nil
 		}
 		answered = true
-		if round == batchRounds {
+		if round == batchRounds || oneTry(ctx) {
 			break
 		}
 		var again []int
@@ -92,7 +92,7 @@ func (g *Graph) Batch(ctx context.Context, reqs []Request) ([]Result, error) {
 		if left = again; len(left) == 0 {
 			break
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := Sleep(ctx, wait); err != nil {
 			fail(out, left, err)
 			break
 		}

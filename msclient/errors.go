@@ -1,7 +1,6 @@
 package msclient
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -181,11 +179,6 @@ func (e *AuthError) Error() string {
 	return "the sign-in service refused: " + e.OAuth
 }
 
-// Has tells whether the error carries an AADSTS number.
-func (e *AuthError) Has(code int) bool {
-	return slices.Contains(e.Codes, code)
-}
-
 func parseAuthError(body []byte) *AuthError {
 	var b struct {
 		Error            string `json:"error"`
@@ -204,6 +197,3 @@ func parseAuthError(body []byte) *AuthError {
 // ErrSignInExpired means the person did not finish signing in while the code
 // was valid.
 var ErrSignInExpired = errors.New("the sign-in code expired before the sign-in was finished")
-
-// Canceled tells whether an error only says that the work was given up.
-func Canceled(err error) bool { return errors.Is(err, context.Canceled) }

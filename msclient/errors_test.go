@@ -121,10 +121,6 @@ func TestParseAuthError(t *testing.T) {
 			}
 		})
 	}
-	e := &AuthError{Codes: []int{1, 2}}
-	if !e.Has(2) || e.Has(3) {
-		t.Error("Has is wrong")
-	}
 }
 
 func TestRetryAfter(t *testing.T) {

@@ -166,7 +166,7 @@ func (s *service) RoundTrip(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	case a.after > 0:
-		if err := sleep(r.Context(), a.after); err != nil {
+		if err := Sleep(r.Context(), a.after); err != nil {
 			return nil, err
 		}
 	}

@@ -138,9 +138,16 @@ func (g *Graph) send(ctx context.Context, r Request, repeat bool) (*Response, er
 }
 
 func (g *Graph) once(ctx context.Context, r Request, repeat bool) (*Response, error) {
+	outer := ctx
 	ctx = policy.WithRetryOptions(ctx, policy.RetryOptions{
 		MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: tryTimeout,
-		ShouldRetry: func(res *http.Response, err error) bool { return shouldRetry(res, err, repeat) },
+		ShouldRetry: func(res *http.Response, err error) bool {
+			again := !oneTry(outer) && shouldRetry(res, err, repeat)
+			if again && outer.Err() == nil {
+				tellWaiting(outer, res)
+			}
+			return again
+		},
 	})
 	req, err := runtime.NewRequest(ctx, r.method(), "https://"+g.host+r.Path)
 	if err != nil {

@@ -148,7 +148,7 @@ func TestGraphHonoursTheContext(t *testing.T) {
 				begun := time.Now()
 				time.AfterFunc(500*time.Millisecond, cancel)
 				_, err := g.Do(ctx, Request{Path: app})
-				if !Canceled(err) || time.Since(begun) != 500*time.Millisecond {
+				if !errors.Is(err, context.Canceled) || time.Since(begun) != 500*time.Millisecond {
 					t.Errorf("got %v after %s", err, time.Since(begun))
 				}
 			})

@@ -97,7 +97,7 @@ func (p *pacer) send(req *http.Request) (*http.Response, []byte, error) {
 			return res, body, err
 		}
 		p.log.Debug("sign-in request repeated", "host", req.URL.Host, "path", req.URL.Path, "try", try)
-		if err := sleep(req.Context(), wait); err != nil {
+		if err := Sleep(req.Context(), wait); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -137,7 +137,7 @@ func (p *pacer) once(req *http.Request) (*http.Response, []byte, error) {
 // poll asks once whether the person has signed in, no sooner than the service
 // allows.
 func (p *pacer) poll(req *http.Request, code string) (*http.Response, error) {
-	if err := sleep(req.Context(), p.untilNext(code)); err != nil {
+	if err := Sleep(req.Context(), p.untilNext(code)); err != nil {
 		return nil, err
 	}
 	res, body, err := p.once(req)

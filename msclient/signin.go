@@ -19,8 +19,6 @@ import (
 	msalerrors "github.com/AzureAD/microsoft-authentication-library-for-go/apps/errors"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
 	"github.com/google/uuid"
-
-	"msbundle/catalog"
 )
 
 // DeviceCode is what a person types into the sign-in page on any device.
@@ -37,6 +35,7 @@ type Account struct {
 	TenantID string
 	MFA      bool     // the sign-in used multifactor authentication
 	Scopes   []string // what the Graph token allows
+	Roles    []string // template ids of directory roles the token names; there may be more
 }
 
 // ResolveTenant finds the id of a tenant by its id or one of its domains, and so
@@ -201,11 +200,12 @@ func (c *Client) signedIn(r public.AuthResult, scopes []string) Account {
 	var claims struct {
 		AMR   []string `json:"amr"`
 		Scope string   `json:"scp"`
+		Roles []string `json:"wids"`
 	}
 	decodeClaims(r.AccessToken, &claims)
 	return Account{
 		Username: r.IDToken.PreferredUsername, ObjectID: r.IDToken.Oid, TenantID: r.IDToken.TenantID,
-		MFA: slices.Contains(claims.AMR, "mfa"), Scopes: strings.Fields(claims.Scope),
+		MFA: slices.Contains(claims.AMR, "mfa"), Scopes: strings.Fields(claims.Scope), Roles: claims.Roles,
 	}
 }
 
@@ -346,12 +346,4 @@ func (c *Client) Graph(tenant string) *Graph {
 	g := newGraph(c, tenant, scopes)
 	c.graphs[tenant] = g
 	return g
-}
-
-// ClientName is what the technician knows the signing-in client as.
-func (c *Client) ClientName() string {
-	if c.clientID == catalog.GraphCommandLineTools {
-		return "Microsoft Graph Command Line Tools"
-	}
-	return c.clientID
 }

@@ -61,5 +61,5 @@ func (s *spacer) wait(ctx context.Context, path string) error {
 	}
 	s.next[class.part] = at.Add(class.gap)
 	s.mu.Unlock()
-	return sleep(ctx, at.Sub(now))
+	return Sleep(ctx, at.Sub(now))
 }

@@ -2,6 +2,7 @@ package msclient
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -198,7 +199,7 @@ func TestWithoutATokenNothingIsSent(t *testing.T) {
 		s.redeem = func(sent) reply { return oauth("invalid_grant", 50020) }
 		_, err := c.Graph(otherTenant).Do(t.Context(), Request{Method: "POST", Path: app})
 		var refused *AuthError
-		if !errors.As(err, &refused) || !refused.Has(50020) || err.Error() != "POST /v1.0/applications: AADSTS50020: words" {
+		if !errors.As(err, &refused) || !slices.Contains(refused.Codes, 50020) || err.Error() != "POST /v1.0/applications: AADSTS50020: words" {
 			t.Errorf("refused: got %v", err)
 		}
 	})

@@ -48,7 +48,7 @@ func Until(ctx context.Context, p Patience, look func(context.Context) (bool, er
 		if p.Waiting != nil {
 			p.Waiting(begun, wait)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := Sleep(ctx, wait); err != nil {
 			return false, err
 		}
 		delay = max(delay, min(2*delay, p.Max))

@@ -95,7 +95,7 @@ func TestUntilEndsAtAnErrorAndWithItsContext(t *testing.T) {
 		begun := time.Now()
 		time.AfterFunc(second, cancel)
 		got, err := Until(ctx, p, func(context.Context) (bool, error) { return false, nil })
-		if got || !Canceled(err) || time.Since(begun) != second {
+		if got || !errors.Is(err, context.Canceled) || time.Since(begun) != second {
 			t.Errorf("got %t, %v after %s", got, err, time.Since(begun))
 		}
 	})

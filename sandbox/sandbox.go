@@ -9,9 +9,11 @@
 package sandbox
 
 import (
+	crand "crypto/rand"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 )
@@ -50,12 +52,14 @@ type TenantInfo struct {
 	Name          string `json:"name"`
 	DefaultDomain string `json:"defaultDomain"`
 	Admin         string `json:"admin"` // user principal name
+	World         string `json:"world"` // another one for each sandbox that is made: nothing of one is known to the next
 }
 
 // Cloud is one simulated cloud. Its methods are safe for concurrent use.
 type Cloud struct {
 	opts     Options
 	scenario scenario
+	world    string
 	key      []byte // signs the tokens, so that a forged one is refused
 
 	mu      sync.Mutex // guards everything below; never held while waiting
@@ -114,7 +118,7 @@ func New(o Options) (*Cloud, error) {
 		return nil, err
 	}
 	c := &Cloud{
-		opts: o, scenario: s, faults: armed, offset: s.clockOffset,
+		opts: o, scenario: s, world: strings.ToLower(crand.Text()[:8]), faults: armed, offset: s.clockOffset,
 		rng:     rand.New(rand.NewPCG(uint64(o.Seed), 0x6d7362756e646c65)),
 		tenants: map[string]*tenant{}, codes: map[string]*deviceCode{}, refresh: map[string]*refreshToken{},
 	}
@@ -126,7 +130,7 @@ func New(o Options) (*Cloud, error) {
 // Tenant is the partner's tenant, where the setup happens.
 func (c *Cloud) Tenant() TenantInfo {
 	t := c.order[0]
-	return TenantInfo{ID: t.id, Name: t.name, DefaultDomain: t.domain, Admin: t.admin}
+	return TenantInfo{ID: t.id, Name: t.name, DefaultDomain: t.domain, Admin: t.admin, World: c.world}
 }
 
 // Advance moves the sandbox's clock forward.

@@ -1,9 +1,11 @@
 package steps
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
-	"strings"
+	"maps"
 	"time"
 
 	"msbundle/catalog"
@@ -24,7 +26,8 @@ func (s *Setup) Apply(ctx context.Context, p Plan, o ApplyOptions) (*Result, err
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	e := &engine{Setup: s, options: o, plan: p, refs: map[string]string{}}
+	e := &engine{Setup: s, options: o, plan: p, refs: map[string]string{}, apis: maps.Clone(p.findings.Resources)}
+	ctx = s.telling(ctx, e.tell)
 	for replans := 0; ; replans++ {
 		err := e.run(ctx)
 		if err == nil {
@@ -49,22 +52,12 @@ func (e *engine) replan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for id, live := range e.plan.findings.Resources { // what an answer gave is newer than what a replica shows
-		if _, seen := f.Resources[id]; !seen {
-			f.Resources[id] = live
-		}
-	}
-	agreed := map[string]bool{}
-	for _, c := range e.plan.Changes {
-		agreed[c.ID] = true
-	}
+	maps.Copy(f.Resources, e.apis) // what an answer gave is newer than what a replica shows
 	next := MakePlan(e.plan.Answers, f, e.plan.options)
-	for _, c := range next.Changes {
-		if !agreed[c.ID] {
-			return &Problem{
-				What: "the tenant has changed since the plan was made: " + lowerFirst(c.Describe()) + " would now be needed",
-				Do:   "Look at the tenant again and confirm the new plan.", Retry: true,
-			}
+	if c, more := next.beyond(e.plan.Changes, func(c Change) string { return c.ID + " " + c.Method }); more {
+		return &Problem{
+			What: "the tenant has changed since the plan was made: " + lowerFirst(c.Describe()) + " would now be needed",
+			Do:   "Look at the tenant again and confirm the new plan.", Retry: true,
 		}
 	}
 	for _, n := range next.Notes {
@@ -74,6 +67,34 @@ func (e *engine) replan(ctx context.Context) error {
 	}
 	e.plan = next
 	return nil
+}
+
+// beyond finds a change that is not among those agreed to, by what write tells of
+// it.
+func (p Plan) beyond(agreed []Change, write func(Change) string) (Change, bool) {
+	known := map[string]bool{}
+	for _, c := range agreed {
+		known[write(c)] = true
+	}
+	for _, c := range p.Changes {
+		if !known[write(c)] {
+			return c, true
+		}
+	}
+	return Change{}, false
+}
+
+// Beyond finds a write of the plan that differs from those agreed to earlier; a
+// write that was agreed to and is not needed any more is none.
+func (p Plan) Beyond(agreed []Change) (Change, bool) {
+	return p.beyond(agreed, func(c Change) string {
+		if c.Kind == KindSecret { // its expiry moves with the time of planning
+			return c.ID + c.Method + c.Path
+		}
+		var body bytes.Buffer
+		_ = json.Compact(&body, c.Body) // a body is JSON, or empty
+		return c.ID + c.Method + c.Path + body.String()
+	})
 }
 
 // values are what the person carries over to the vendor.
@@ -114,19 +135,10 @@ func (e *engine) result(app *Application, principal *Principal) *Result {
 	if a.Registration.Kind == state.KindOwned {
 		r.Values = values(a, r)
 		if e.secret.IsZero() {
-			r.SecretNote = e.secretNote()
+			r.SecretNote = e.plan.SecretNote
 		}
 	}
 	return r
-}
-
-func (e *engine) secretNote() string {
-	for _, n := range e.plan.Notes {
-		if strings.Contains(strings.ToLower(n.Text), "client secret") {
-			return n.Text
-		}
-	}
-	return "The app's client secret was delivered a few minutes ago; its value cannot be read again."
 }
 
 func (e *engine) integrationResult(i catalog.Integration, principal *Principal) IntegrationResult {
@@ -170,7 +182,7 @@ func requiredEntry(e Entry) bool {
 
 // granted tells whether a permission was read back on the service principal.
 func (e *engine) granted(principal *Principal, resource string, w wanted) bool {
-	objectID := e.resourceObject(resource)
+	objectID := e.apis[resource].ObjectID
 	if w.kind == catalog.Application {
 		for _, a := range principal.Assignments {
 			if a.ResourceID == objectID && a.RoleID == w.id {
@@ -185,11 +197,4 @@ func (e *engine) granted(principal *Principal, resource string, w wanted) bool {
 		}
 	}
 	return false
-}
-
-func (e *engine) resourceObject(resource string) string {
-	if id := e.refs[refResource+resource+".id"]; id != "" {
-		return id
-	}
-	return e.plan.findings.Resources[resource].ObjectID
 }

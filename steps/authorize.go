@@ -154,7 +154,7 @@ func (p *Plan) planGrantRemovals() {
 			continue
 		}
 		c := Change{
-			ID: "authorize/grant/" + x.api.AppID, Step: stepAuthorize, Kind: KindGrant, Action: Remove,
+			ID: "authorize/grant/" + x.api.AppID + "/" + x.grant.ID, Step: stepAuthorize, Kind: KindGrant, Action: Remove,
 			Object: fmt.Sprintf("delegated permissions of %s: %s", x.api.Name, difference(x.scopes, rest)),
 			Why:    "The answers do not ask for them any more.", Path: grants + "/" + x.grant.ID,
 			Risk: RiskModerate, Reversible: true, Before: x.grant.Raw, Name: x.api.AppID,
@@ -218,17 +218,19 @@ func planSecret(p *Plan) {
 		}, map[string]string{"keyId": left.KeyID})
 	}
 	if !p.options.Secret {
-		p.note("No client secret is made: there is nowhere to deliver it. Name a place with --secret-out, or use the wizard.")
+		p.SecretNote = "No client secret is made: there is nowhere to deliver it. Name a place with --secret-out, or use the wizard."
+		p.note("%s", p.SecretNote)
 		return
 	}
 	if f.FreshSecret {
+		p.SecretNote = "The app's client secret was delivered a few minutes ago; its value cannot be read again."
 		return
 	}
 	if f.App != nil {
 		for _, s := range f.App.Passwords {
-			undelivered := slices.ContainsFunc(f.Left, func(l PasswordFound) bool { return l.KeyID == s.KeyID })
-			if strings.HasPrefix(s.Name, secretPrefix) && s.Expires.After(f.At) && !undelivered {
-				p.note("The app has the client secret %q of an earlier run, valid until %s. Its value was shown then and cannot be read again.", s.Name, s.Expires.Format(time.DateOnly))
+			if ownLive(s, f.At) {
+				p.SecretNote = fmt.Sprintf("The app has the client secret %q of an earlier run, valid until %s. Its value was shown then and cannot be read again.", s.Name, s.Expires.Format(time.DateOnly))
+				p.note("%s", p.SecretNote)
 				return
 			}
 		}
@@ -246,6 +248,11 @@ func planSecret(p *Plan) {
 
 // secretPrefix begins the name of every client secret this program makes.
 const secretPrefix = "msbundle "
+
+// ownLive tells whether a secret is one of ours that still serves.
+func ownLive(p PasswordFound, now time.Time) bool {
+	return strings.HasPrefix(p.Name, secretPrefix) && p.Expires.After(now)
+}
 
 // secretEnd is when a new secret expires: as late as the tenant allows.
 func (p *Plan) secretEnd() time.Time {

@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	laggingLimit  = 5 * time.Minute // how long an object made in this run may stay invisible
-	writeTries    = 8
-	firstBackoff  = time.Second
-	longestWait   = 30 * time.Second
-	replicaUsual  = "seconds, now and then a minute or two"
-	progressEvery = time.Second
+	laggingLimit = 5 * time.Minute // how long an object made in this run may stay invisible
+	writeTries   = 8
+	firstBackoff = time.Second
+	longestWait  = 30 * time.Second
+	longestAsked = 10 * time.Minute // a service that asks for more is left for another day
+	replicaUsual = "seconds, now and then a minute or two"
 )
 
 // engine carries out one plan.
@@ -27,7 +27,8 @@ type engine struct {
 	*Setup
 	options ApplyOptions
 	plan    Plan
-	refs    map[string]string // what the answers gave: "app.id"
+	refs    map[string]string   // what the answers gave: "app.id"
+	apis    map[string]Resource // by app id: those found, and those provisioned on the way
 	written int
 	secret  Secret
 }
@@ -40,7 +41,8 @@ func (e *engine) tell(ev Event) {
 }
 
 // units splits the changes into what is sent at once: a batch of changes that do
-// not need each other's answers, or a single one. Applications and secrets go
+// not need each other's answers, or a single one. What is deleted goes after what
+// is written: a batch has no order. Applications and secrets go
 // alone: their answers decide what follows, and a doubt about one must not touch
 // others.
 func units(changes []Change) [][]Change {
@@ -49,7 +51,7 @@ func units(changes []Change) [][]Change {
 		alone := c.Kind == KindApplication || c.Kind == KindSecret || c.Kind == KindPrincipal
 		if n := len(out); !alone && n > 0 {
 			last := out[n-1]
-			if last[0].Kind == c.Kind && len(last) < msclient.BatchSize {
+			if last[0].Kind == c.Kind && last[0].Method == c.Method && len(last) < msclient.BatchSize {
 				out[n-1] = append(last, c)
 				continue
 			}
@@ -104,11 +106,11 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		}
 		// A write under way is seen through: giving up in the middle would only
 		// leave a doubt behind.
-		results := e.send(context.WithoutCancel(ctx), attempts)
+		results := e.send(msclient.OneTry(context.WithoutCancel(ctx)), attempts)
 		var again []Change
 		var worst verdict
 		var asked time.Duration
-		var firstErr error
+		var firstErr, lastErr error
 		var settled []state.Record
 		for i, a := range attempts {
 			v := judge(a.Change, results[i].Err, e.fresh(a.Change))
@@ -119,10 +121,10 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 			switch v {
 			case took, already:
 				record, err := e.receipt(ctx, a, results[i], v)
-				if err != nil {
-					return err
-				}
 				settled = append(settled, record)
+				if err != nil && firstErr == nil {
+					firstErr = err
+				}
 			case lagging, busy:
 				settled = append(settled, e.refusal(a, results[i].Err))
 				again = append(again, a.Change)
@@ -150,8 +152,8 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 				settled = append(settled, e.refusal(a, results[i].Err))
 				firstErr = problem(results[i].Err, fmt.Sprintf("%s did not work", lowerFirst(a.Describe())))
 			}
-			if v > worst && len(again) > 0 {
-				worst = v
+			if v == lagging || v == busy || v == doubtful {
+				worst, lastErr = max(worst, v), results[i].Err
 			}
 		}
 		if err := e.store.Append(settled...); err != nil {
@@ -167,16 +169,12 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		if len(left) == 0 {
 			break
 		}
-		if tries++; worst != lagging && tries >= writeTries || time.Since(begun) > laggingLimit {
-			for _, r := range results {
-				if r.Err != nil {
-					return problem(r.Err, fmt.Sprintf("%s did not work after %s", lowerFirst(left[0].Describe()), plural(tries, "try")))
-				}
-			}
+		if tries++; worst != lagging && tries >= writeTries || worst == lagging && time.Since(begun) > laggingLimit || asked > longestAsked {
+			return problem(lastErr, fmt.Sprintf("%s did not work after several tries", lowerFirst(left[0].Describe())))
 		}
 		wait := max(delay, asked)
 		e.waiting(left, worst, begun, wait)
-		if err := pause(ctx, wait); err != nil {
+		if err := msclient.Sleep(ctx, wait); err != nil {
 			return err
 		}
 		delay = min(2*delay, longestWait)
@@ -290,7 +288,7 @@ func (e *engine) receipt(ctx context.Context, a attempt, r msclient.Result, v ve
 		if a.Action == Create {
 			e.secret = msclient.NewSecret(answer.Secret)
 			record.Refs["secret.keyId"], record.Refs["app.id"] = answer.KeyID, strings.Split(a.path, "/")[3]
-			e.refs["secret.keyId"], e.refs["secret.name"] = answer.KeyID, a.name
+			e.refs["secret.keyId"] = answer.KeyID
 			e.pending = a.intent
 		}
 		return record, nil
@@ -317,7 +315,11 @@ func (e *engine) adopt(ctx context.Context, a attempt, refs map[string]string) e
 	if a.Binds == "" {
 		return nil
 	}
-	path := query(principals+"(appId="+quote(a.name)+")", "$select", "id,appId")
+	fields := "id,appId"
+	if a.Kind == KindResource {
+		fields = resourceFields
+	}
+	path := query(principals+"(appId="+quote(a.name)+")", "$select", fields)
 	found, err := msclient.Until(ctx, msclient.Patience{
 		Good: 1, First: firstBackoff, Max: longestWait, Limit: laggingLimit,
 		Waiting: func(since time.Time, next time.Duration) {
@@ -333,6 +335,9 @@ func (e *engine) adopt(ctx context.Context, a attempt, refs map[string]string) e
 		}
 		if err == nil {
 			e.bind(refs, a.Binds, w.ID, w.AppID)
+			if a.Kind == KindResource {
+				e.apis[w.AppID] = w.resource()
+			}
 		}
 		return err == nil, err
 	})
@@ -350,9 +355,9 @@ func (e *engine) checkResource(a attempt, r msclient.Result) error {
 		return problem(err, "the answer cannot be read")
 	}
 	live := w.resource()
+	e.apis[w.AppID] = live
 	for _, want := range e.plan.want.permissions[w.AppID] {
 		if id, ok := live.PermissionID(want.name, want.kind); !ok || id != want.id {
-			e.plan.findings.Resources[w.AppID] = live
 			return errReplan
 		}
 	}
@@ -413,17 +418,6 @@ func (e *engine) deliver(attempts []attempt) error {
 // errReplan means that the tenant turned out different from what was found, and
 // a plan with fewer or other changes is needed.
 var errReplan = errors.New("the plan has to be made again")
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 func lowerFirst(s string) string {
 	if s == "" {

@@ -101,6 +101,7 @@ type Assignment struct {
 // SecretPolicy is what the tenant's app management policy says of secrets.
 type SecretPolicy struct {
 	Known       bool          // the policy could be read
+	Own         bool          // the app has a policy of its own, which may say otherwise
 	Forbidden   bool          // no new secrets
 	MaxLifetime time.Duration // 0 means no limit
 }

@@ -74,6 +74,7 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 	if observe == nil {
 		observe = func(Event) {}
 	}
+	ctx = s.telling(ctx, observe)
 	known, err := s.settleAll(ctx, observe)
 	if err != nil {
 		return nil, err
@@ -82,9 +83,9 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 	// An app our journal made a moment ago and that was seen since is there: a
 	// round of reads that misses it met a replica that lags.
 	due := known.appSeen && known.appName == a.Registration.Name && a.Registration.Kind == state.KindOwned && a.Registration.AppID == ""
-	_, err = msclient.Until(ctx, s.settling("the app registration", observe), func(ctx context.Context) (bool, error) {
+	found, err := msclient.Until(ctx, s.showing("the app registration", observe), func(ctx context.Context) (bool, error) {
 		*f = Findings{
-			Cloud: s.client.Cloud(), Account: s.account,
+			Cloud: s.client.Cloud(), Account: s.account, RoleIDs: slices.Clone(s.tokenRoles),
 			Resources: map[string]Resource{}, Refused: known.refused, Made: known.made,
 		}
 		if err := s.readAll(ctx, s.firstRound(a, f, known)); err != nil {
@@ -96,11 +97,21 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 		f.App = chooseApp(a, f)
 		return f.App != nil || !due, nil
 	})
+	if err == nil && !found {
+		err = &Problem{What: "the app registration that was just made is not shown yet", Do: "Wait a few minutes, then try again.", Retry: true}
+	}
 	if err != nil {
 		return nil, err
 	}
 	s.account = f.Account
 	f.At, f.Skew = s.client.Now(), s.client.Skew()
+	if f.policy != nil {
+		made := f.At
+		if f.App != nil {
+			made = f.App.Created
+		}
+		f.Secrets = f.policy.secrets(made)
+	}
 	appID := ""
 	switch {
 	case a.Registration.Kind == state.KindConnector:
@@ -120,6 +131,11 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 	}
 	f.Principal = principal
 	s.inspectSecrets(f, known)
+	if f.Secrets.Forbidden {
+		if err := s.readAll(ctx, []reading{exemption(f)}); err != nil {
+			return nil, err
+		}
+	}
 	return f, s.closeOpen(f)
 }
 
@@ -152,10 +168,14 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 			path: query("/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole", "$select", "id,roleTemplateId"),
 			take: takePage(s, func(roles []wireRole) error {
 				for _, r := range roles {
-					f.RoleIDs = append(f.RoleIDs, r.RoleTemplateID)
+					if r.RoleTemplateID == "" { // what may not be read comes with its id only
+						f.RolesUnknown = true
+					} else if !slices.Contains(f.RoleIDs, r.RoleTemplateID) {
+						f.RoleIDs = append(f.RoleIDs, r.RoleTemplateID)
+					}
 				}
 				return nil
-			}), denied: func() {},
+			}), denied: func() { f.RolesUnknown = true },
 		},
 		{
 			path: query(principals, "$filter", "appId in ("+strings.Join(ids, ",")+")", "$select", resourceFields, "$top", "999"),
@@ -172,7 +192,7 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 	}
 	round = append(round, reading{
 		path: "/v1.0/policies/defaultAppManagementPolicy",
-		take: takeOne(func(w wireManagementPolicy, _ json.RawMessage) { f.Secrets = w.secrets(s.client.Now()) }),
+		take: takeOne(func(w wireManagementPolicy, _ json.RawMessage) { f.policy = &w }),
 		// Without the policy the plan goes on; the service says no if it has to.
 		denied: func() {}, absent: func() {},
 	})
@@ -277,32 +297,42 @@ func (s *Setup) grantReadings(p *Principal) []reading {
 
 // inspectSecrets finds the secrets nobody received, and those too fresh to be
 // seen.
+//
+// The journal decides: a secret of ours that was not delivered is nobody's,
+// whatever became of the write that made it, and one that was removed is gone,
+// even where a replica still shows it.
 func (s *Setup) inspectSecrets(f *Findings, known journaled) {
-	for _, e := range known.undelivered {
-		if e.Outcome.Refs["app.id"] != f.App.ObjectID {
+	for _, e := range known.secrets {
+		shown := slices.IndexFunc(f.App.Passwords, func(p PasswordFound) bool { return p.Name == e.Name })
+		ofApp := e.Outcome.Refs["app.id"] == f.App.ObjectID
+		if e.Delivered {
+			f.FreshSecret = f.FreshSecret || ofApp && f.At.Sub(e.Outcome.At) < replicationHorizon
 			continue
 		}
-		f.Left = append(f.Left, PasswordFound{KeyID: e.Outcome.Refs["secret.keyId"], Name: e.Name})
-	}
-	for _, e := range known.delivered {
-		if e.Outcome.Refs["app.id"] == f.App.ObjectID && f.At.Sub(e.Outcome.At) < replicationHorizon {
-			f.FreshSecret = true
+		left := PasswordFound{KeyID: e.Outcome.Refs["secret.keyId"], Name: e.Name}
+		if shown >= 0 {
+			left = f.App.Passwords[shown]
+			f.App.Passwords = slices.Delete(f.App.Passwords, shown, shown+1)
+		}
+		if !known.gone[e.Name] && (shown >= 0 || ofApp && left.KeyID != "") {
+			f.Left = append(f.Left, left)
 		}
 	}
 }
 
-func (w wireManagementPolicy) secrets(now time.Time) SecretPolicy {
+// secrets is what the policy says of an app made at a time.
+func (w wireManagementPolicy) secrets(made time.Time) SecretPolicy {
 	p := SecretPolicy{Known: true}
 	if !w.IsEnabled {
 		return p
 	}
 	for _, r := range w.Restrictions.Passwords {
-		if r.State != "enabled" || r.After.After(now) {
+		if r.State != "enabled" || r.After.After(made) {
 			continue
 		}
 		switch r.Type {
-		case "passwordAddition", "customPasswordAddition":
-			p.Forbidden = p.Forbidden || r.Type == "passwordAddition"
+		case "passwordAddition":
+			p.Forbidden = true
 		case "passwordLifetime":
 			if d, ok := parseISODuration(r.MaxLifetime); ok && (p.MaxLifetime == 0 || d < p.MaxLifetime) {
 				p.MaxLifetime = d
@@ -310,6 +340,34 @@ func (w wireManagementPolicy) secrets(now time.Time) SecretPolicy {
 		}
 	}
 	return p
+}
+
+// exemption reads whether the app has a policy of its own in place of the
+// tenant's.
+// https://learn.microsoft.com/graph/api/resources/applicationmanagementpolicies-overview
+func exemption(f *Findings) reading {
+	return reading{
+		path: query(applications+"/"+f.App.ObjectID+"/appManagementPolicies", "$select", "id,isEnabled"),
+		take: func(_ context.Context, r *msclient.Response) error {
+			var page msclient.Page[wireManagementPolicy]
+			if err := r.Decode(&page); err != nil {
+				return err
+			}
+			f.Secrets.Own = len(page.Value) > 0
+			return nil
+		},
+		denied: func() {}, absent: func() {},
+	}
+}
+
+// telling has the waits of a context's requests shown.
+func (s *Setup) telling(ctx context.Context, observe func(Event)) context.Context {
+	return msclient.WithWaiting(ctx, func(next time.Duration) {
+		observe(Event{Kind: EventWaiting, At: time.Now(), Text: "Asking again", Wait: &Wait{
+			For: "Microsoft's service, which is busy or gave no answer", Usual: "seconds; the service may ask for a few minutes",
+			Since: time.Now(), Next: next, Then: "it is asked again",
+		}})
+	})
 }
 
 // takeOne decodes an answer that is one object.

@@ -96,6 +96,7 @@ type Plan struct {
 	Changes    []Change
 	Offers     []Offer
 	Notes      []Note
+	SecretNote string // why the plan makes no client secret; empty when it does
 
 	want     desired
 	findings *Findings

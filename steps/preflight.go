@@ -91,6 +91,9 @@ func checkRoles(a state.Answers, f *Findings) Check {
 		c.Evidence = "Global Administrator"
 	case apps && (privileged || !graphRoles):
 		c.Evidence = "Enough for everything in this setup"
+	case f.RolesUnknown:
+		c.State, c.Evidence = Unknown, "Not every role of this account could be read"
+		c.Fix = "The setup goes on; where a role is missing, Microsoft refuses the write and nothing else is lost. A Global Administrator has all of them."
 	case apps:
 		c.State, c.Blocks, c.Evidence = Failed, true, "May register apps, but not grant application permissions of Microsoft Graph"
 		c.Fix = "Sign in with a Global Administrator, or add the role Privileged Role Administrator to this account and sign in again."
@@ -106,6 +109,10 @@ func checkRoles(a state.Answers, f *Findings) Check {
 func checkApp(a state.Answers, f *Findings) Check {
 	c := Check{ID: CheckSameName, Title: "App registration"}
 	switch {
+	case f.App != nil && f.App.Audience == "PersonalMicrosoftAccount":
+		c.ID, c.State, c.Blocks = CheckAppID, Failed, true
+		c.Evidence = fmt.Sprintf("%q is for personal Microsoft accounts only", f.App.Name)
+		c.Fix = "Such an app cannot be opened to organisations. Use another one, or create one."
 	case a.Registration.AppID != "":
 		c.ID = CheckAppID
 		if f.App == nil {
@@ -149,12 +156,18 @@ func pluralExist(n int) string {
 func checkSecrets(a state.Answers, f *Findings) Check {
 	c := Check{ID: CheckSecrets, Title: "Client secrets", Evidence: "Allowed, for up to 24 months"}
 	switch {
+	case f.App != nil && slices.ContainsFunc(f.App.Passwords, func(p PasswordFound) bool { return ownLive(p, f.At) }):
+		c.Evidence = "The app has the one of an earlier run"
 	case !f.Secrets.Known:
 		c.State, c.Evidence = Unknown, "The tenant's app management policy could not be read"
 		c.Fix = "The setup goes on; should the policy forbid secrets, the last step says so and nothing else is lost."
+	case f.Secrets.Forbidden && f.Secrets.Own:
+		c.State, c.Evidence = Warned, "The tenant's policy forbids them; this app has a policy of its own, which may allow them"
+		c.Fix = "The setup goes on; should the app's policy forbid them too, the last step says so and nothing else is lost."
 	case f.Secrets.Forbidden:
 		c.State, c.Blocks, c.Evidence = Failed, true, "The tenant's app management policy forbids new client secrets"
-		c.Fix = "Rewst needs one. Have the app exempted from the policy (Entra admin center, Enterprise applications, App policies), then look again."
+		c.Fix = "Rewst needs one. Have the app exempted (Entra admin center, App management policies), then look again. " +
+			"An app that does not exist yet is made without a secret first: 'msbundle apply' without --secret-out."
 	case f.Secrets.MaxLifetime > 0 && f.Secrets.MaxLifetime < SecretLifetime:
 		days := int(f.Secrets.MaxLifetime / (24 * time.Hour))
 		c.State, c.Evidence = Warned, fmt.Sprintf("The tenant's policy lets a secret live %d days", days)

@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Client   *msclient.Client
 	StateDir string
-	Sandbox  bool          // keep the state apart from real tenants'
+	World    string        // of a sandbox, whose state is kept apart; empty for Microsoft's cloud
 	Settle   time.Duration // how long a write of unknown outcome is looked for
 	ReadOnly bool          // sign in with reading permissions only
 	Restore  bool          // take up the sign-in the client's cache remembers, if it serves
@@ -38,17 +38,18 @@ type Setup struct {
 	restore bool
 	log     *slog.Logger
 
-	account Account
-	graph   *msclient.Graph
-	store   *state.Store
-	pending string // intent of a secret that was not delivered yet
+	account    Account
+	tokenRoles []string // roles the token of the sign-in names
+	graph      *msclient.Graph
+	store      *state.Store
+	pending    string // intent of a secret that was not delivered yet
 }
 
 // New makes a Setup nobody is signed in to yet.
 func New(o Options) *Setup {
 	id := o.Client.Cloud().ID
-	if o.Sandbox {
-		id = "sandbox"
+	if o.World != "" {
+		id = "sandbox-" + o.World
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -89,6 +90,7 @@ func Scopes(a state.Answers, readOnly bool) []string {
 // is refused.
 func (s *Setup) SignIn(ctx context.Context, a state.Answers, show func(DeviceCode)) (Account, error) {
 	if s.restore {
+		s.restore = false // whoever signs in again wants to be asked
 		if account, ok, err := s.Restore(ctx, a); ok || err != nil {
 			return account, err
 		}
@@ -146,6 +148,7 @@ func (s *Setup) signedIn(got msclient.Account, tenant string) (Account, error) {
 		return account, problem(err, "the state folder cannot be used, so nothing was written to the tenant")
 	}
 	s.account, s.store, s.graph = account, store, s.client.Graph(got.TenantID)
+	s.tokenRoles = got.Roles
 	return account, nil
 }
 
@@ -208,7 +211,13 @@ func unfinished(t state.Tenant) (Unfinished, bool) {
 			done++
 		}
 	}
-	undelivered := len(undeliveredSecrets(state.Entries(t.Records)))
+	undelivered := 0
+	secrets, gone := journaledSecrets(state.Entries(t.Records))
+	for _, e := range secrets {
+		if !e.Delivered && !gone[e.Name] && e.Outcome.Kind == state.RecordReceipt {
+			undelivered++
+		}
+	}
 	switch {
 	case open > 0:
 		u.Left = fmt.Sprintf("%s done, %d to be looked at", plural(done, "write"), open)
@@ -248,33 +257,12 @@ func (s *Setup) SecretDelivered() error {
 	return nil
 }
 
-// Account tells who is signed in.
-func (s *Setup) Account() Account { return s.account }
-
 // requireSignIn guards the methods that need a tenant.
 func (s *Setup) requireSignIn() error {
 	if s.store == nil {
 		return &Problem{What: "nobody is signed in", Do: "Sign in first.", Retry: true, Err: errors.New("no session")}
 	}
 	return nil
-}
-
-// undeliveredSecrets are the secrets a journal made and nobody received.
-func undeliveredSecrets(entries []state.Entry) []state.Entry {
-	removed := map[string]bool{}
-	for _, e := range entries {
-		if e.What == string(KindSecret) && e.Action == string(Remove) && e.Outcome.Kind == state.RecordReceipt {
-			removed[e.Name] = true
-		}
-	}
-	var out []state.Entry
-	for _, e := range entries {
-		if e.What == string(KindSecret) && e.Action == string(Create) && e.Outcome.Kind == state.RecordReceipt &&
-			!e.Delivered && !removed[e.Name] {
-			out = append(out, e)
-		}
-	}
-	return out
 }
 
 // portalURL is where the portal shows an enterprise application.

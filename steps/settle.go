@@ -24,13 +24,13 @@ const clockTolerance = 5 * time.Minute
 
 // journaled is what our journal knows of the tenant.
 type journaled struct {
-	appObject   string // object id of the app we made last
-	appName     string
-	appSeen     bool // it was read since, so a read that misses it only lags
-	made        map[string]bool
-	refused     map[string]string // APIs that could not be provisioned a short while ago
-	undelivered []state.Entry     // secrets that nobody received
-	delivered   []state.Entry
+	appObject string // object id of the app we made last
+	appName   string
+	appSeen   bool // it was read since, so a read that misses it only lags
+	made      map[string]bool
+	refused   map[string]string // APIs that could not be provisioned a short while ago
+	secrets   []state.Entry     // every secret we set out to make
+	gone      map[string]bool   // names of those we removed
 }
 
 // settleAll finds out what became of the writes an earlier run left without an
@@ -70,13 +70,24 @@ func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, 
 			}
 		}
 	}
-	k.undelivered = undeliveredSecrets(entries)
+	k.secrets, k.gone = journaledSecrets(entries)
+	return k, nil
+}
+
+// journaledSecrets lists the secrets a journal set out to make, and the names of
+// those it removed again.
+func journaledSecrets(entries []state.Entry) (made []state.Entry, gone map[string]bool) {
+	gone = map[string]bool{}
 	for _, e := range entries {
-		if e.What == string(KindSecret) && e.Action == string(Create) && e.Delivered {
-			k.delivered = append(k.delivered, e)
+		switch {
+		case e.What != string(KindSecret):
+		case e.Action == string(Create):
+			made = append(made, e)
+		case e.Outcome.Kind == state.RecordReceipt:
+			gone[e.Name] = true
 		}
 	}
-	return k, nil
+	return made, gone
 }
 
 // singular tells whether repeating a write would make a second object. All other
@@ -162,21 +173,55 @@ func (s *Setup) lookForSecret(ctx context.Context, intent state.Record) (map[str
 	return nil, nil
 }
 
-// awaitVisible waits until an object made a moment ago can be read. When it
-// cannot be within the settling time, somebody has deleted it.
+// awaitVisible waits until an object made a moment ago can be read. It is known
+// to have been made, so only finding it among the deleted objects says that it is
+// not there any more.
 func (s *Setup) awaitVisible(ctx context.Context, e state.Entry, observe func(Event)) (bool, error) {
-	path := applications + "/" + e.Outcome.Refs["app.id"]
+	id := e.Outcome.Refs["app.id"]
+	path := applications + "/" + id
 	if e.What == string(KindPrincipal) {
-		path = principals + "/" + e.Outcome.Refs["sp.id"]
+		id = e.Outcome.Refs["sp.id"]
+		path = principals + "/" + id
 	}
-	return msclient.Until(ctx, s.settling(e.Object, observe), func(ctx context.Context) (bool, error) {
-		_, err := s.graph.Do(ctx, msclient.Request{Path: query(path, "$select", "id")})
-		var failed *msclient.Error
-		if errors.As(err, &failed) && failed.Status == 404 {
-			return false, nil
+	there := false
+	known, err := msclient.Until(ctx, s.showing(e.Object, observe), func(ctx context.Context) (bool, error) {
+		results, err := s.graph.Batch(ctx, []msclient.Request{
+			{Path: query(path, "$select", "id")}, {Path: "/v1.0/directory/deletedItems/" + id},
+		})
+		if err != nil {
+			return false, err
 		}
-		return err == nil, err
+		there = results[0].Err == nil
+		for _, r := range results {
+			var failed *msclient.Error
+			if errors.As(r.Err, &failed) && failed.Status == 404 {
+				continue
+			}
+			return r.Err == nil, r.Err
+		}
+		return false, nil
 	})
+	if err == nil && !known {
+		err = &Problem{
+			What: e.Object + " was made a few minutes ago and cannot be read yet", Retry: true,
+			Do: "Microsoft's directory is slow to show it. Wait a few minutes, then try again; making another now would leave two.",
+		}
+	}
+	return there, err
+}
+
+// showing is the patience with which something that is known to be there is
+// looked for.
+func (s *Setup) showing(object string, observe func(Event)) msclient.Patience {
+	return msclient.Patience{
+		Good: 1, First: firstBackoff, Max: longestWait, Limit: laggingLimit,
+		Waiting: func(since time.Time, next time.Duration) {
+			observe(Event{Kind: EventWaiting, At: time.Now(), Text: "Waiting for " + object, Wait: &Wait{
+				For: object + " to show, which was made a moment ago", Usual: replicaUsual, Since: since, Next: next,
+				Then: "the setup goes on with it",
+			}})
+		},
+	}
 }
 
 // learn takes up what a write that took effect tells of the tenant.
@@ -201,6 +246,19 @@ func (k *journaled) learn(e state.Entry) {
 				had[madeListed(r.ResourceAppID, a)] = true
 			}
 		}
+		if len(body.Required) > 0 { // what is listed no longer is nobody's
+			listed := map[string]bool{}
+			for _, r := range body.Required {
+				for _, a := range r.Access {
+					listed[madeListed(r.ResourceAppID, a)] = true
+				}
+			}
+			for key := range had {
+				if !listed[key] {
+					delete(k.made, key)
+				}
+			}
+		}
 		for _, r := range body.Required {
 			for _, a := range r.Access {
 				if key := madeListed(r.ResourceAppID, a); !had[key] {
@@ -211,15 +269,17 @@ func (k *journaled) learn(e state.Entry) {
 	case KindRole:
 		k.made[madeRole(e.Name)] = on
 	case KindGrant:
-		if e.Method == "DELETE" {
-			return
-		}
 		var body, before struct {
 			Scope string `json:"scope"`
 		}
 		_ = json.Unmarshal(e.Body, &body)
 		_ = json.Unmarshal(e.Before, &before)
 		had := strings.Fields(before.Scope)
+		for _, scope := range had {
+			if e.Method == "DELETE" && e.Action == string(Remove) || e.Method == "PATCH" && !containsFold(strings.Fields(body.Scope), scope) {
+				delete(k.made, madeScope(e.Name, scope))
+			}
+		}
 		for scope := range strings.FieldsSeq(body.Scope) {
 			if !containsFold(had, scope) {
 				k.made[madeScope(e.Name, scope)] = true

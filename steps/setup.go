@@ -36,13 +36,15 @@ type Organization struct {
 // Findings is what the tenant holds, as far as the setup is concerned. It is the
 // result of reads only.
 type Findings struct {
-	Cloud     catalog.Cloud
-	Account   Account
-	Org       Organization
-	RoleIDs   []string // template ids of the person's active directory roles
-	Skew      time.Duration
-	Resources map[string]Resource // by app id: the APIs present in the tenant
-	Refused   map[string]string   // by app id: APIs the tenant is not offered, and its words
+	Cloud   catalog.Cloud
+	Account Account
+	Org     Organization
+	RoleIDs []string // template ids of the person's active directory roles
+	// RolesUnknown says that there may be more roles than RoleIDs tells.
+	RolesUnknown bool
+	Skew         time.Duration
+	Resources    map[string]Resource // by app id: the APIs present in the tenant
+	Refused      map[string]string   // by app id: APIs the tenant is not offered, and its words
 
 	SameName  []AppSummary    // apps of the chosen name, ours and others'
 	App       *Application    // the app to bring to the answers; nil when it is to be created
@@ -58,7 +60,8 @@ type Findings struct {
 	// reads may not show it yet.
 	FreshSecret bool
 
-	ours []*Application // of SameName, those that carry our tag
+	ours   []*Application // of SameName, those that carry our tag
+	policy *wireManagementPolicy
 }
 
 // AppSummary is enough about an app for a person to recognise it.
@@ -178,6 +181,9 @@ type Result struct {
 
 // Done tells whether everything asked for was read back.
 func (r Result) Done() bool {
+	if r.Proof.Reads == 0 {
+		return false
+	}
 	for _, i := range r.Integrations {
 		if !i.Authorized {
 			return false

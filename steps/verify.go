@@ -3,7 +3,6 @@ package steps
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,14 +12,11 @@ import (
 	"msbundle/state"
 )
 
-// errNothing means that there is no connector to verify yet.
-var errNothing = errors.New("nothing to verify")
-
 // verify reads the result back until it was right several times in a row, and
 // keeps the evidence.
 func (e *engine) verify(ctx context.Context) (*Result, error) {
-	appID, err := e.appToVerify()
-	if err != nil {
+	appID := e.appToVerify()
+	if appID == "" {
 		return e.result(nil, nil), e.waitForVendor()
 	}
 	var app *Application
@@ -79,18 +75,18 @@ func (e *engine) proofLimit() time.Duration {
 	return proofLimit
 }
 
-func (e *engine) appToVerify() (string, error) {
+// appToVerify is the client id of the app; empty when there is no connector yet.
+func (e *engine) appToVerify() string {
 	f := e.plan.findings
 	switch {
+	case e.plan.Answers.Registration.Kind == state.KindConnector && f.Connector == nil:
+		return ""
 	case e.plan.Answers.Registration.Kind == state.KindConnector:
-		if f.Connector == nil {
-			return "", errNothing
-		}
-		return catalog.VendorConnector, nil
+		return catalog.VendorConnector
 	case f.App != nil:
-		return f.App.AppID, nil
+		return f.App.AppID
 	}
-	return e.refs["app.appId"], nil
+	return e.refs["app.appId"]
 }
 
 // waitForVendor says what has to happen elsewhere before there is a connector.
@@ -164,47 +160,34 @@ func (e *engine) principalID() string {
 	return e.refs[refPrincipal+".id"]
 }
 
-// lacking names the first thing that is not as it should be; empty when all is.
+// lacking names the first thing that is not as it should be; empty when all is:
+// when a plan made from what was read back has nothing to write.
 func (e *engine) lacking(app *Application, principal *Principal) string {
-	d := e.plan.want
-	if d.answers.Registration.Kind == state.KindOwned {
-		switch {
-		case app == nil:
-			return "the app registration is not visible"
-		case !slices.Contains(app.RedirectURIs, d.redirect):
-			return "the redirect URI is missing"
-		case !app.IDTokens:
-			return "ID tokens are off"
-		case !covers(app.Audience, d.audience):
-			return "the audience is " + audienceWords(app.Audience)
-		}
-		if want := d.required(app.Required, func(string, ResourceAccess) bool { return true }); !sameRequired(want, app.Required) {
-			return "the registration does not list every permission"
-		}
-		if key := e.refs["secret.keyId"]; key != "" && !slices.ContainsFunc(app.Passwords, func(p PasswordFound) bool { return p.KeyID == key }) {
-			return "the new client secret is not visible"
-		}
-	}
 	if principal == nil {
 		return "the enterprise application is not visible"
 	}
-	count := 0
-	for _, resource := range d.resources {
-		for _, w := range d.permissions[resource] {
-			if !e.granted(principal, resource, w) {
-				count++
+	if e.plan.Answers.Registration.Kind == state.KindConnector {
+		for _, r := range e.result(nil, principal).Integrations {
+			if !r.Authorized {
+				return r.Name + ": " + plural(len(r.Missing), "permission") + " missing"
 			}
 		}
+		return ""
 	}
-	if count > 0 {
-		return plural(count, "permission") + " missing"
+	if app == nil {
+		return "the app registration is not visible"
+	}
+	if key := e.refs["secret.keyId"]; key != "" && !slices.ContainsFunc(app.Passwords, func(p PasswordFound) bool { return p.KeyID == key }) {
+		return "the new client secret is not visible"
+	}
+	f := *e.plan.findings
+	f.App, f.Principal, f.Resources, f.Left = app, principal, e.apis, nil
+	for _, c := range MakePlan(e.plan.Answers, &f, e.plan.options).Changes {
+		if c.Kind != KindSecret {
+			return lowerFirst(c.Describe()) + " does not show yet"
+		}
 	}
 	return ""
-}
-
-// covers tells whether an audience lets in everybody another would.
-func covers(have, want string) bool {
-	return have == want || have == audienceMulti && want == "AzureADMyOrg" || have == "AzureADandPersonalMicrosoftAccount"
 }
 
 // keep makes the evidence durable and, when everything was right, records that

@@ -1,0 +1,36 @@
+package msclient
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+type onceKey struct{}
+
+type waitingKey struct{}
+
+// OneTry makes the requests of a context be sent once: the caller decides about
+// repeating them, and tells people why it waits.
+func OneTry(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
+
+func oneTry(ctx context.Context) bool { once, _ := ctx.Value(onceKey{}).(bool); return once }
+
+// WithWaiting has told called before each wait that comes with repeating a
+// request of the context, with its length where the service named it and 0
+// otherwise. It may be called from several goroutines.
+func WithWaiting(ctx context.Context, told func(time.Duration)) context.Context {
+	return context.WithValue(ctx, waitingKey{}, told)
+}
+
+func tellWaiting(ctx context.Context, res *http.Response) {
+	told, ok := ctx.Value(waitingKey{}).(func(time.Duration))
+	if !ok {
+		return
+	}
+	if res == nil {
+		told(0)
+		return
+	}
+	told(retryAfter(res.Header))
+}
