@@ -190,7 +190,7 @@ func TestFaultsLeaveTheSameTenant(t *testing.T) {
 				w := rehearsalOf(t, sandbox.Options{Seed: seed, Faults: faults})
 				w.checked()
 				secret := filepath.Join(t.TempDir(), "s")
-				w.untilDone(ownedCSP, secret)
+				w.untilDone("apply", "-f", ownedCSP, "--yes", "--json", "--secret-out", secret)
 				if got := w.digest(); got != want {
 					t.Errorf("the tenant differs from the undisturbed one:\n%s", cmp.Diff(undisturbedTenant, w.cloud.Digest().Tenants["Contoso"]))
 				}
@@ -213,11 +213,22 @@ func undisturbed(t *testing.T) string {
 	return sum
 }
 
+// outerWrites counts the requests so far that write.
+func (w *world) outerWrites() int {
+	n := 0
+	for _, r := range w.cloud.Requests() {
+		if r.Write {
+			n++
+		}
+	}
+	return n
+}
+
 // untilDone runs apply again and again, as a patient person would.
-func (w *world) untilDone(setup, secret string) {
+func (w *world) untilDone(args ...string) {
 	w.t.Helper()
 	for try := 1; ; try++ {
-		r := w.run("apply", "-f", setup, "--yes", "--json", "--secret-out", secret)
+		r := w.run(args...)
 		if r.code == exitDone {
 			return
 		}
@@ -234,7 +245,8 @@ func TestEndedAtEveryWriteWithLaggingReplicas(t *testing.T) {
 	want := undisturbed(t)
 	for n := 1; ; n++ {
 		more := false
-		for _, when := range []string{"before", "after"} {
+		for i, when := range []string{"before", "after", "before", "after"} {
+			settle := []string{"1m", "30s"}[i/2] // both longer than replicas lag
 			synctest.Test(t, func(t *testing.T) {
 				faults, err := sandbox.ParseFaults(fmt.Appendf(nil, `[{"match": {}, "nth": %d, "when": %q, "do": "hang"}]`, n, when))
 				if err != nil {
@@ -242,10 +254,23 @@ func TestEndedAtEveryWriteWithLaggingReplicas(t *testing.T) {
 				}
 				w := rehearsalOf(t, sandbox.Options{Faults: faults, Delays: sandbox.DelaysRealistic, Seed: int64(n)})
 				secret := filepath.Join(t.TempDir(), "s")
-				more = w.runUntilHeld(n, "apply", "-f", ownedCSP, "--yes", "--secret-out", secret) || more
+				args := []string{"apply", "-f", ownedCSP, "--yes", "--secret-out", secret, "--settle", settle}
+				more = w.runUntilHeld(n, args...) || more
+				// The run that takes it up ends at its own first write.
+				again, err := sandbox.ParseFaults(fmt.Appendf(nil, `[{"match": {}, "nth": 1, "when": %q, "do": "hang"}]`, when))
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.cloud.SetFaults(again)
+				w.runUntilHeld(w.outerWrites()+1, args...)
 				w.cloud.SetFaults(nil)
-				w.untilDone(ownedCSP, secret)
-				time.Sleep(time.Hour) // every replica has everything now
+				w.untilDone(args...)
+				if info, err := os.Stat(secret); err != nil || info.Size() == 0 {
+					t.Errorf("ended %s write %d: no secret was delivered: %v", when, n, err)
+				}
+				// What only showed up later is put in order by the next run.
+				time.Sleep(time.Hour)
+				w.untilDone(args...)
 				if got := w.digest(); got != want {
 					t.Errorf("ended %s write %d: the tenant differs:\n%s", when, n, cmp.Diff(undisturbedTenant, w.cloud.Digest().Tenants["Contoso"]))
 				}

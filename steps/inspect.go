@@ -121,7 +121,7 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 	default:
 		return f, nil
 	}
-	principal, err := s.principal(ctx, appID)
+	principal, err := s.principal(ctx, appID, observe)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +256,7 @@ func chooseApp(a state.Answers, f *Findings) *Application {
 
 // principal reads an app's service principal with its grants; nil when there is
 // none.
-func (s *Setup) principal(ctx context.Context, appID string) (*Principal, error) {
+func (s *Setup) principal(ctx context.Context, appID string, observe func(Event)) (*Principal, error) {
 	var p *Principal
 	err := s.readAll(ctx, []reading{{
 		path: query(principals+"(appId="+quote(appID)+")", "$select", principalFields),
@@ -268,7 +268,21 @@ func (s *Setup) principal(ctx context.Context, appID string) (*Principal, error)
 	if err != nil || p == nil {
 		return nil, err
 	}
-	return p, s.readAll(ctx, s.grantReadings(p))
+	// A replica that does not know the service principal yet knows no grants of it.
+	shown, err := msclient.Until(ctx, s.showing(fmt.Sprintf("the enterprise application %q", p.Name), observe), func(ctx context.Context) (bool, error) {
+		p.Grants, p.Assignments = nil, nil
+		lagging := false
+		readings := s.grantReadings(p)
+		for i := range readings {
+			readings[i].absent = func() { lagging = true }
+		}
+		err := s.readAll(ctx, readings)
+		return !lagging, err
+	})
+	if err == nil && !shown {
+		err = &Problem{What: "what was granted to the enterprise application cannot be read", Do: "Wait a few minutes, then try again.", Retry: true}
+	}
+	return p, err
 }
 
 // grantReadings read what a service principal was granted.
