@@ -48,7 +48,7 @@ func (r *applyRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	interactive := !r.flags.noInput && isTerminal(r.In)
+	interactive := !r.flags.noInput && (r.flags.accessible || isTerminal(r.In))
 	if !r.yes && !interactive {
 		return usage("--yes: apply writes to the tenant; add --yes to agree without being asked (see the writes first with 'msbundle plan')")
 	}
@@ -71,7 +71,7 @@ func (r *applyRun) run(ctx context.Context) error {
 		printPlan(r.Err, p)
 	}
 	if !r.yes && agreed == nil && !p.Empty() {
-		if err := r.ask(p); err != nil {
+		if err := r.ask(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -80,14 +80,20 @@ func (r *applyRun) run(ctx context.Context) error {
 
 // load reads a setup file or a plan file; agreed is what the latter holds.
 func (r *applyRun) load() (state.Answers, []steps.Change, error) {
-	data, isPlan := isPlanFile(r.file)
-	if !isPlan {
-		answers, err := r.answers(r.file)
+	data, err := r.read(r.file)
+	if err != nil {
+		return state.Answers{}, nil, err
+	}
+	if !isPlan(data) {
+		answers, err := r.answers(r.file, data)
 		return answers, nil, err
 	}
 	doc, answers, err := loadPlan(r.file, data)
 	if err != nil {
 		return answers, nil, err
+	}
+	if r.flags.tenant != "" {
+		return answers, nil, usage("--tenant: the plan file is for tenant %s; make another plan for another tenant", doc.Tenant)
 	}
 	if doc.Secret && r.secretOut == "" {
 		return answers, nil, usage("--secret-out: the plan makes a client secret; say where to deliver it")
@@ -102,13 +108,22 @@ func (r *applyRun) load() (state.Answers, []steps.Change, error) {
 	return answers, append([]steps.Change{}, doc.Changes...), nil
 }
 
-func (r *applyRun) ask(p steps.Plan) error {
+func (r *applyRun) ask(ctx context.Context, p steps.Plan) error {
 	fmt.Fprintf(r.Err, "\nWrite these %d changes to %s? Type yes to go ahead: ", len(p.Changes), plain(p.TenantName))
-	line, _ := bufio.NewReader(r.In).ReadString('\n')
-	if strings.TrimSpace(line) != "yes" {
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(r.In).ReadString('\n') // the end of input declines
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case word := <-answer:
+		if word == "yes" {
+			return nil
+		}
 		return &exitError{exitUsage, errors.New("declined; nothing was written")}
+	case <-ctx.Done(): // reading cannot be given up, but need not be waited for
+		return ctx.Err()
 	}
-	return nil
 }
 
 func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) error {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,7 +82,7 @@ func (a *app) finish(ctx context.Context, err error) int {
 	case err == nil:
 		return exitDone
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		fmt.Fprintln(a.Err, "msbundle: interrupted; run it again to go on where it stopped")
+		a.explain(errors.New("interrupted; run it again to go on where it stopped"))
 		return exitInterrupted
 	case errors.As(err, &exit):
 		code = exit.code
@@ -96,7 +98,16 @@ func (a *app) finish(ctx context.Context, err error) int {
 // explain prints an error so that it says what to do.
 func (a *app) explain(err error) {
 	var p *steps.Problem
-	if !errors.As(err, &p) {
+	found := errors.As(err, &p)
+	if a.flags.json {
+		doc := map[string]any{"event": "error", "text": err.Error()}
+		if found {
+			doc["text"], doc["do"], doc["words"], doc["requestId"], doc["retry"] = p.What, p.Do, p.Raw, p.RequestID, p.Retry
+		}
+		a.progress(doc)
+		return
+	}
+	if !found {
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintf(a.Err, "msbundle: %s\n", plain(strings.TrimSpace(line)))
 		}
@@ -145,12 +156,16 @@ func (a *app) root() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.wizard(cmd.Context()) },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.Version = version()
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
 	a.flags.register(root.PersistentFlags())
 	root.AddCommand(a.planCommand(), a.applyCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.sandboxCommand(), a.completionCommand())
 	for _, c := range append(root.Commands(), root) {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, list []string) error {
+			if len(list) > 0 && strings.HasPrefix(list[0], "https://") {
+				return usage("write --sandbox=%s, with an equals sign", list[0])
+			}
 			if args == nil {
 				return nil
 			}
@@ -163,13 +178,21 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
+// version is what the program was built from.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
 // prepare fills flags from the environment and checks them.
 func (a *app) prepare(cmd *cobra.Command) error {
 	var bad error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		name := "MSBUNDLE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value, ok := a.env(name)
-		if !ok || f.Changed || f.Name == "help" || bad != nil {
+		value, _ := a.env(name)
+		if value == "" || f.Changed || f.Name == "help" || bad != nil {
 			return
 		}
 		if err := cmd.Flags().Set(f.Name, value); err != nil {
@@ -182,27 +205,52 @@ func (a *app) prepare(cmd *cobra.Command) error {
 	if v, ok := a.env("CI"); ok && v != "" && v != "false" {
 		a.flags.noInput = true
 	}
+	if a.flags.sandbox != inProcess && cmd.Name() != "sandbox" {
+		for _, name := range rehearsalFlags {
+			if cmd.Flags().Changed(name) {
+				return usage("--%s: this is for a simulated cloud; add --sandbox (for a running 'msbundle sandbox' give it to that)", name)
+			}
+		}
+	}
 	return a.flags.check()
 }
 
-// answers loads and checks a setup file.
-func (a *app) answers(path string) (state.Answers, error) {
+// read reads the file -f names, once: it may be a pipe.
+func (a *app) read(path string) ([]byte, error) {
 	if path == "" {
-		return state.Answers{}, usage("-f: name the setup file, for example -f setup.yaml; the wizard writes one")
+		return nil, usage("-f: name the setup file, for example -f setup.yaml; the wizard writes one")
 	}
-	answers, err := state.LoadAnswers(path)
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usage("-f: %s: there is no such file; the wizard writes one, and examples/ has some to copy", path)
+	case err != nil:
+		return nil, usage("-f: %s cannot be read: %w", path, err)
+	}
+	return data, nil
+}
+
+// answers reads and checks a setup file.
+func (a *app) answers(path string, data []byte) (state.Answers, error) {
+	answers, err := state.ParseAnswers(path, data)
 	if err != nil {
 		return answers, &exitError{exitUsage, err}
 	}
 	if a.flags.tenant != "" {
 		answers.Tenant = a.flags.tenant
 	}
-	if bad := steps.CheckAnswers(answers); len(bad) > 0 {
-		errs := make([]error, len(bad))
-		for i, b := range bad {
-			errs[i] = &state.FileError{File: path, Key: b.Key, Text: b.Text}
-		}
-		return answers, &exitError{exitUsage, errors.Join(errs...)}
+	return answers, checked(path, answers)
+}
+
+// checked lists what cannot be used in the answers of a file.
+func checked(path string, answers state.Answers) error {
+	bad := steps.CheckAnswers(answers)
+	if len(bad) == 0 {
+		return nil
 	}
-	return answers, nil
+	errs := make([]error, len(bad))
+	for i, b := range bad {
+		errs[i] = &state.FileError{File: path, Key: b.Key, Text: b.Text}
+	}
+	return &exitError{exitUsage, errors.Join(errs...)}
 }

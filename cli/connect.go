@@ -124,16 +124,21 @@ func (a *app) signIn(ctx context.Context, c *connection, s *steps.Setup, answers
 	asked := false
 	account, err := s.SignIn(ctx, answers, func(code steps.DeviceCode) {
 		asked = true
-		address := code.URL
-		if c.page != "" {
-			address = c.page
-		}
 		if a.flags.json {
-			a.progress(map[string]any{"event": "sign-in", "address": address, "code": code.UserCode, "expires": code.Expires})
+			a.progress(map[string]any{"event": "sign-in", "address": firstOf(c.page, code.URL), "code": code.UserCode, "expires": code.Expires})
 			return
 		}
-		fmt.Fprintf(a.Err, "To sign in, open\n\n    %s\n\nand enter the code\n\n    %s\n\nOnly enter it if you started this sign-in yourself. Waiting until %s...\n",
-			plain(address), plain(code.UserCode), code.Expires.Format("15:04"))
+		address, rehearsal := code.URL, ""
+		switch {
+		case c.page != "":
+			address, rehearsal = c.page, "Rehearsal: nothing here reaches Microsoft. "
+		case c.label != "":
+			fmt.Fprintf(a.Err, "Rehearsal: the simulated administrator enters the code %s by itself. In earnest it goes to\n\n    %s\n\n", plain(code.UserCode), plain(address))
+			return
+		}
+		fmt.Fprintf(a.Err, "%sTo sign in, open\n\n    %s\n\nand enter the code\n\n    %s\n\nOnly enter it if you started this sign-in yourself. If the browser shows an error, this program\n"+
+			"cannot see it: stop with ctrl+c. Waiting until %s...\n",
+			rehearsal, plain(address), plain(code.UserCode), code.Expires.Format("15:04"))
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -165,6 +170,9 @@ func signInExit(err error) int {
 // writable makes sure that a secret can be delivered to a file before anything
 // is made.
 func writable(path string) error {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is there and is no plain file", path)
+	}
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".msbundle-*")
 	if err != nil {
@@ -182,4 +190,11 @@ func deliverTo(path string, stdout io.Writer) func(steps.Secret) error {
 		}
 		return state.WriteFile(path, []byte(secret.Reveal()+"\n"))
 	}
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -60,7 +59,14 @@ func (a *app) planCommand() *cobra.Command {
 		Long: "Reads the tenant and lists every write an apply would make. Exit code 3 means that there are changes,\n" +
 			"0 that there are none.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			answers, err := a.answers(file)
+			data, err := a.read(file)
+			if err != nil {
+				return err
+			}
+			if isPlan(data) {
+				return usage("-f: %s is a plan; carry it out with 'msbundle apply -f %s', or name a setup file", file, file)
+			}
+			answers, err := a.answers(file, data)
 			if err != nil {
 				return err
 			}
@@ -178,10 +184,13 @@ func loadPlan(path string, data []byte) (planDocument, state.Answers, error) {
 		return d, answers, &exitError{exitUsage, err}
 	}
 	answers.Tenant = d.Tenant
-	return d, answers, nil
+	return d, answers, checked(path, answers)
 }
 
-func isPlanFile(path string) ([]byte, bool) {
-	data, err := os.ReadFile(path)
-	return data, err == nil && bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))
+// isPlan tells a plan file from a setup file, which can be JSON too.
+func isPlan(data []byte) bool {
+	var d struct {
+		Schema string `json:"schema"`
+	}
+	return json.Unmarshal(data, &d) == nil && d.Schema != ""
 }

@@ -50,6 +50,12 @@ func (a *app) sandboxCommand() *cobra.Command {
 			return &exitError{exitFailed, err}
 		},
 	}
+	c.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		for _, name := range rehearsalFlags { // hidden elsewhere, where they would only be in the way
+			cmd.InheritedFlags().Lookup(name).Hidden = false
+		}
+		cmd.Root().HelpFunc()(cmd, args)
+	})
 	c.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:9443", "address to serve on; this machine only")
 	c.Flags().StringVar(&o.Proxy, "proxy", "", "also open a CONNECT proxy at this address that leads every Microsoft host here")
 	c.Flags().StringVar(&o.CAFile, "ca", "", "write the certificate authority to trust to this file")

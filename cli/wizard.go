@@ -94,7 +94,7 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 	cfg := ui.Config{
 		Setup: s, Answers: answers, Now: time.Now, Sandbox: c.label, DevicePage: c.page, StateDir: c.stateDir,
 		NoColor: a.flags.color == "never" || plainColours != "", Grace: graceTime,
-		OpenURL: a.opener(), Copy: copier(),
+		OpenURL: a.opener(), Copy: copier(), Again: a.again(),
 	}
 	if c.label == "" {
 		cfg.Rehearse = func(ctx context.Context) (ui.Config, error) {
@@ -106,6 +106,34 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// again is the command line that applies a setup file later, with what is needed
+// to reach the same cloud and the same journal; nil for a rehearsal that ends with
+// this process.
+func (a *app) again() func(string) string {
+	if a.flags.sandbox == inProcess {
+		return nil
+	}
+	words := []string{"msbundle apply"}
+	for _, f := range []struct{ name, value, usual string }{
+		{"sandbox", a.flags.sandbox, ""}, {"cloud", a.flags.cloudID, "global"}, {"client-id", a.flags.clientID, ""}, {"state-dir", a.flags.stateDir, ""},
+	} {
+		if f.value != f.usual {
+			words = append(words, "--"+f.name+"="+shellWord(f.value))
+		}
+	}
+	return func(file string) string {
+		return strings.Join(append(words, "-f", shellWord(file), "--secret-out", "secret.txt"), " ")
+	}
+}
+
+// shellWord quotes a word that a shell would take apart.
+func shellWord(s string) string {
+	if strings.ContainsAny(s, " \t'\"\\$&;|<>()*?") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
 }
 
 // opener opens a page in the person's browser, or is nil where there is none to

@@ -181,6 +181,8 @@ func CheckTenant(s string) string {
 // it can be used.
 func CheckAppName(s string) string {
 	switch {
+	case strings.Contains(s, "${"):
+		return "the name holds ${, which stands for something else in a plan; leave it out"
 	case strings.TrimSpace(s) == "":
 		return "give the app a name, for example Rewst Integration"
 	case !utf8.ValidString(s):

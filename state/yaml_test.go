@@ -200,7 +200,7 @@ func TestSetupFileRoundTrip(t *testing.T) {
 		`It's "quoted"`, "colon: here", "# no remark", "- no list", "{no: map}", "[no, list]", "*star", "&and", "!bang", "%percent", "@at", "`tick`",
 		"true", "null", "~", "no", "123", "1e3", "0x1F", "2026-01-01", "<<", "=", "...", "a --- b", `back\slash`, "tab-less", "|", ">", "?",
 		"Ümläut Straße", "日本語のアプリ", "שלום \u200fRTL\u200e", "\u202eevil\u202c", "عربى", "👩‍👩‍👧 family", "zero\u200bwidth", "\ufeffmark", "line\u2028sep", "nbsp\u00a0here",
-		strings.Repeat("ü", 256), "a  b", "C:\\Users\\x", "=HYPERLINK(\"x\")", "100%", "$(id)", "${app.id}", "%s%n",
+		strings.Repeat("ü", 256), "a  b", "C:\\Users\\x", "=HYPERLINK(\"x\")", "100%", "$(id)", "%s%n",
 	} {
 		cases["name "+name] = named(name)
 	}

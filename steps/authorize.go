@@ -222,18 +222,15 @@ func planSecret(p *Plan) {
 		p.note("%s", p.SecretNote)
 		return
 	}
-	if f.FreshSecret {
-		p.SecretNote = "The app's client secret was delivered a few minutes ago; its value cannot be read again."
-		return
-	}
-	if f.App != nil {
-		for _, s := range f.App.Passwords {
-			if ownLive(s, f.At) {
-				p.SecretNote = fmt.Sprintf("The app has the client secret %q of an earlier run, valid until %s. Its value was shown then and cannot be read again.", s.Name, s.Expires.Format(time.DateOnly))
-				p.note("%s", p.SecretNote)
-				return
-			}
+	if p.hasSecret() {
+		if !p.offer(Offer{
+			ID: OfferSecret, Risk: RiskHigh, Title: "Make another client secret",
+			Why: "The value of the one there is cannot be read again. Take this when it was lost; enter the new one in Rewst, then delete the old one in the portal.",
+		}) {
+			p.note("%s", p.SecretNote)
+			return
 		}
+		p.SecretNote = ""
 	}
 	p.add(Change{
 		ID: "authorize/secret", Step: stepAuthorize, Kind: KindSecret, Action: Create, Binds: "secret",
@@ -248,6 +245,24 @@ func planSecret(p *Plan) {
 
 // secretPrefix begins the name of every client secret this program makes.
 const secretPrefix = "msbundle "
+
+// hasSecret tells whether somebody holds a client secret of ours for the app, and
+// notes why no other is made.
+func (p *Plan) hasSecret() bool {
+	f := p.findings
+	if f.App != nil {
+		for _, s := range f.App.Passwords {
+			if ownLive(s, f.At) {
+				p.SecretNote = fmt.Sprintf("The app has the client secret %q of an earlier run, valid until %s. Its value was shown then and cannot be read again.", s.Name, s.Expires.Format(time.DateOnly))
+				return true
+			}
+		}
+	}
+	if f.FreshSecret {
+		p.SecretNote = "An earlier run delivered the app's client secret; its value cannot be read again."
+	}
+	return f.FreshSecret
+}
 
 // ownLive tells whether a secret is one of ours that still serves.
 func ownLive(p PasswordFound, now time.Time) bool {

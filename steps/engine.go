@@ -19,7 +19,7 @@ const (
 	firstBackoff = time.Second
 	longestWait  = 30 * time.Second
 	longestAsked = 10 * time.Minute // a service that asks for more is left for another day
-	replicaUsual = "seconds, now and then a minute or two"
+	replicaUsual = "a few seconds, now and then a minute or two"
 )
 
 // engine carries out one plan.
@@ -222,7 +222,7 @@ func (e *engine) intend(changes []Change) ([]attempt, error) {
 		}
 	}
 	if err := e.store.Append(records...); err != nil {
-		return nil, problem(err, "the journal could not be written, so nothing was sent")
+		return nil, problem(err, "the journal could not be written, so the next write was not sent; what was written before stays and is taken up by the next run")
 	}
 	return attempts, nil
 }

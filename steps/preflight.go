@@ -118,7 +118,7 @@ func checkApp(a state.Answers, f *Findings) Check {
 		if f.App == nil {
 			c.State, c.Blocks = Failed, true
 			c.Evidence = fmt.Sprintf("There is no app registration with the client id %s in this tenant", a.Registration.AppID)
-			c.Fix = "Check the id: it is the Application (client) ID on the app's overview page, not the object id, and the app must live in this tenant."
+			c.Fix = "Check the id: it is the Application (client) ID on the app's overview page, not the object id, and the app must live in this tenant. Correct it under App registration."
 			return c
 		}
 		c.Evidence = fmt.Sprintf("%q exists and is brought to the answers; what others put there stays", f.App.Name)
@@ -195,12 +195,20 @@ func checkAPIs(a state.Answers, f *Findings) Check {
 	case len(refused) > 0:
 		c.State, c.Evidence = Warned, "Not offered in this tenant: "+strings.Join(refused, ", ")
 		c.Fix = "Their permissions are left out. A licence or subscription may be missing; add it and run again, or leave the integration out."
+	case slices.Contains(missing, partnerCenter()):
+		c.State, c.Evidence = Warned, "Microsoft Partner Center is not in this tenant, which a partner's tenant has"
+		c.Fix = "When this is no Microsoft partner (CSP), leave Microsoft CSP out. Otherwise go on: the plan asks for the API, and Microsoft may say no."
 	case len(missing) > 0:
 		c.Evidence = "Not in this tenant yet, so the plan provisions them: " + strings.Join(missing, ", ")
 	default:
 		c.Evidence = "All there"
 	}
 	return c
+}
+
+func partnerCenter() string {
+	r, _ := catalog.ResourceByAppID(catalog.PartnerCenterAppID)
+	return r.Name
 }
 
 func checkPermissions(a state.Answers, f *Findings) Check {

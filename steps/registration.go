@@ -16,6 +16,7 @@ const (
 	OfferSwap     = "swap-look-alike"
 	OfferNarrow   = "narrow-audience"
 	OfferExtras   = "remove-extras"
+	OfferSecret   = "new-secret"
 	graphAPI      = "/v1.0"
 	applications  = graphAPI + "/applications"
 	principals    = graphAPI + "/servicePrincipals"
@@ -133,7 +134,7 @@ func (p *Plan) requiredOf(app *Application) []RequiredAccess {
 	drop := len(extras.unmade) > 0 && p.offer(Offer{
 		ID: OfferExtras, Risk: RiskHigh,
 		Title: fmt.Sprintf("Remove %s the answers do not ask for", plural(len(extras.unmade), "permission")),
-		Why:   "Somebody else put them there, and something may rely on them: " + strings.Join(extras.unmade, ", ") + ".",
+		Why:   "Somebody else put them there, and something may rely on them: " + some(extras.unmade) + ".",
 	})
 	return d.required(app.Required, func(resource string, a ResourceAccess) bool {
 		if _, look := catalog.LookAlikeByAppID(resource); look {
@@ -253,6 +254,15 @@ func sentence(parts []string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// some names a few of a list and counts the rest.
+func some(names []string) string {
+	const shown = 12
+	if len(names) <= shown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
 }
 
 func plural(n int, word string) string {

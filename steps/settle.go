@@ -130,7 +130,7 @@ func (s *Setup) settling(object string, observe func(Event)) msclient.Patience {
 		Good: 1, First: first, Max: max(first, s.settle/3), Limit: s.settle,
 		Waiting: func(since time.Time, next time.Duration) {
 			observe(Event{Kind: EventWaiting, At: time.Now(), Text: "Looking for " + object, Wait: &Wait{
-				For:   "to see whether an earlier write of " + object + " took effect",
+				For:   object + " to show, if an earlier write of it took effect",
 				Usual: "a few seconds; it counts as absent after " + s.settle.String(),
 				Since: since, Next: next, Then: "it is taken up if it is there, and made if it is not",
 			}})

@@ -12,6 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 
+	"msbundle/state"
 	"msbundle/steps"
 )
 
@@ -392,11 +393,13 @@ func (a *App) Outcome() Outcome {
 	switch {
 	case a.w.apply != nil && errors.As(a.w.apply.err, &waits):
 		return Waits
+	case a.Err() != nil:
+		return Partial
 	case a.w.result != nil && a.w.result.Done():
 		return Done
+	case a.w.result != nil && a.w.answers.Registration.Kind == state.KindConnector:
+		return Waits // for the vendor, or for Microsoft to show what it granted
 	case a.w.result != nil:
-		return Partial
-	case a.Err() != nil:
 		return Partial
 	case a.w.apply != nil:
 		return Interrupted
@@ -456,7 +459,9 @@ func (a *App) Summary() string {
 	if a.at > 0 && a.w.save.path != "" {
 		line("Your answers: " + a.w.save.path)
 		if outcome != NoSignIn && outcome != Left {
-			line("Run it again: " + a.w.runAgain())
+			if again := a.w.runAgain(); again != "" {
+				line("Run it again: " + again)
+			}
 		}
 	}
 	return b.String()

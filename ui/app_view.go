@@ -34,7 +34,11 @@ func (a *App) View() tea.View {
 
 func (a *App) content() string {
 	if a.tooSmall() {
-		return a.centred(fmt.Sprintf("Please make the window at least %d x %d.", MinWidth, MinHeight))
+		text := fmt.Sprintf("Please make the window at least %d x %d.", MinWidth, MinHeight)
+		if ansi.StringWidth(text) > a.width {
+			text = fmt.Sprintf("%d x %d needed", MinWidth, MinHeight)
+		}
+		return a.centred(text)
 	}
 	foot := a.footer(a.width - 2*margin)
 	f := Frame{Width: a.width - 2*margin, Height: a.height - 3 - len(foot), Theme: a.theme}

@@ -41,6 +41,10 @@ type Config struct {
 	OpenURL func(url string) error  // nil when no browser can be opened
 	Copy    func(text string) error // native clipboard; nil when there is none
 
+	// Again is the command line that applies a setup file later; nil when a later
+	// run would not find this cloud again.
+	Again func(file string) string
+
 	StateDir   string        // where answers and journal are kept; named on the first screen
 	NoColor    bool          // meaning is carried by words and marks alone
 	Accessible bool          // no drawings: no QR code, no big letters, no spinner

@@ -73,7 +73,7 @@ type permissionsKeys struct {
 }
 
 func (k permissionsKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Accept, k.Done, k.Toggle, k.Fold, k.Filter, k.Recommended, k.Stock, k.Shorten, k.Next}
+	return []key.Binding{k.Accept, k.Done, k.Shorten, k.Next, k.Toggle, k.Fold, k.Filter, k.Recommended, k.Stock}
 }
 
 func (k permissionsKeys) FullHelp() [][]key.Binding {

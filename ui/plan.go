@@ -209,6 +209,8 @@ func (s *plan) View(f Frame) string {
 
 func (s *plan) intro() string {
 	switch {
+	case s.w.apply.running() && s.w.apply.paused:
+		return fmt.Sprintf("Paused: %d of %s done. Nothing is written until it is resumed on the apply screen.", s.w.apply.done, count(len(s.plan.Changes), "write", "writes"))
 	case s.w.apply.running():
 		return fmt.Sprintf("Being applied just now: %d of %s done. It goes on while you look.", s.w.apply.done, count(len(s.plan.Changes), "write", "writes"))
 	case s.plan.Empty() && s.plan.Answers.Registration.Kind == state.KindConnector:

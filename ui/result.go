@@ -279,7 +279,9 @@ func (s *result) facts(f Frame) []string {
 	add("Enterprise app", strings.TrimSpace(r.AppName+"  "+r.PrincipalID))
 	if s.w.save.path != "" {
 		add("Your answers", s.w.save.path)
-		add("Run again", s.w.runAgain())
+		if again := s.w.runAgain(); again != "" {
+			add("Run again", again)
+		}
 	}
 	add("Redirect URI", r.RedirectURI)
 	add("Portal", r.PortalURL)

@@ -21,6 +21,9 @@ const (
 	// nearExpiry is how close to its end a code counts as expired when the
 	// sign-in fails: the service's clock and ours differ a little.
 	nearExpiry = 5 * time.Second
+	// takeover is how long after a code's end the engine, which fetches the next
+	// one by itself, is waited for.
+	takeover = 10 * time.Second
 	// askAfter is when the screen mentions errors in the browser by itself: the
 	// service keeps saying "pending" while the person looks at a refusal.
 	askAfter = 75 * time.Second
@@ -152,7 +155,7 @@ func (s *signin) Update(msg tea.Msg) tea.Cmd {
 		}
 		return s.done(msg)
 	case tickMsg:
-		if s.code != nil && s.err == nil && !s.expired && !s.w.now.Before(s.code.Expires) {
+		if s.code != nil && s.err == nil && !s.expired && !s.w.now.Before(s.code.Expires.Add(takeover)) {
 			return s.renew()
 		}
 	case tea.PasteMsg:
@@ -292,7 +295,7 @@ func (s *signin) codeLines(f Frame) []string {
 		lines = append(lines, "Rehearsal: open", t.Strong.Render(clip(s.w.cfg.DevicePage, f.Width)))
 		lines = append(lines, t.lines(t.Muted, "The code means nothing on Microsoft's real page.", f.Width)...)
 	case s.w.cfg.Sandbox != "":
-		lines = append(lines, t.lines(t.Plain, "Rehearsal: the simulated administrator enters it in a moment; there is nothing to do. In earnest it goes to", f.Width)...)
+		lines = append(lines, t.lines(t.Plain, "Rehearsal: the simulated administrator enters it by itself, unless the scenario is about a sign-in that fails. In earnest it goes to", f.Width)...)
 		lines = append(lines, clip(s.code.URL, f.Width))
 	default:
 		lines = append(lines, "at, on any device,", t.Strong.Render(clean(s.code.URL)))

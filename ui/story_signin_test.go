@@ -16,7 +16,7 @@ func TestCodeIsRenewed(t *testing.T) {
 		s.sees("FJC3T9Q2W", "New code in 15:00")
 		s.pass(time.Minute)
 		s.sees("New code in 14:00", "FJC3T9Q2W")
-		s.jump(14 * time.Minute)
+		s.jump(14*time.Minute + takeover)
 		s.sees("NEW000002", "here is a new one")
 		s.press(s.app.screen.(*signin).keys.New)
 		s.sees("NEW000003")
@@ -31,7 +31,7 @@ func TestRenewalEnds(t *testing.T) {
 		s.toAuthorize()
 		s.keys("enter")
 		for range renewals + 1 {
-			s.jump(15*time.Minute + time.Second)
+			s.jump(15*time.Minute + takeover)
 		}
 		s.sees("Nobody signed in, and the last code has expired.")
 		if s.f.codes != renewals+1 {

@@ -177,12 +177,13 @@ func (w *wizard) openURL(url string) tea.Cmd {
 	}
 }
 
-// runAgain is the command that applies the same answers later.
+// runAgain is the command that applies the same answers later; empty when there
+// is nothing left to apply them to.
 func (w *wizard) runAgain() string {
-	if w.cfg.Sandbox != "" {
-		return "msbundle --sandbox apply -f " + w.save.path
+	if w.cfg.Again == nil || w.save.path == "" {
+		return ""
 	}
-	return "msbundle apply -f " + w.save.path
+	return w.cfg.Again(w.save.path)
 }
 
 // unfinishedSecret tells whether a secret would be lost by leaving.
