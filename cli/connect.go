@@ -100,8 +100,15 @@ func (a *app) rehearsalState(c *connection) error {
 	return nil
 }
 
+// purpose is what a sign-in is for.
+type purpose struct {
+	reads   bool // nothing is going to be written
+	account bool // only the account is asked for: no journal, no lock
+	anew    bool // a remembered sign-in is not wanted
+}
+
 // setup makes the engine for a connection.
-func (a *app) setup(c *connection, readOnly bool) (*steps.Setup, error) {
+func (a *app) setup(c *connection, p purpose) (*steps.Setup, error) {
 	o := msclient.Options{Cloud: a.flags.cloud, ClientID: a.flags.clientID, Transport: c.transport, Log: c.log}
 	session, kept := a.sessionFile(c)
 	if kept {
@@ -111,8 +118,12 @@ func (a *app) setup(c *connection, readOnly bool) (*steps.Setup, error) {
 	if err != nil {
 		return nil, err
 	}
+	stateDir := c.stateDir
+	if p.account {
+		stateDir = ""
+	}
 	s := steps.New(steps.Options{
-		Client: client, StateDir: c.stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: readOnly, Restore: kept, Log: c.log,
+		Client: client, StateDir: stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: p.reads, Restore: kept && !p.anew, Log: c.log,
 	})
 	a.onClose(func() { _ = s.Close() })
 	return s, nil

@@ -120,7 +120,7 @@ func (a *app) makePlan(ctx context.Context, answers state.Answers, o steps.PlanO
 	if err != nil {
 		return nil, steps.Plan{}, err
 	}
-	s, err := a.setup(c, readOnly)
+	s, err := a.setup(c, purpose{reads: readOnly})
 	if err != nil {
 		return nil, steps.Plan{}, err
 	}

@@ -42,7 +42,7 @@ func (a *app) loginCommand() *cobra.Command {
 			"sign-in is remembered in the state folder, encrypted under it, and used by later commands.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, s, answers, err := a.session(cmd.Context())
+			c, s, answers, err := a.session(cmd.Context(), true)
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ func (a *app) loginCommand() *cobra.Command {
 			if _, kept := a.sessionFile(c); !kept {
 				a.remark("The sign-in is not remembered: set %s to keep it, encrypted, for later commands.", passphraseVar)
 			}
-			return a.printAccount(cmd.Context(), s, answers)
+			return a.printAccount(cmd.Context(), s)
 		},
 	}
 }
@@ -63,7 +63,7 @@ func (a *app) whoamiCommand() *cobra.Command {
 		Short: "Show the remembered account and its tenant",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, s, answers, err := a.session(cmd.Context())
+			_, s, answers, err := a.session(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ func (a *app) whoamiCommand() *cobra.Command {
 			} else if !ok {
 				return &exitError{exitNoSignIn, fmt.Errorf("nobody is signed in; run 'msbundle login' with %s set, and again with the same passphrase here", passphraseVar)}
 			}
-			return a.printAccount(cmd.Context(), s, answers)
+			return a.printAccount(cmd.Context(), s)
 		},
 	}
 }
@@ -102,20 +102,21 @@ func (a *app) logoutCommand() *cobra.Command {
 	}
 }
 
-// session prepares a sign-in with reading permissions.
-func (a *app) session(ctx context.Context) (*connection, *steps.Setup, state.Answers, error) {
+// session prepares a sign-in with reading permissions; anew does without a
+// remembered one.
+func (a *app) session(ctx context.Context, anew bool) (*connection, *steps.Setup, state.Answers, error) {
 	answers := state.DefaultAnswers()
 	answers.Tenant = a.flags.tenant
 	c, err := a.connect(ctx)
 	if err != nil {
 		return nil, nil, answers, err
 	}
-	s, err := a.setup(c, true)
+	s, err := a.setup(c, purpose{reads: true, account: true, anew: anew})
 	return c, s, answers, err
 }
 
-func (a *app) printAccount(ctx context.Context, s *steps.Setup, answers state.Answers) error {
-	f, err := s.Inspect(ctx, answers, nil)
+func (a *app) printAccount(ctx context.Context, s *steps.Setup) error {
+	f, err := s.WhoAmI(ctx)
 	if err != nil {
 		return err
 	}

@@ -84,16 +84,17 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 	if err != nil {
 		return ui.Config{}, err
 	}
-	s, err := a.setup(c, false)
+	s, err := a.setup(c, purpose{})
 	if err != nil {
 		return ui.Config{}, err
 	}
 	answers := state.DefaultAnswers()
 	answers.Tenant = a.flags.tenant
 	plainColours, _ := a.env("NO_COLOR")
+	readAloud, _ := a.env("ACCESSIBLE")
 	cfg := ui.Config{
 		Setup: s, Answers: answers, Now: time.Now, Sandbox: c.label, DevicePage: c.page, StateDir: c.stateDir,
-		NoColor: a.flags.color == "never" || plainColours != "", Grace: graceTime,
+		NoColor: a.flags.color == "never" || plainColours != "", Accessible: readAloud != "", Grace: graceTime,
 		OpenURL: a.opener(), Copy: copier(), Again: a.again(),
 	}
 	if c.label == "" {

@@ -148,45 +148,15 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 	for _, l := range catalog.LookAlikes() {
 		ids = append(ids, quote(l.AppID))
 	}
-	round := []reading{
-		{path: query("/v1.0/organization", "$select", "id,displayName,verifiedDomains"), take: takePage(s, func(orgs []wireOrganization) error {
-			if len(orgs) != 1 {
-				return fmt.Errorf("the service named %d organizations instead of one", len(orgs))
-			}
-			f.Org = Organization{ID: orgs[0].ID, Name: orgs[0].DisplayName}
-			for _, d := range orgs[0].VerifiedDomains {
-				if d.IsDefault {
-					f.Org.DefaultDomain = d.Name
-				}
+	round := append(s.accountReadings(f), reading{
+		path: query(principals, "$filter", "appId in ("+strings.Join(ids, ",")+")", "$select", resourceFields, "$top", "999"),
+		take: takePage(s, func(list []wirePrincipal) error {
+			for _, w := range list {
+				f.Resources[w.AppID] = w.resource()
 			}
 			return nil
-		})},
-		{path: query("/v1.0/me", "$select", "id,userPrincipalName,userType"), take: takeOne(func(u wireUser, _ json.RawMessage) {
-			f.Account.Guest = strings.EqualFold(u.UserType, "Guest")
-		})},
-		{
-			path: query("/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole", "$select", "id,roleTemplateId"),
-			take: takePage(s, func(roles []wireRole) error {
-				for _, r := range roles {
-					if r.RoleTemplateID == "" { // what may not be read comes with its id only
-						f.RolesUnknown = true
-					} else if !slices.Contains(f.RoleIDs, r.RoleTemplateID) {
-						f.RoleIDs = append(f.RoleIDs, r.RoleTemplateID)
-					}
-				}
-				return nil
-			}), denied: func() { f.RolesUnknown = true },
-		},
-		{
-			path: query(principals, "$filter", "appId in ("+strings.Join(ids, ",")+")", "$select", resourceFields, "$top", "999"),
-			take: takePage(s, func(list []wirePrincipal) error {
-				for _, w := range list {
-					f.Resources[w.AppID] = w.resource()
-				}
-				return nil
-			}),
-		},
-	}
+		}),
+	})
 	if a.Registration.Kind == state.KindConnector {
 		return round
 	}
@@ -234,6 +204,40 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 		})
 	}
 	return round
+}
+
+// accountReadings read who is signed in, to which tenant and with which roles.
+func (s *Setup) accountReadings(f *Findings) []reading {
+	return []reading{
+		{path: query("/v1.0/organization", "$select", "id,displayName,verifiedDomains"), take: takePage(s, func(orgs []wireOrganization) error {
+			if len(orgs) != 1 {
+				return fmt.Errorf("the service named %d organizations instead of one", len(orgs))
+			}
+			f.Org = Organization{ID: orgs[0].ID, Name: orgs[0].DisplayName}
+			for _, d := range orgs[0].VerifiedDomains {
+				if d.IsDefault {
+					f.Org.DefaultDomain = d.Name
+				}
+			}
+			return nil
+		})},
+		{path: query("/v1.0/me", "$select", "id,userPrincipalName,userType"), take: takeOne(func(u wireUser, _ json.RawMessage) {
+			f.Account.Guest = strings.EqualFold(u.UserType, "Guest")
+		})},
+		{
+			path: query("/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole", "$select", "id,roleTemplateId"),
+			take: takePage(s, func(roles []wireRole) error {
+				for _, r := range roles {
+					if r.RoleTemplateID == "" { // what may not be read comes with its id only
+						f.RolesUnknown = true
+					} else if !slices.Contains(f.RoleIDs, r.RoleTemplateID) {
+						f.RoleIDs = append(f.RoleIDs, r.RoleTemplateID)
+					}
+				}
+				return nil
+			}), denied: func() { f.RolesUnknown = true },
+		},
+	}
 }
 
 // chooseApp picks the app to bring to the answers: the one named by id, the one

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"msbundle/catalog"
 	"msbundle/msclient"
 	"msbundle/state"
 )
@@ -57,48 +58,21 @@ func problem(err error, what string) error {
 // adviseSignIn says what to do about a refused sign-in.
 // https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 func adviseSignIn(e *msclient.AuthError) (do string, retry bool) {
-	for _, code := range e.Codes {
-		if text, ok := signInAdvice[code]; ok {
-			return text, true
-		}
-	}
 	switch e.OAuth {
 	case "authorization_declined", "access_denied":
 		return "The sign-in was declined in the browser. Start it again and choose to continue.", true
 	case "invalid_tenant":
-		return signInAdvice[90002], true
+		e, _ := catalog.SignInErrorByCode(90002)
+		return e.Do, true
 	case "bad_verification_code":
 		return "The code belongs to another sign-in. Start again with a new one.", true
 	}
+	for _, code := range e.Codes {
+		if e, known := catalog.SignInErrorByCode(code); known {
+			return e.Do, true
+		}
+	}
 	return "The sign-in service refused. Start the sign-in again; if it keeps refusing, look up the code with the tenant's administrator.", true
-}
-
-var signInAdvice = map[int]string{
-	50020:  "The account belongs to another tenant. Sign in with an account of this tenant.",
-	50034:  "There is no such account in this tenant. Check the name and the tenant.",
-	50053:  "The account is locked, or the address it comes from is blocked. Wait or have it unlocked.",
-	50055:  "The password has expired. Change it, then sign in again.",
-	50057:  "The account is disabled. Have it enabled, or use another one.",
-	50059:  "The tenant could not be told from the request. Give the tenant id (--tenant).",
-	50076:  "Multifactor authentication is required. Sign in again and complete it.",
-	50079:  "The account has to register for multifactor authentication. Do that at its next sign-in in a browser, then try again.",
-	50105:  "The account is not assigned to the app that signs in. Have it assigned, or use another account.",
-	50126:  "The user name or the password is wrong. Sign in again.",
-	53000:  "The tenant wants a compliant device, and a code typed on another device cannot prove one. Leave the account out of that policy for the setup.",
-	53003:  "Conditional access blocks this sign-in, often because it blocks device codes. Leave the account out of that policy for the setup.",
-	65001:  "The permissions were not consented to. Sign in with an administrator who can consent, and accept what is asked for.",
-	65004:  "The permissions were declined in the browser. Start again and accept them.",
-	70016:  "The sign-in was not finished. Start it again.",
-	90002:  "There is no such tenant in this cloud. Check the tenant id or domain, and --cloud.",
-	90038:  "The tenant is in another national cloud. Choose it with --cloud.",
-	90094:  "An administrator has to consent. Sign in with a Global Administrator.",
-	530032: "The tenant's security policy blocks the sign-in. Ask its administrator.",
-	530035: "Security defaults block this sign-in. Sign in with multifactor authentication.",
-	700016: "The app that signs in is not known in this tenant. Check --client-id and the tenant.",
-	900432: "The tenant is in another national cloud. Choose it with --cloud.",
-	900023: "The tenant id is not one. Check it.",
-	7000218: "The app given with --client-id does not allow public client flows. Switch them on in its authentication settings, " +
-		"or leave --client-id out.",
 }
 
 // adviseGraph says what to do about a request that Graph refused.

@@ -19,7 +19,7 @@ import (
 // Options are what a Setup needs from outside.
 type Options struct {
 	Client   *msclient.Client
-	StateDir string
+	StateDir string        // empty when nothing is to be kept: then only WhoAmI works
 	World    string        // of a sandbox, whose state is kept apart; empty for Microsoft's cloud
 	Settle   time.Duration // how long a write of unknown outcome is looked for
 	ReadOnly bool          // sign in with reading permissions only
@@ -143,13 +143,25 @@ func (s *Setup) signedIn(got msclient.Account, tenant string) (Account, error) {
 	if err := s.Close(); err != nil { // of an account signed in before
 		return account, problem(err, "the state folder could not be closed")
 	}
-	store, err := state.Open(s.root, state.Identity{Cloud: s.cloudID, Tenant: got.TenantID})
-	if err != nil {
-		return account, problem(err, "the state folder cannot be used, so nothing was written to the tenant")
+	if s.root != "" {
+		store, err := state.Open(s.root, state.Identity{Cloud: s.cloudID, Tenant: got.TenantID})
+		if err != nil {
+			return account, problem(err, "the state folder cannot be used, so nothing was written to the tenant")
+		}
+		s.store = store
 	}
-	s.account, s.store, s.graph = account, store, s.client.Graph(got.TenantID)
+	s.account, s.graph = account, s.client.Graph(got.TenantID)
 	s.tokenRoles = got.Roles
 	return account, nil
+}
+
+// WhoAmI reads who is signed in, to which tenant and with which roles.
+func (s *Setup) WhoAmI(ctx context.Context) (*Findings, error) {
+	f := &Findings{Cloud: s.client.Cloud(), Account: s.account, RoleIDs: slices.Clone(s.tokenRoles)}
+	if err := s.readAll(ctx, s.accountReadings(f)); err != nil {
+		return nil, problem(err, "the account could not be read")
+	}
+	return f, nil
 }
 
 // draftFile keeps the answers of a setup whose tenant is not known yet.

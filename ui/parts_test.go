@@ -140,7 +140,7 @@ func TestQRCode(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	for _, code := range []string{"53003", "50076", "50079", "65001", "90094", "50020", "90119", "90120", "50126", "50034", "50057", "50105", "530035"} {
-		if e, got, ok := explain("AADSTS" + code + ": some text 2026-09-01"); !ok || got != code || e.do == "" {
+		if e, got, ok := explain("AADSTS" + code + ": some text 2026-09-01"); !ok || got != code || e.Do == "" {
 			t.Errorf("%s: got %q, %v", code, got, ok)
 		}
 	}

@@ -346,9 +346,9 @@ func (s *signin) browser(f Frame) []string {
 		return append(lines, t.lines(t.Plain, "Look it up at https://login.microsoftonline.com/error with the number. The page's \"More details\" names the request for Microsoft's support. Press n for a new code, or esc to go on waiting.", f.Width)...)
 	}
 	lines := []string{t.Strong.Render("AADSTS" + number), ""}
-	lines = append(lines, t.lines(t.Plain, e.what, f.Width)...)
+	lines = append(lines, t.lines(t.Plain, e.What, f.Width)...)
 	lines = append(lines, "")
-	lines = append(lines, f.labelled("What to do", e.do, 12)...)
+	lines = append(lines, f.labelled("What to do", e.Do, 12)...)
 	return append(lines, "", t.Key.Render("n")+" new code   "+t.Key.Render("esc")+" go on waiting")
 }
 
