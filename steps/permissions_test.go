@@ -24,8 +24,8 @@ func everything(base string) state.Answers {
 
 func TestParseEntry(t *testing.T) {
 	for text, want := range map[string]Entry{
-		"User.Read":                                 {catalog.GraphAppID, "User.Read", ""},
-		"User.Read.All/application":                 {catalog.GraphAppID, "User.Read.All", catalog.Application},
+		"User.Read":                 {catalog.GraphAppID, "User.Read", ""},
+		"User.Read.All/application": {catalog.GraphAppID, "User.Read.All", catalog.Application},
 		"exchange:Exchange.ManageAsApp/application": {catalog.ExchangeAppID, "Exchange.ManageAsApp", catalog.Application},
 		"keyvault:user_impersonation":               {catalog.KeyVaultAppID, "user_impersonation", ""},
 	} {
