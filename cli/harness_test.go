@@ -133,9 +133,6 @@ func (w *world) identity() state.Identity {
 	return state.Identity{Cloud: "sandbox-" + t.World, Tenant: t.ID}
 }
 
-// digest is the sum of what the world holds.
-func (w *world) digest() string { return w.cloud.Digest().SHA256 }
-
 // decode reads a run's JSON document.
 func decode[T any](t *testing.T, r ran) T {
 	t.Helper()
