@@ -23,12 +23,16 @@ func everything(base string) state.Answers {
 }
 
 func TestParseEntry(t *testing.T) {
-	for text, want := range map[string]Entry{
-		"User.Read":                 {catalog.GraphAppID, "User.Read", ""},
-		"User.Read.All/application": {catalog.GraphAppID, "User.Read.All", catalog.Application},
-		"exchange:Exchange.ManageAsApp/application": {catalog.ExchangeAppID, "Exchange.ManageAsApp", catalog.Application},
-		"keyvault:user_impersonation":               {catalog.KeyVaultAppID, "user_impersonation", ""},
+	for _, c := range []struct {
+		text string
+		want Entry
+	}{
+		{"User.Read", Entry{catalog.GraphAppID, "User.Read", ""}},
+		{"User.Read.All/application", Entry{catalog.GraphAppID, "User.Read.All", catalog.Application}},
+		{"exchange:Exchange.ManageAsApp/application", Entry{catalog.ExchangeAppID, "Exchange.ManageAsApp", catalog.Application}},
+		{"keyvault:user_impersonation", Entry{catalog.KeyVaultAppID, "user_impersonation", ""}},
 	} {
+		text, want := c.text, c.want
 		got, err := ParseEntry(text)
 		if err != nil || got != want {
 			t.Errorf("%s: got %+v, %v, want %+v", text, got, err, want)

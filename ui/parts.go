@@ -145,9 +145,9 @@ func (t *Theme) row(text string, current bool) string {
 // tick draws a check box.
 func (t *Theme) tick(on bool) string {
 	if on {
-		return t.Accent.Render("[✓]")
+		return t.ticks[1]
 	}
-	return t.Muted.Render("[ ]")
+	return t.ticks[0]
 }
 
 // list is a picker with the marks that say more rows lie above or below.

@@ -123,7 +123,9 @@ func (r permRow) rating() (catalog.Tier, int) {
 }
 
 // risk draws Microsoft's rating, 1 to 4.
-func (t *Theme) risk(n int) string {
+func (t *Theme) risk(n int) string { return t.risks[n] }
+
+func (t *Theme) drawRisk(n int) string {
 	if n == 0 {
 		return t.Muted.Render("–")
 	}

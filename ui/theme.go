@@ -18,6 +18,8 @@ type Theme struct {
 	Help                                help.Styles
 
 	colour, dark bool
+	ticks        [2]string // drawn once: every row of a long list has some
+	risks        [5]string
 }
 
 func newTheme(dark, colour bool) *Theme {
@@ -50,6 +52,10 @@ func newTheme(dark, colour bool) *Theme {
 	t.Help = help.Styles{
 		Ellipsis: t.Muted, ShortKey: t.Key, ShortDesc: t.Muted, ShortSeparator: t.Muted,
 		FullKey: t.Key, FullDesc: t.Plain, FullSeparator: t.Muted,
+	}
+	t.ticks = [2]string{t.Muted.Render("[ ]"), t.Accent.Render("[✓]")}
+	for n := range t.risks {
+		t.risks[n] = t.drawRisk(n)
 	}
 	return t
 }
