@@ -170,20 +170,24 @@ func conflict(format string, args ...any) *graphError {
 	return e.with("ObjectConflict", e.message, "")
 }
 
+// managed reads the body of a request that changes an object, and finds the object
+// as it is now for somebody who may change it.
+func (q *call) managed(shape string, find func() (*entity, error)) (body object, e *entity, data object, err error) {
+	if body, err = q.read(shape); err != nil {
+		return nil, nil, nil, err
+	}
+	if e, err = find(); err != nil {
+		return nil, nil, nil, err
+	}
+	if data, err = q.current(e); err != nil {
+		return nil, nil, nil, err
+	}
+	return body, e, data, q.manages(data, appRoles...)
+}
+
 func (q *call) patchApplication() (*result, error) {
-	body, err := q.read("application_update")
+	body, e, data, err := q.managed("application_update", q.application)
 	if err != nil {
-		return nil, err
-	}
-	e, err := q.application()
-	if err != nil {
-		return nil, err
-	}
-	data, err := q.current(e)
-	if err != nil {
-		return nil, err
-	}
-	if err := q.manages(data, appRoles...); err != nil {
 		return nil, err
 	}
 	if err := noPasswords(body); err != nil {

@@ -17,19 +17,8 @@ func shownPassword(e *entity, key object, secret any) object {
 // addPassword makes a secret. Its value is in this answer and nowhere else.
 // https://learn.microsoft.com/graph/api/application-addpassword
 func (q *call) addPassword() (*result, error) {
-	body, err := q.read("addPassword_body")
+	body, e, _, err := q.managed("addPassword_body", q.application)
 	if err != nil {
-		return nil, err
-	}
-	e, err := q.application()
-	if err != nil {
-		return nil, err
-	}
-	data, err := q.current(e)
-	if err != nil {
-		return nil, err
-	}
-	if err := q.manages(data, appRoles...); err != nil {
 		return nil, err
 	}
 	given, _ := body["passwordCredential"].(map[string]any)
@@ -79,19 +68,8 @@ func (q *call) passwordPolicy(life time.Duration) error {
 }
 
 func (q *call) removePassword() (*result, error) {
-	body, err := q.read("removePassword_body")
+	body, e, _, err := q.managed("removePassword_body", q.application)
 	if err != nil {
-		return nil, err
-	}
-	e, err := q.application()
-	if err != nil {
-		return nil, err
-	}
-	data, err := q.current(e)
-	if err != nil {
-		return nil, err
-	}
-	if err := q.manages(data, appRoles...); err != nil {
 		return nil, err
 	}
 	id := str(body, "keyId")

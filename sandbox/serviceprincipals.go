@@ -148,19 +148,8 @@ func checkTags(body object) error {
 }
 
 func (q *call) patchPrincipal() (*result, error) {
-	body, err := q.read("servicePrincipal_update")
+	body, e, data, err := q.managed("servicePrincipal_update", q.principal)
 	if err != nil {
-		return nil, err
-	}
-	e, err := q.principal()
-	if err != nil {
-		return nil, err
-	}
-	data, err := q.current(e)
-	if err != nil {
-		return nil, err
-	}
-	if err := q.manages(data, appRoles...); err != nil {
 		return nil, err
 	}
 	if err := noPasswords(body); err != nil {
