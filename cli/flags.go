@@ -60,7 +60,7 @@ func (f *flags) register(p *pflag.FlagSet) {
 	p.BoolVar(&f.noBrowser, "no-browser", false, "never open a browser")
 	p.BoolVar(&f.noInput, "no-input", false, "never ask; a missing value is an error")
 	p.BoolVar(&f.json, "json", false, "one JSON document on stdout, JSON lines of progress on stderr")
-	p.BoolVar(&f.accessible, "accessible", false, "plain lines only; the commands are, the wizard is not")
+	p.BoolVar(&f.accessible, "accessible", false, "plain lines, with answers taken from a pipe too; for the commands, the wizard needs a full screen")
 	p.StringVar(&f.color, "color", "auto", "colours: auto or never")
 	p.StringVar(&f.logFile, "log", "", "write a log to this file")
 	p.DurationVar(&f.settle, "settle", time.Minute, "how long a write of unknown outcome is looked for before it is repeated")

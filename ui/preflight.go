@@ -350,7 +350,7 @@ func (s *preflight) details(f Frame) []string {
 func (s *preflight) chooser(f Frame) []string {
 	t := f.Theme
 	lines := t.lines(t.Strong, count(len(s.apps.rows), "app is", "apps are")+" called "+s.w.answers.Registration.Name+" already", f.Width)
-	lines = append(lines, t.lines(t.Plain, "Use one of them: it is brought in line and keeps its id and its secrets. Or give the new app another name. Or go back and stop here; nothing was changed.", f.Width)...)
+	lines = append(lines, t.lines(t.Plain, "Use an existing app: it is brought in line and keeps its id and its secrets. Or give the new app another name. Or go back and stop here; nothing was changed.", f.Width)...)
 	lines = append(lines, "")
 	if s.rename.Focused() {
 		lines = append(lines, t.Accent.Render("› ")+"Name  "+s.rename.View(t, min(f.Width-8, 60)))
