@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
+
 	"msbundle/msclient"
 	"msbundle/sandbox"
 	"msbundle/state"
@@ -18,10 +20,11 @@ import (
 
 // connection is a way to Microsoft's cloud, or to the simulated one.
 type connection struct {
-	transport http.RoundTripper // nil means the network
-	label     string            // of the rehearsal; empty for the real cloud
-	world     string            // of the rehearsal, which keeps its state apart
-	page      string            // where the rehearsal takes codes, when a person has to
+	transport http.RoundTripper  // nil means the network
+	label     string             // of the rehearsal; empty for the real cloud
+	world     string             // of the rehearsal, which keeps its state apart
+	page      string             // where the rehearsal takes codes, when a person has to
+	browse    func(string) error // plays a browser in a rehearsal; nil when there is none
 	stateDir  string
 	log       *slog.Logger
 }
@@ -109,10 +112,18 @@ type purpose struct {
 
 // setup makes the engine for a connection.
 func (a *app) setup(c *connection, p purpose) (*steps.Setup, error) {
-	o := msclient.Options{Cloud: a.flags.cloud, ClientID: a.flags.clientID, Transport: c.transport, Log: c.log}
+	o := msclient.Options{Cloud: a.flags.cloud, ClientID: a.flags.clientID, Transport: c.transport, Log: c.log, Methods: a.methods(c)}
+	o.Method = o.Methods[0]
 	session, kept := a.sessionFile(c)
 	if kept {
-		o.Cache = session
+		o.Sessions = oneFile{session}
+	}
+	if a.flags.auth == authEnv {
+		app, err := a.appCredentials(p)
+		if err != nil {
+			return nil, err
+		}
+		o.App, o.Sessions, kept = app, nil, false
 	}
 	client, err := msclient.New(o)
 	if err != nil {
@@ -127,55 +138,6 @@ func (a *app) setup(c *connection, p purpose) (*steps.Setup, error) {
 	})
 	a.onClose(func() { _ = s.Close() })
 	return s, nil
-}
-
-// signIn signs a person in for a command, or takes up a remembered sign-in: the
-// code and where to type it go to stderr, each on a line of its own.
-func (a *app) signIn(ctx context.Context, c *connection, s *steps.Setup, answers state.Answers) (steps.Account, error) {
-	asked := false
-	account, err := s.SignIn(ctx, answers, func(code steps.DeviceCode) {
-		asked = true
-		if a.flags.json {
-			a.progress(map[string]any{"event": "sign-in", "address": firstOf(c.page, code.URL), "code": code.UserCode, "expires": code.Expires})
-			return
-		}
-		address, rehearsal := code.URL, ""
-		switch {
-		case c.page != "":
-			address, rehearsal = c.page, "Rehearsal: nothing here reaches Microsoft. "
-		case c.label != "":
-			fmt.Fprintf(a.Err, "Rehearsal: the simulated administrator enters the code %s by itself. In earnest it goes to\n\n    %s\n\n", plain(code.UserCode), plain(address))
-			return
-		}
-		fmt.Fprintf(a.Err, "%sTo sign in, open\n\n    %s\n\nand enter the code\n\n    %s\n\nOnly enter it if you started this sign-in yourself. If the browser shows an error, this program\n"+
-			"cannot see it: stop with ctrl+c. Waiting until %s...\n",
-			rehearsal, plain(address), plain(code.UserCode), code.Expires.Format("15:04"))
-	})
-	if err != nil {
-		if ctx.Err() != nil {
-			return account, ctx.Err()
-		}
-		return account, &exitError{signInExit(err), err}
-	}
-	if asked {
-		a.remark("Signed in as %s.", account.Username)
-	} else {
-		a.remark("Using the remembered sign-in of %s.", account.Username)
-	}
-	return account, nil
-}
-
-// signInExit tells a refused sign-in from a folder or a passphrase that cannot
-// be used.
-func signInExit(err error) int {
-	var dir *state.DirError
-	switch {
-	case errors.As(err, &dir):
-		return exitFailed
-	case errors.Is(err, msclient.ErrPassphrase):
-		return exitUsage
-	}
-	return exitNoSignIn
 }
 
 // writable makes sure that a secret can be delivered to a file before anything
@@ -209,3 +171,7 @@ func firstOf(a, b string) string {
 	}
 	return b
 }
+
+type oneFile struct{ f *msclient.SessionFile }
+
+func (o oneFile) Cache(string) cache.ExportReplace { return o.f }

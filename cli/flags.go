@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/adrg/xdg"
@@ -56,7 +57,7 @@ func (f *flags) register(p *pflag.FlagSet) {
 	p.StringVar(&f.tenant, "tenant", "", "tenant id or domain; default: the tenant of whoever signs in")
 	p.StringVar(&f.clientID, "client-id", "", "public client of your own to sign in with; default: Microsoft Graph Command Line Tools")
 	p.StringVar(&f.stateDir, "state-dir", "", "where answers, journal and evidence are kept; default: "+defaultStateDir())
-	p.StringVar(&f.auth, "auth", "device", "how to sign in: device (a code typed on any device)")
+	p.StringVar(&f.auth, "auth", "", "how to sign in: device (a code typed on any device), browser (on this machine, or on yours through ssh), or env (an app named by AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, for reads); default: browser where there is one, else device")
 	p.BoolVar(&f.noBrowser, "no-browser", false, "never open a browser")
 	p.BoolVar(&f.noInput, "no-input", false, "never ask; a missing value is an error")
 	p.BoolVar(&f.json, "json", false, "one JSON document on stdout, JSON lines of progress on stderr")
@@ -94,8 +95,8 @@ func (f *flags) check() error {
 	if f.clientID != "" && !state.IsGUID(f.clientID) {
 		return usage("--client-id: this is not an application (client) id")
 	}
-	if f.auth != "device" {
-		return usage("--auth: %q is not available; use device", f.auth)
+	if !slices.Contains([]string{"", authDevice, authBrowser, authEnv}, f.auth) {
+		return usage("--auth: %q is not known; use device, browser or env", f.auth)
 	}
 	if f.color != "auto" && f.color != "never" {
 		return usage("--color: %q is not known; use auto or never", f.color)

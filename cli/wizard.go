@@ -95,7 +95,7 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 	cfg := ui.Config{
 		Setup: s, Answers: answers, Now: time.Now, Sandbox: c.label, DevicePage: c.page, StateDir: c.stateDir,
 		NoColor: a.flags.color == "never" || plainColours != "", Accessible: readAloud != "", Grace: graceTime,
-		OpenURL: a.opener(), Copy: copier(), Again: a.again(),
+		OpenURL: a.opener(c), Copy: copier(), Again: a.again(),
 	}
 	if c.label == "" {
 		cfg.Rehearse = func(ctx context.Context) (ui.Config, error) {
@@ -140,8 +140,8 @@ func shellWord(s string) string {
 // opener opens a page in the person's browser, or is nil where there is none to
 // be seen. What it reports is not to be believed: a browser may start and show
 // nothing.
-func (a *app) opener() func(string) error {
-	if a.flags.noBrowser {
+func (a *app) opener(c *connection) func(string) error {
+	if a.flags.noBrowser || a.flags.noInput || c.label != "" && c.page == "" {
 		return nil
 	}
 	for _, name := range []string{"SSH_CONNECTION", "SSH_TTY"} {

@@ -2,52 +2,62 @@ package msclient
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
-	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
 
 	"msbundle/catalog"
 )
 
+// Cache keeps the tokens of a public client between runs.
+type Cache interface {
+	Cache(clientID string) cache.ExportReplace
+}
+
 // Options say which cloud a Client speaks to, and how.
 type Options struct {
 	Cloud     catalog.Cloud
-	ClientID  string            // public client that signs people in; empty means Microsoft Graph Command Line Tools
+	ClientID  string            // a public client of the person's own, which then serves every resource; empty means Microsoft's
+	Method    Method            // how people sign in unless they choose otherwise; empty means ByDevice
+	Methods   []Method          // what they can choose from; empty means Method only
+	App       *App              // signs in by itself, for reads; then nobody is asked
 	Transport http.RoundTripper // nil means the network
-	Cache     cache.ExportReplace
-	Log       *slog.Logger // nil means no log
+	Sessions  Cache             // nil means that sign-ins end with the process
+	Log       *slog.Logger      // nil means no log
 }
 
 // Client is one identity's access to Microsoft's services. It is safe for
 // concurrent use.
 type Client struct {
 	cloud    catalog.Cloud
-	clientID string
+	own      string // client id of the person's own public client
 	http     *http.Client
 	log      *slog.Logger
 	pacer    *pacer
-	msal     public.Client
 	clock    clock
+	ladder   ladder
+	app      *appSigner
+	sessions Cache
 
-	mu      sync.Mutex
-	account public.Account
-	scopes  []string  // asked for at sign-in, on Graph
-	home    string    // tenant id of the account's sign-in
-	first   Secret    // access token of the sign-in
-	ends    time.Time // when it does
-	graphs  map[string]*Graph
+	mu       sync.Mutex
+	signers  map[string]*signer // by client id
+	identity identity
+	services map[string]*Service
+}
+
+// identity is who is signed in.
+type identity struct {
+	username string
+	objectID string
+	tenant   string // of the sign-in
+	scopes   []string
 }
 
 // New makes a client nobody is signed in to yet.
 func New(o Options) (*Client, error) {
-	if o.ClientID == "" {
-		o.ClientID = catalog.GraphCommandLineTools
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -55,29 +65,25 @@ func New(o Options) (*Client, error) {
 		o.Transport = http.DefaultTransport
 	}
 	c := &Client{
-		cloud: o.Cloud, clientID: o.ClientID, log: o.Log,
+		cloud: o.Cloud, own: o.ClientID, log: o.Log, sessions: o.Sessions,
 		http: &http.Client{
 			Transport: o.Transport,
 			// None of the services redirects. Following one would hand a refresh token
 			// or a device code, which travel in bodies, to another host.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		graphs: map[string]*Graph{},
+		signers: map[string]*signer{}, services: map[string]*Service{},
 	}
+	c.ladder = newLadder(o.Method, o.Methods)
 	c.pacer = &pacer{next: c.http, log: o.Log, clock: &c.clock}
-	opts := []public.Option{
-		public.WithAuthority("https://" + o.Cloud.Login + "/organizations"),
-		public.WithHTTPClient(c.pacer),
-		public.WithClientCapabilities([]string{"CP1"}), // continuous access evaluation
+	if o.App != nil {
+		var err error
+		if c.app, err = c.newAppSigner(*o.App); err != nil {
+			return nil, err
+		}
 	}
-	if o.Cache != nil {
-		opts = append(opts, public.WithCache(o.Cache))
-	}
-	var err error
-	if c.msal, err = public.New(o.ClientID, opts...); err != nil {
-		return nil, fmt.Errorf("set up sign-in at %s: %w", o.Cloud.Login, err)
-	}
-	return c, nil
+	_, err := c.signer(catalog.GraphAppID)
+	return c, err
 }
 
 // Cloud tells which cloud the client speaks to.

@@ -193,7 +193,3 @@ func parseAuthError(body []byte) *AuthError {
 	}
 	return &AuthError{b.Error, b.ErrorCodes, b.Suberror, b.Claims, b.ErrorDescription, b.CorrelationID}
 }
-
-// ErrSignInExpired means the person did not finish signing in while the code
-// was valid.
-var ErrSignInExpired = errors.New("the sign-in code expired before the sign-in was finished")

@@ -134,10 +134,31 @@ func (s *service) client(o Options) *Client {
 	return c
 }
 
+// byCode signs a person in by a code, telling of each.
+func byCode(c *Client, ctx context.Context, tenant string, scopes []string, show func(DeviceCode)) (Account, error) {
+	last := DeviceCode{}
+	c.Prompts(func(p Prompt) {
+		if p.Code != (DeviceCode{}) && p.Code != last {
+			last = p.Code
+			show(p.Code)
+		}
+	}, false)
+	return c.SignIn(ctx, Wish{Tenant: tenant, Scopes: scopes})
+}
+
+func graphSigner(t *testing.T, c *Client) *signer {
+	t.Helper()
+	s, err := c.signer(catalog.GraphAppID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // signIn signs a person of the home tenant in.
 func (s *service) signIn(c *Client) *Graph {
 	s.t.Helper()
-	if _, err := c.SignInByDeviceCode(context.Background(), homeTenant, scopes, func(DeviceCode) {}); err != nil {
+	if _, err := byCode(c, context.Background(), homeTenant, scopes, func(DeviceCode) {}); err != nil {
 		s.t.Fatal(err)
 	}
 	return c.Graph(homeTenant)

@@ -15,11 +15,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/google/uuid"
+
+	"msbundle/catalog"
 )
 
 const (
@@ -27,30 +28,100 @@ const (
 	retryDelay    = time.Second
 	maxRetryDelay = 5 * time.Minute // a Retry-After up to this is waited for
 	tryTimeout    = 100 * time.Second
+	maxAsks       = 3 // sign-ins a person is asked for because of one request
 )
 
-// Graph is Microsoft Graph in one tenant for one identity. It has its own
-// pipeline: azcore's bearer policy holds one token and would send it to another
-// tenant too.
-type Graph struct {
-	host string
-	line runtime.Pipeline
-	log  *slog.Logger
+// Service is one of Microsoft's services in one tenant for one identity. It has
+// its own pipeline: azcore's bearer policy holds one token and would send it to
+// another tenant too.
+type Service struct {
+	client *Client
+	name   string // in the log
+	host   string
+	line   runtime.Pipeline
+	log    *slog.Logger
 }
 
-func newGraph(c *Client, tenant string, scopes []string) *Graph {
-	k := &credential{client: c, tenant: tenant}
-	line := runtime.NewPipeline("msbundle", "v1", runtime.PipelineOptions{
+// Graph is Microsoft Graph in one tenant, which also takes requests in batches.
+type Graph struct{ *Service }
+
+// Graph gives access to Microsoft Graph in a tenant. In the tenant of the sign-in
+// the token carries the scopes asked for there; elsewhere what was consented.
+func (c *Client) Graph(tenant string) *Graph {
+	c.mu.Lock()
+	scopes := []string{c.scopeOf(catalog.GraphAppID)}
+	if tenant == c.identity.tenant && len(c.identity.scopes) > 0 {
+		scopes = c.graphScopes(c.identity.scopes)
+	}
+	c.mu.Unlock()
+	return &Graph{c.service(endpoint{
+		name: "graph", host: c.cloud.Graph, resource: catalog.GraphAppID, scopes: scopes,
+		why: "Microsoft Graph asks for a new sign-in before it goes on",
+	}, tenant)}
+}
+
+// Azure gives access to Azure Resource Manager in a tenant. Without a client of
+// the person's own the first request asks for a sign-in, which may be skipped.
+func (c *Client) Azure(tenant string) *Service {
+	return c.service(endpoint{
+		name: "azure", host: c.cloud.ARM, resource: catalog.ServiceMgmtAppID, scopes: []string{c.scopeOf(catalog.ServiceMgmtAppID)},
+		why: "Azure Resource Manager, to look for subscriptions and key vaults. Microsoft Graph's client has no access to it", skip: true,
+	}, tenant)
+}
+
+// PartnerCenter gives access to Partner Center for the partner's tenant. Without a
+// client of the person's own the first request asks for a sign-in, which may be
+// skipped.
+func (c *Client) PartnerCenter(tenant string) *Service {
+	return c.service(endpoint{
+		name: "partner center", host: c.cloud.PartnerCenter, resource: catalog.PartnerCenterAppID, scopes: []string{c.scopeOf(catalog.PartnerCenterAppID)},
+		why: "Partner Center, to look at the partner account. Microsoft Graph's client has no access to it", skip: true,
+	}, tenant)
+}
+
+// endpoint is a service a tenant-bound pipeline is made for.
+type endpoint struct {
+	name, host string
+	resource   string // app id
+	scopes     []string
+	why        string // a sign-in is needed
+	skip       bool
+}
+
+// scopeOf asks for everything that was granted at a resource.
+func (c *Client) scopeOf(resource string) string {
+	host := map[string]string{
+		catalog.GraphAppID: c.cloud.Graph, catalog.ServiceMgmtAppID: c.cloud.ARM, catalog.PartnerCenterAppID: c.cloud.PartnerCenter,
+	}[resource]
+	return "https://" + host + "/.default"
+}
+
+func (c *Client) service(e endpoint, tenant string) *Service {
+	c.mu.Lock()
+	s, made := c.services[e.name+" "+tenant]
+	home := tenant == c.identity.tenant
+	c.mu.Unlock()
+	if made {
+		return s
+	}
+	k := &credential{client: c, tenant: tenant, home: home, why: e.why, skip: e.skip}
+	if c.app == nil {
+		k.signer, _ = c.signer(e.resource) // New made sure that one can be made
+	}
+	s = &Service{client: c, name: e.name, host: e.host, log: c.log, line: runtime.NewPipeline("msbundle", "v1", runtime.PipelineOptions{
 		PerCall:  []policy.Policy{requestID{}},
-		PerRetry: []policy.Policy{&spacer{}, runtime.NewBearerTokenPolicy(k, scopes, nil), watcher{&c.clock, k}},
+		PerRetry: []policy.Policy{&spacer{}, runtime.NewBearerTokenPolicy(k, e.scopes, nil), watcher{&c.clock, k}},
 	}, &policy.ClientOptions{
 		Transport: c.http,
 		Telemetry: policy.TelemetryOptions{ApplicationID: "msbundle"},
 		Retry: policy.RetryOptions{
 			MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: tryTimeout,
 		},
-	})
-	return &Graph{host: c.cloud.Graph, line: line, log: c.log}
+	})}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.services[e.name+" "+tenant] = s
+	return s
 }
 
 // requestID gives every call an id of ours, which the service logs and echoes.
@@ -122,12 +193,24 @@ func (r *Response) Decode(into any) error {
 // an *Error. Throttled requests are repeated after the time the service names.
 // Reads, and writes that may be repeated safely (PUT, PATCH, DELETE), are also
 // repeated after failures; a POST is not, because it may have taken effect.
-func (g *Graph) Do(ctx context.Context, r Request) (*Response, error) {
+func (g *Service) Do(ctx context.Context, r Request) (*Response, error) {
 	return g.send(ctx, r, r.method() != http.MethodPost)
 }
 
-func (g *Graph) send(ctx context.Context, r Request, repeat bool) (*Response, error) {
+func (g *Service) send(ctx context.Context, r Request, repeat bool) (*Response, error) {
 	res, err := g.once(ctx, r, repeat)
+	var need *needed
+	for range maxAsks {
+		if !errors.As(err, &need) {
+			break
+		}
+		// The request did not leave, or was refused for its token: it can be sent
+		// again whatever it does.
+		if err := g.client.ask(asking(ctx), need); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.op(), err)
+		}
+		res, err = g.once(ctx, r, repeat)
+	}
 	var failed *Error
 	if errors.As(err, &failed) && failed.Status == http.StatusUnauthorized {
 		// A token can be revoked before it expires. The pipeline has noticed and takes
@@ -137,7 +220,7 @@ func (g *Graph) send(ctx context.Context, r Request, repeat bool) (*Response, er
 	return res, err
 }
 
-func (g *Graph) once(ctx context.Context, r Request, repeat bool) (*Response, error) {
+func (g *Service) once(ctx context.Context, r Request, repeat bool) (*Response, error) {
 	outer := ctx
 	ctx = policy.WithRetryOptions(ctx, policy.RetryOptions{
 		MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: tryTimeout,
@@ -175,22 +258,26 @@ func (g *Graph) once(ctx context.Context, r Request, repeat bool) (*Response, er
 		return nil, g.noAnswer(ctx, r, err)
 	}
 	out := &Response{Status: res.StatusCode, Header: res.Header, Body: body, RequestID: res.Header.Get("request-id")}
-	g.log.Debug("graph", "op", r.op(), "status", out.Status, "request-id", out.RequestID, "took", time.Since(begun).Round(time.Millisecond))
+	g.log.Debug(g.name, "op", r.op(), "status", out.Status, "request-id", out.RequestID, "took", time.Since(begun).Round(time.Millisecond))
 	if res.StatusCode >= 300 {
 		return nil, newError(r.op(), res.StatusCode, res.Header, body)
 	}
 	return out, nil
 }
 
-func (g *Graph) noAnswer(ctx context.Context, r Request, err error) error {
+func (g *Service) noAnswer(ctx context.Context, r Request, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	var refused *AuthError
-	if errors.As(err, &refused) {
+	var need *needed
+	switch {
+	case errors.As(err, &need):
+		return need // Service asks for it; nobody else sees it
+	case errors.As(err, &refused):
 		return fmt.Errorf("%s: %w", r.op(), refused)
 	}
-	g.log.Debug("graph", "op", r.op(), "err", err)
+	g.log.Debug(g.name, "op", r.op(), "err", err)
 	return &Error{Op: r.op(), Err: err}
 }
 
@@ -214,8 +301,14 @@ func encode(body any) ([]byte, error) {
 	return json.Marshal(body)
 }
 
+// Caller is a service requests can be sent to: a Graph or a Service.
+type Caller interface {
+	Do(ctx context.Context, r Request) (*Response, error)
+	next(link string) (string, error)
+}
+
 // Get reads one object.
-func Get[T any](ctx context.Context, g *Graph, path string) (T, error) {
+func Get[T any](ctx context.Context, g Caller, path string) (T, error) {
 	var out T
 	res, err := g.Do(ctx, Request{Path: path})
 	if err != nil {
@@ -232,7 +325,7 @@ type Page[T any] struct {
 
 // List reads a list page by page, as it is ranged over. The sequence ends with
 // the first error.
-func List[T any](ctx context.Context, g *Graph, path string) iter.Seq2[T, error] {
+func List[T any](ctx context.Context, g Caller, path string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
 		for path != "" {
@@ -260,7 +353,7 @@ func List[T any](ctx context.Context, g *Graph, path string) iter.Seq2[T, error]
 }
 
 // Rest reads on from a first page that came in a batch.
-func Rest[T any](ctx context.Context, g *Graph, first Page[T]) ([]T, error) {
+func Rest[T any](ctx context.Context, g Caller, first Page[T]) ([]T, error) {
 	out := first.Value
 	path, err := g.next(first.NextLink)
 	if err != nil || path == "" {
@@ -277,7 +370,7 @@ func Rest[T any](ctx context.Context, g *Graph, first Page[T]) ([]T, error) {
 
 // next turns the absolute link of the next page into a path, and refuses one
 // that would take the token to another host.
-func (g *Graph) next(link string) (string, error) {
+func (g *Service) next(link string) (string, error) {
 	if link == "" {
 		return "", nil
 	}
@@ -287,5 +380,3 @@ func (g *Graph) next(link string) (string, error) {
 	}
 	return u.RequestURI(), nil
 }
-
-var _ azcore.TokenCredential = (*credential)(nil)

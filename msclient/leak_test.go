@@ -55,14 +55,14 @@ func TestNoErrorTellsASecret(t *testing.T) {
 			test(t, func(t *testing.T, s *service, c *Client) {
 				code := jsonText(map[string]any{"user_code": "C", "device_code": canary, "token_type": "Bearer", "interval": 5, "expires_in": 30})
 				s.codes = func(int) reply { return gb.bad(code) }
-				_, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(DeviceCode) {})
+				_, err := byCode(c, t.Context(), "", scopes, func(DeviceCode) {})
 				check(t, "device code", err)
 			})
 			test(t, func(t *testing.T, s *service, c *Client) {
 				s.lifetime = 30
 				full := strings.Join(c.graphScopes(scopes), " ")
 				s.polls = func(int) reply { return gb.bad(s.tokens(homeTenant, full)) }
-				_, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(DeviceCode) {})
+				_, err := byCode(c, t.Context(), "", scopes, func(DeviceCode) {})
 				check(t, "poll", err)
 			})
 			test(t, func(t *testing.T, s *service, c *Client) {
@@ -90,11 +90,11 @@ func TestNoErrorTellsASecret(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newService(t)
 				f := sessionFile(filepath.Join(t.TempDir(), "session"), canary)
-				c := s.client(Options{Cache: f})
+				c := s.client(Options{Sessions: kept{f}})
 				s.signIn(c)
 				check(t, "printing the session file", fmt.Errorf("%v %+v %#v", f, f, f))
 				s.redeem = func(r sent) reply { return gb.bad(s.tokens(homeTenant, r.form.Get("scope"))) }
-				_, _, err := s.client(Options{Cache: f}).Restore(t.Context(), []string{"Mail.Read"})
+				_, _, err := s.client(Options{Sessions: kept{f}}).Restore(t.Context(), Wish{Scopes: []string{"Mail.Read"}})
 				check(t, "restoring", err)
 			})
 		})
@@ -121,7 +121,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		})
 		test(t, func(t *testing.T, s *service, c *Client) {
 			s.polls = pollScript(away)
-			if _, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(DeviceCode) {}); err == nil {
+			if _, err := byCode(c, t.Context(), "", scopes, func(DeviceCode) {}); err == nil {
 				t.Error("poll: no error")
 			}
 		})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -140,6 +139,9 @@ func (p *pacer) poll(req *http.Request, code string) (*http.Response, error) {
 	if err := Sleep(req.Context(), p.untilNext(code)); err != nil {
 		return nil, err
 	}
+	if p.over(code) {
+		return nil, &AuthError{OAuth: "expired_token", Codes: []int{70020}, Description: "AADSTS70020: The code has expired."}
+	}
 	res, body, err := p.once(req)
 	if err != nil && req.Context().Err() != nil {
 		return nil, req.Context().Err()
@@ -197,10 +199,19 @@ func (p *pacer) remember(body []byte) {
 	if p.waits == nil {
 		p.waits = map[string]*pollWait{}
 	}
+	// The interval lies between two polls; the first may follow at once. The end is
+	// told by the wall clock, which goes on while a machine sleeps.
 	now := time.Now()
-	maps.DeleteFunc(p.waits, func(_ string, w *pollWait) bool { return !w.end.After(now) })
-	// The interval lies between two polls; the first may follow at once.
-	p.waits[start.DeviceCode] = &pollWait{interval, now, now.Add(time.Duration(start.ExpiresIn) * time.Second)}
+	p.waits[start.DeviceCode] = &pollWait{interval, now, now.Add(time.Duration(start.ExpiresIn) * time.Second).Round(0)}
+}
+
+// over tells whether a code has expired: a machine that slept finds out before it
+// asks.
+func (p *pacer) over(code string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.waits[code]
+	return w != nil && time.Now().Round(0).After(w.end)
 }
 
 // untilNext is how long to wait before a poll; it books the one after it.

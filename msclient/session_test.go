@@ -21,6 +21,10 @@ func sessionFile(path, passphrase string) *SessionFile {
 	return &SessionFile{Path: path, Passphrase: NewSecret(passphrase), WorkFactor: 8}
 }
 
+type kept struct{ *SessionFile }
+
+func (k kept) Cache(string) cache.ExportReplace { return k.SessionFile }
+
 // blob plays MSAL's cache.
 type blob struct {
 	data []byte
@@ -174,8 +178,8 @@ func TestASessionIsTakenUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "session")
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
-		first := s.client(Options{Cache: sessionFile(path, "correct horse")})
-		if _, ok, err := first.Restore(t.Context(), scopes); ok || err != nil {
+		first := s.client(Options{Sessions: kept{sessionFile(path, "correct horse")}})
+		if _, ok, err := first.Restore(t.Context(), Wish{Scopes: scopes}); ok || err != nil {
 			t.Errorf("before the sign-in: got %t, %v", ok, err)
 		}
 		s.signIn(first)
@@ -186,9 +190,9 @@ func TestASessionIsTakenUp(t *testing.T) {
 			}
 		}
 		for range 5 { // MSAL lists accounts in no order
-			c := s.client(Options{Cache: sessionFile(path, "correct horse")})
+			c := s.client(Options{Sessions: kept{sessionFile(path, "correct horse")}})
 			before := len(s.to("/devicecode"))
-			got, ok, err := c.Restore(t.Context(), scopes)
+			got, ok, err := c.Restore(t.Context(), Wish{Scopes: scopes})
 			if !ok || err != nil {
 				t.Fatalf("got %t, %v", ok, err)
 			}
@@ -204,8 +208,8 @@ func TestASessionIsTakenUp(t *testing.T) {
 			}
 		}
 		s.redeem = func(sent) reply { return oauth("invalid_grant", 70008) }
-		c := s.client(Options{Cache: sessionFile(path, "correct horse")})
-		_, ok, err := c.Restore(t.Context(), []string{"Mail.Read"})
+		c := s.client(Options{Sessions: kept{sessionFile(path, "correct horse")}})
+		_, ok, err := c.Restore(t.Context(), Wish{Scopes: []string{"Mail.Read"}})
 		var refused *AuthError
 		if ok || !errors.As(err, &refused) || !slices.Contains(refused.Codes, 70008) {
 			t.Errorf("revoked: got %t, %v", ok, err)
@@ -218,12 +222,12 @@ func TestTheSessionIsOpenedBeforeTheSignIn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "session")
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
-		s.signIn(s.client(Options{Cache: sessionFile(path, "correct horse")}))
-		c := s.client(Options{Cache: sessionFile(path, "wrong")})
-		if _, _, err := c.Restore(t.Context(), scopes); !errors.Is(err, ErrPassphrase) {
+		s.signIn(s.client(Options{Sessions: kept{sessionFile(path, "correct horse")}}))
+		c := s.client(Options{Sessions: kept{sessionFile(path, "wrong")}})
+		if _, _, err := c.Restore(t.Context(), Wish{Scopes: scopes}); !errors.Is(err, ErrPassphrase) {
 			t.Errorf("restoring: got %v", err)
 		}
-		_, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(DeviceCode) { t.Error("a code was shown") })
+		_, err := byCode(c, t.Context(), "", scopes, func(DeviceCode) { t.Error("a code was shown") })
 		if !errors.Is(err, ErrPassphrase) {
 			t.Errorf("signing in: got %v", err)
 		}
@@ -235,11 +239,11 @@ func TestASessionIsOnePersons(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "session")
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
-		s.signIn(s.client(Options{Cache: sessionFile(path, "p")}))
+		s.signIn(s.client(Options{Sessions: kept{sessionFile(path, "p")}}))
 		s.user = "00000000-0000-0000-0000-0000000000f2"
-		s.signIn(s.client(Options{Cache: sessionFile(path, "p")}))
+		s.signIn(s.client(Options{Sessions: kept{sessionFile(path, "p")}}))
 		for range 5 {
-			got, ok, err := s.client(Options{Cache: sessionFile(path, "p")}).Restore(t.Context(), scopes)
+			got, ok, err := s.client(Options{Sessions: kept{sessionFile(path, "p")}}).Restore(t.Context(), Wish{Scopes: scopes})
 			if !ok || err != nil || got.ObjectID != s.user {
 				t.Errorf("got %+v, %t, %v", got, ok, err)
 			}
@@ -252,10 +256,10 @@ func TestASessionFileIsSafeForConcurrentUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "session")
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
-		s.signIn(s.client(Options{Cache: sessionFile(path, "p")}))
-		c := s.client(Options{Cache: sessionFile(path, "p")})
+		s.signIn(s.client(Options{Sessions: kept{sessionFile(path, "p")}}))
+		c := s.client(Options{Sessions: kept{sessionFile(path, "p")}})
 		together(8, func() {
-			if _, ok, err := c.Restore(t.Context(), scopes); !ok || err != nil {
+			if _, ok, err := c.Restore(t.Context(), Wish{Scopes: scopes}); !ok || err != nil {
 				t.Errorf("got %t, %v", ok, err)
 			}
 		})

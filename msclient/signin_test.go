@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msbundle/catalog"
 )
 
 const second = time.Second
@@ -35,7 +37,7 @@ func TestSignIn(t *testing.T) {
 	test(t, func(t *testing.T, s *service, c *Client) {
 		s.polls = pollScript(pendingAnswer, granted)
 		var shown []DeviceCode
-		got, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(d DeviceCode) { shown = append(shown, d) })
+		got, err := byCode(c, t.Context(), "", scopes, func(d DeviceCode) { shown = append(shown, d) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +56,7 @@ func TestSignIn(t *testing.T) {
 			t.Errorf("token: got %s", got)
 		}
 		form := s.to("/devicecode")[0].form
-		if got := form.Get("scope"); !strings.Contains(got, "https://graph.microsoft.com/User.Read") || form.Get("client_id") != c.clientID {
+		if got := form.Get("scope"); !strings.Contains(got, "https://graph.microsoft.com/User.Read") || form.Get("client_id") != catalog.GraphCommandLineTools {
 			t.Errorf("asked for %q as %q", got, form.Get("client_id"))
 		}
 	})
@@ -81,7 +83,7 @@ func TestDeviceCodePolls(t *testing.T) {
 			test(t, func(t *testing.T, s *service, c *Client) {
 				s.interval, s.polls = tt.interval, pollScript(tt.polls...)
 				shown := 0
-				if _, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(DeviceCode) { shown++ }); err != nil {
+				if _, err := byCode(c, t.Context(), "", scopes, func(DeviceCode) { shown++ }); err != nil {
 					t.Fatal(err)
 				}
 				if diff := cmp.Diff(tt.want, gaps(s.polled())); diff != "" {
@@ -106,7 +108,7 @@ func TestARefusedSignInEndsAtOnce(t *testing.T) {
 		t.Run(tt.oauth, func(t *testing.T) {
 			test(t, func(t *testing.T, s *service, c *Client) {
 				s.polls = pollScript(pendingAnswer, oauth(tt.oauth, tt.number))
-				_, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(DeviceCode) {})
+				_, err := byCode(c, t.Context(), "", scopes, func(DeviceCode) {})
 				var refused *AuthError
 				if !errors.As(err, &refused) || refused.OAuth != tt.oauth || !slices.Contains(refused.Codes, tt.number) {
 					t.Fatalf("got %v (%T)", err, err)
@@ -126,7 +128,7 @@ func TestARefusedSignInEndsAtOnce(t *testing.T) {
 func TestARefusalIsFoundThroughMSAL(t *testing.T) {
 	test(t, func(t *testing.T, s *service, c *Client) {
 		s.codes = func(int) reply { return oauth("unauthorized_client", 700016) }
-		_, err := c.msal.AcquireTokenByDeviceCode(t.Context(), c.graphScopes(scopes))
+		_, err := graphSigner(t, c).msal.AcquireTokenByDeviceCode(t.Context(), c.graphScopes(scopes))
 		var refused *AuthError
 		want := &AuthError{
 			OAuth: "unauthorized_client", Codes: []int{700016}, Suberror: "basic_action", Claims: `{"c":1}`,
@@ -144,37 +146,65 @@ func TestARefusalIsFoundThroughMSAL(t *testing.T) {
 	})
 }
 
-func TestAnExpiredCodeIsReplaced(t *testing.T) {
-	for name, last := range map[string]reply{"by our clock": pendingAnswer, "by the service's": oauth("expired_token", 70020)} {
-		t.Run(name, func(t *testing.T) {
+// A code is replaced before its end, and serves until then: the person may be
+// half-way through with it.
+func TestACodeIsReplacedBeforeItExpires(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		granted time.Duration
+		which   string // code that is granted
+		shown   []string
+	}{
+		{"the old one is used late", 115 * second, "-dc-1", []string{"CODE1", "CODE2"}},
+		{"the new one is used", 130 * second, "-dc-2", []string{"CODE1", "CODE2"}},
+		{"the third one is used", 190 * second, "-dc-3", []string{"CODE1", "CODE2", "CODE3"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			test(t, func(t *testing.T, s *service, c *Client) {
-				s.lifetime = 62
-				s.polls = func(n int) reply {
-					switch {
-					case n < 13: // the 13th, 60 s in, is the last while the first code is valid
-						return pendingAnswer
-					case n == 13:
-						return last
+				s.lifetime = 120
+				s.polls = func(int) reply {
+					if time.Since(s.begun) >= tt.granted && strings.HasSuffix(s.requests[len(s.requests)-1].form.Get("device_code"), tt.which) {
+						return granted
 					}
-					return granted
+					return pendingAnswer
 				}
 				var shown []string
-				if _, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(d DeviceCode) { shown = append(shown, d.UserCode) }); err != nil {
+				if _, err := byCode(c, t.Context(), "", scopes, func(d DeviceCode) { shown = append(shown, d.UserCode) }); err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff([]string{"CODE1", "CODE2"}, shown); diff != "" {
+				if diff := cmp.Diff(tt.shown, shown); diff != "" {
 					t.Errorf("shown (-want +got):\n%s", diff)
 				}
-				var used []string
+				polls := map[string][]time.Duration{}
 				for _, r := range s.to("/token") {
-					used = append(used, r.form.Get("device_code"))
+					code := r.form.Get("device_code")
+					polls[code] = append(polls[code], r.at)
 				}
-				if got := slices.Compact(used); len(used) != 14 || len(got) != 2 {
-					t.Errorf("%d polls with %d codes", len(used), len(got))
+				for code, at := range polls {
+					if n := slices.IndexFunc(gaps(at), func(d time.Duration) bool { return d != 5*second }); n >= 0 {
+						t.Errorf("polls of %s: %v", code, at)
+					}
+				}
+				if len(c.pacer.waits) != 0 {
+					t.Errorf("%d used codes are kept", len(c.pacer.waits))
 				}
 			})
 		})
 	}
+}
+
+// The service may end a code before our clock does, and a new one comes then.
+func TestACodeTheServiceEndsIsReplaced(t *testing.T) {
+	test(t, func(t *testing.T, s *service, c *Client) {
+		s.polls = pollScript(pendingAnswer, oauth("expired_token", 70020), pendingAnswer, granted)
+		var shown []string
+		if _, err := byCode(c, t.Context(), "", scopes, func(d DeviceCode) { shown = append(shown, d.UserCode) }); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"CODE1", "CODE2"}, shown); diff != "" {
+			t.Errorf("shown (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // Nobody comes: the service is not asked for codes for ever, however it behaves.
@@ -183,11 +213,11 @@ func TestSignInGivesUpInTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			test(t, func(t *testing.T, s *service, c *Client) {
 				s.lifetime, s.polls = lifetime, pollScript(pendingAnswer)
-				_, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(DeviceCode) {})
+				_, err := byCode(c, t.Context(), "", scopes, func(DeviceCode) {})
 				if !errors.Is(err, ErrSignInExpired) || len(s.to("/devicecode")) != maxCodes {
 					t.Errorf("got %v after %d codes", err, len(s.to("/devicecode")))
 				}
-				if len(c.pacer.waits) > 1 {
+				if len(c.pacer.waits) > 0 {
 					t.Errorf("%d expired codes are kept", len(c.pacer.waits))
 				}
 			})
@@ -207,7 +237,7 @@ func TestCancellingASignInReturnsAtOnce(t *testing.T) {
 				prepare(s)
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(3*second, cancel)
-				_, err := c.SignInByDeviceCode(ctx, "", scopes, func(DeviceCode) {})
+				_, err := byCode(c, ctx, "", scopes, func(DeviceCode) {})
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v", err)
 				}
@@ -225,7 +255,7 @@ func TestTheCallersDeadlineEndsASignIn(t *testing.T) {
 		s.polls = pollScript(pendingAnswer)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*second)
 		defer cancel()
-		_, err := c.SignInByDeviceCode(ctx, "", scopes, func(DeviceCode) {})
+		_, err := byCode(c, ctx, "", scopes, func(DeviceCode) {})
 		if !errors.Is(err, context.DeadlineExceeded) || len(s.to("/devicecode")) != 1 || time.Since(s.begun) != 20*second {
 			t.Errorf("got %v after %s and %d codes", err, time.Since(s.begun), len(s.to("/devicecode")))
 		}
@@ -251,7 +281,7 @@ func TestTheStartOfASignInIsRepeated(t *testing.T) {
 					}
 					return reply{}
 				}
-				if _, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(DeviceCode) {}); err != nil {
+				if _, err := byCode(c, t.Context(), "", scopes, func(DeviceCode) {}); err != nil {
 					t.Fatal(err)
 				}
 				if diff := cmp.Diff(tt.want, gaps(times(s.to("/devicecode")))); diff != "" {
@@ -280,7 +310,7 @@ func TestAStartThatKeepsFailingEnds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			test(t, func(t *testing.T, s *service, c *Client) {
 				s.codes = func(int) reply { return tt.every }
-				_, err := c.SignInByDeviceCode(t.Context(), "", scopes, func(DeviceCode) { t.Error("a code was shown") })
+				_, err := byCode(c, t.Context(), "", scopes, func(DeviceCode) { t.Error("a code was shown") })
 				if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), canary) {
 					t.Errorf("got %v, want %s", err, tt.want)
 				}
@@ -294,14 +324,14 @@ func TestAStartThatKeepsFailingEnds(t *testing.T) {
 
 func TestResolveTenant(t *testing.T) {
 	test(t, func(t *testing.T, s *service, c *Client) {
-		if got, err := c.ResolveTenant(t.Context(), "contoso.com"); got != homeTenant || err != nil {
-			t.Errorf("domain: got %q, %v", got, err)
+		if got, err := c.ResolveTenant(t.Context(), "contoso.com"); got.ID != homeTenant || err != nil {
+			t.Errorf("domain: got %v, %v", got, err)
 		}
-		if got, err := c.ResolveTenant(t.Context(), otherTenant); got != otherTenant || err != nil {
-			t.Errorf("id: got %q, %v", got, err)
+		if got, err := c.ResolveTenant(t.Context(), otherTenant); got.ID != otherTenant || err != nil {
+			t.Errorf("id: got %v, %v", got, err)
 		}
-		if got, err := c.ResolveTenant(t.Context(), "organizations"); got != "" || err == nil {
-			t.Errorf("no tenant: got %q, %v", got, err)
+		if got, err := c.ResolveTenant(t.Context(), "organizations"); got.ID != "" || err == nil {
+			t.Errorf("no tenant: got %v, %v", got, err)
 		}
 		s.config = func(string) reply { return oauth("invalid_tenant", 90002) }
 		_, err := c.ResolveTenant(t.Context(), "nowhere.example")
@@ -311,8 +341,8 @@ func TestResolveTenant(t *testing.T) {
 		}
 		for _, a := range []reply{status(404), ok("no JSON"), ok(`{"issuer":"::"}`), ok("{}"), {err: errReset}, {hang: true}} {
 			s.config = func(string) reply { return a }
-			if got, err := c.ResolveTenant(t.Context(), "contoso.com"); got != "" || err == nil || !strings.HasPrefix(err.Error(), `look up tenant "contoso.com": `) {
-				t.Errorf("%+v: got %q, %v", a, got, err)
+			if got, err := c.ResolveTenant(t.Context(), "contoso.com"); got.ID != "" || err == nil || !strings.HasPrefix(err.Error(), `look up tenant "contoso.com": `) {
+				t.Errorf("%+v: got %v, %v", a, got, err)
 			}
 		}
 		// What stands in a path cannot leave it.

@@ -169,7 +169,7 @@ func TestASecondSignInReplacesTheFirst(t *testing.T) {
 		if got := tokenOf(s.to(app)[0].token); got != homeTenant+"#2" {
 			t.Errorf("token: got %s", got)
 		}
-		accounts, err := c.msal.Accounts(t.Context())
+		accounts, err := graphSigner(t, c).msal.Accounts(t.Context())
 		if err != nil || len(accounts) != 1 || accounts[0].LocalAccountID != s.user {
 			t.Errorf("accounts: got %+v, %v", accounts, err)
 		}

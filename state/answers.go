@@ -33,6 +33,7 @@ type Answers struct {
 	Profile      string
 	Region       string
 	Tenant       string // tenant id or domain; empty means the tenant of whoever signs in
+	Account      string // user name of who is to sign in; empty means anybody
 	Integrations []string
 	Registration Registration
 	Permissions  Permissions
@@ -101,6 +102,9 @@ func (a Answers) Validate() []Invalid {
 	if text := CheckTenant(a.Tenant); text != "" {
 		bad("tenant", "%s", text)
 	}
+	if text := CheckAccount(a.Account); text != "" {
+		bad("account", "%s", text)
+	}
 	seen := map[string]bool{}
 	for _, id := range a.Integrations {
 		if _, ok := catalog.IntegrationByID(id); !ok {
@@ -167,6 +171,16 @@ var (
 
 // IsGUID tells whether s has the form of Microsoft's ids.
 func IsGUID(s string) bool { return guid.MatchString(s) }
+
+// CheckAccount says what is wrong with a user name; empty when it can be one, or
+// is empty.
+func CheckAccount(s string) string {
+	name, host, _ := strings.Cut(s, "@")
+	if s == "" || name != "" && !strings.ContainsAny(name, " \t\r\n,;<>") && domain.MatchString(host) {
+		return ""
+	}
+	return quote(s) + " is no user name; it looks like admin@contoso.com"
+}
 
 // CheckTenant says what is wrong with a tenant id or domain; empty when it can
 // be used or is absent.

@@ -148,6 +148,7 @@ func (p *parser) answers(root *yaml.Node) Answers {
 		"profile":      p.text(&a.Profile),
 		"region":       p.text(&a.Region),
 		"tenant":       p.text(&a.Tenant),
+		"account":      p.text(&a.Account),
 		"integrations": p.list(&a.Integrations),
 		"registration": func(n *yaml.Node, key string) {
 			p.mapping(n, key, map[string]func(*yaml.Node, string){
@@ -312,6 +313,7 @@ func (a Answers) Encode() []byte {
 		Profile      string       `yaml:"profile"`
 		Region       string       `yaml:"region"`
 		Tenant       string       `yaml:"tenant,omitempty"`
+		Account      string       `yaml:"account,omitempty"`
 		Integrations []string     `yaml:"integrations,flow"`
 		Registration registration `yaml:"registration"`
 		Permissions  struct {
@@ -320,7 +322,7 @@ func (a Answers) Encode() []byte {
 			Remove []string `yaml:"remove,omitempty"`
 		} `yaml:"permissions"`
 	}{
-		Version: Version, Profile: a.Profile, Region: a.Region, Tenant: a.Tenant,
+		Version: Version, Profile: a.Profile, Region: a.Region, Tenant: a.Tenant, Account: a.Account,
 		Integrations: a.Integrations, Registration: registration(a.Registration),
 	}
 	file.Permissions.Base, file.Permissions.Add, file.Permissions.Remove = a.Permissions.Base, a.Permissions.Add, a.Permissions.Remove

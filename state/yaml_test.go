@@ -49,7 +49,7 @@ func TestSetupFileErrorsNameLineAndKey(t *testing.T) {
 		{"unknown key, case", head + "Region: us\n", "setup.yaml, line 2, Region: unknown key; did you mean region?"},
 		{"unknown key, below", head + "registration:\n  kind: owned\n  appid: x\n", "setup.yaml, line 4, registration.appid: unknown key; did you mean appId?"},
 		{"unknown key, far", head + "permissions:\n  everything: true\n", "setup.yaml, line 3, permissions.everything: unknown key; known here: add, base, remove"},
-		{"key that is no word", head + "? [a, b]\n: c\n", "setup.yaml, line 2: unknown key; known here: integrations"},
+		{"key that is no word", head + "? [a, b]\n: c\n", "setup.yaml, line 2: unknown key; known here: account, integrations"},
 		{"merge key", head + "<<: {region: us}\n", "setup.yaml, line 2, <<: unknown key"},
 		{"key twice", head + "region: us\nprofile: rewst\nregion: uk\n", "setup.yaml, line 4, region: this key stands here twice; keep one"},
 		{"key twice, below", name("A\n  name: B"), "setup.yaml, line 4, registration.name: this key stands here twice; keep one"},
@@ -86,6 +86,9 @@ func TestSetupFileErrorsNameLineAndKey(t *testing.T) {
 		{"tenant no id", head + "tenant: contoso\n", "setup.yaml, line 2, tenant: this is neither a tenant id (00000000-0000-0000-0000-000000000000) nor a domain (contoso.onmicrosoft.com)"},
 		{"tenant cut short", head + "tenant: 11111111-1111-1111-1111-11111111111\n", "setup.yaml, line 2, tenant: this is neither"},
 		{"tenant a path", head + "tenant: ../x.com\n", "setup.yaml, line 2, tenant: this is neither"},
+		{"account no name", head + "account: contoso\n", `setup.yaml, line 2, account: "contoso" is no user name; it looks like admin@contoso.com`},
+		{"account no domain", head + "account: admin@contoso\n", "setup.yaml, line 2, account: "},
+		{"two accounts", head + "account: a@contoso.com,b@contoso.com\n", "setup.yaml, line 2, account: "},
 		{"tenant common", head + "tenant: organizations\n", "setup.yaml, line 2, tenant: this is neither"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -106,7 +106,7 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		}
 		// A write under way is seen through: giving up in the middle would only
 		// leave a doubt behind.
-		results := e.send(msclient.OneTry(context.WithoutCancel(ctx)), attempts)
+		results := e.send(msclient.OneTry(msclient.SeenThrough(ctx)), attempts)
 		var again []Change
 		var worst verdict
 		var asked time.Duration

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"msbundle/catalog"
@@ -39,6 +38,7 @@ type Setup struct {
 	log     *slog.Logger
 
 	account    Account
+	asked      bool // somebody signed in: the next sign-in is for another account
 	tokenRoles []string // roles the token of the sign-in names
 	graph      *msclient.Graph
 	store      *state.Store
@@ -67,92 +67,6 @@ func (s *Setup) Close() error {
 	err := s.store.Close()
 	s.store = nil
 	return err
-}
-
-// Scopes are the delegated Graph permissions the sign-in asks for: only what the
-// chosen registration needs.
-func Scopes(a state.Answers, readOnly bool) []string {
-	switch {
-	case a.Registration.Kind == state.KindConnector:
-		return []string{"User.Read", "Application.Read.All", "Directory.Read.All"}
-	case readOnly:
-		return []string{"User.Read", "Application.Read.All", "Directory.Read.All", "Policy.Read.All"}
-	}
-	return []string{
-		"User.Read", "Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All",
-		"DelegatedPermissionGrant.ReadWrite.All", "Policy.Read.All",
-	}
-}
-
-// SignIn signs a person in by device code and takes the tenant's state folder
-// into possession. show is called with each code to type; not at all when a
-// remembered sign-in serves. An account of another tenant than the answers name
-// is refused.
-func (s *Setup) SignIn(ctx context.Context, a state.Answers, show func(DeviceCode)) (Account, error) {
-	if s.restore {
-		s.restore = false // whoever signs in again wants to be asked
-		if account, ok, err := s.Restore(ctx, a); ok || err != nil {
-			return account, err
-		}
-	}
-	tenant := ""
-	if a.Tenant != "" {
-		id, err := s.client.ResolveTenant(ctx, a.Tenant)
-		if err != nil {
-			return Account{}, problem(err, fmt.Sprintf("the tenant %q could not be found", a.Tenant))
-		}
-		tenant = id
-	}
-	got, err := s.client.SignInByDeviceCode(ctx, tenant, Scopes(a, s.read), func(c msclient.DeviceCode) { show(DeviceCode(c)) })
-	if err != nil {
-		return Account{}, problem(err, "nobody was signed in")
-	}
-	return s.signedIn(got, tenant)
-}
-
-// Restore takes up a session remembered earlier. It reports false when there is
-// none that serves.
-func (s *Setup) Restore(ctx context.Context, a state.Answers) (Account, bool, error) {
-	tenant := ""
-	if a.Tenant != "" {
-		id, err := s.client.ResolveTenant(ctx, a.Tenant)
-		if err != nil {
-			return Account{}, false, problem(err, fmt.Sprintf("the tenant %q could not be found", a.Tenant))
-		}
-		tenant = id
-	}
-	got, ok, err := s.client.Restore(ctx, Scopes(a, s.read))
-	if errors.Is(err, msclient.ErrPassphrase) {
-		return Account{}, false, problem(err, "the remembered sign-in cannot be used")
-	}
-	if err != nil || !ok || tenant != "" && got.TenantID != tenant {
-		return Account{}, false, nil // a session that does not serve is not an error: sign in again
-	}
-	account, err := s.signedIn(got, tenant)
-	return account, err == nil, err
-}
-
-func (s *Setup) signedIn(got msclient.Account, tenant string) (Account, error) {
-	account := Account{Username: got.Username, ObjectID: got.ObjectID, TenantID: got.TenantID, MFA: got.MFA}
-	if tenant != "" && !strings.EqualFold(got.TenantID, tenant) {
-		return account, &Problem{
-			What: fmt.Sprintf("%s belongs to tenant %s, not to the chosen one (%s)", got.Username, got.TenantID, tenant),
-			Do:   "Sign in with an account of the chosen tenant, or change the tenant on the app registration page.", Retry: true,
-		}
-	}
-	if err := s.Close(); err != nil { // of an account signed in before
-		return account, problem(err, "the state folder could not be closed")
-	}
-	if s.root != "" {
-		store, err := state.Open(s.root, state.Identity{Cloud: s.cloudID, Tenant: got.TenantID})
-		if err != nil {
-			return account, problem(err, "the state folder cannot be used, so nothing was written to the tenant")
-		}
-		s.store = store
-	}
-	s.account, s.graph = account, s.client.Graph(got.TenantID)
-	s.tokenRoles = got.Roles
-	return account, nil
 }
 
 // WhoAmI reads who is signed in, to which tenant and with which roles.

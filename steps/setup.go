@@ -10,13 +10,6 @@ import (
 // Secret is a value that hides itself however it is printed; Reveal gives it.
 type Secret = msclient.Secret
 
-// DeviceCode is what a person types into the sign-in page.
-type DeviceCode struct {
-	UserCode string
-	URL      string
-	Expires  time.Time
-}
-
 // Account is who signed in.
 type Account struct {
 	Username string
@@ -24,6 +17,7 @@ type Account struct {
 	TenantID string
 	Guest    bool
 	MFA      bool // the sign-in was made with multifactor authentication
+	App      bool // an app that acts as itself, for reads
 }
 
 // Organization is the tenant.

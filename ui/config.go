@@ -11,7 +11,12 @@ import (
 
 // Setup is what the wizard needs of the setup engine. *steps.Setup satisfies it.
 type Setup interface {
-	SignIn(ctx context.Context, a state.Answers, show func(steps.DeviceCode)) (steps.Account, error)
+	SignIn(ctx context.Context, a state.Answers) (steps.Account, error)
+	// Prompts, Use and Skip are about the sign-in under way; they may be called
+	// while another method runs.
+	Prompts(show func(steps.Prompt), hold bool)
+	Use(m steps.Method)
+	Skip()
 	Inspect(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error)
 	Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*steps.Result, error)
 	// SecretDelivered says that the person took the secret of the last Result.

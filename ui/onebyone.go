@@ -29,12 +29,16 @@ func (o oneByOne) wait(ctx context.Context) error {
 
 func (o oneByOne) next() { <-o.turn }
 
-func (o oneByOne) SignIn(ctx context.Context, a state.Answers, show func(steps.DeviceCode)) (steps.Account, error) {
+func (o oneByOne) Prompts(show func(steps.Prompt), hold bool) { o.setup.Prompts(show, hold) }
+func (o oneByOne) Use(m steps.Method)                         { o.setup.Use(m) }
+func (o oneByOne) Skip()                                      { o.setup.Skip() }
+
+func (o oneByOne) SignIn(ctx context.Context, a state.Answers) (steps.Account, error) {
 	if err := o.wait(ctx); err != nil {
 		return steps.Account{}, err
 	}
 	defer o.next()
-	return o.setup.SignIn(ctx, a, show)
+	return o.setup.SignIn(ctx, a)
 }
 
 func (o oneByOne) Inspect(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error) {

@@ -107,12 +107,16 @@ func (s *signin) start() tea.Cmd {
 	codes := make(chan steps.DeviceCode, 1)
 	signIn := func() tea.Msg {
 		defer cancel()
-		account, err := setup.SignIn(ctx, answers, func(c steps.DeviceCode) {
+		setup.Prompts(func(p steps.Prompt) {
+			if p.Code.UserCode == "" {
+				return
+			}
 			select {
-			case codes <- c:
+			case codes <- p.Code:
 			case <-ctx.Done():
 			}
-		})
+		}, false)
+		account, err := setup.SignIn(ctx, answers)
 		return signedInMsg{n, try, account, err}
 	}
 	return tea.Batch(signIn, nextCode(ctx, codes, n, try))

@@ -1,0 +1,182 @@
+package msclient
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
+)
+
+// earlyRefresh is how long before its end a token is not used any more.
+const earlyRefresh = 5 * time.Minute
+
+// credential answers azcore's wish for a token with MSAL's silent flow: one per
+// client, tenant and resource, because azcore keeps a single token per pipeline
+// and ignores a changed tenant.
+type credential struct {
+	client *Client
+	signer *signer // nil for an app that acts as itself
+	tenant string
+	home   bool // the tenant is that of the sign-in: the person can be asked again
+
+	why  string // a sign-in is needed, told to the person
+	skip bool   // the work can go on without
+
+	mu      sync.Mutex
+	refused Secret // the last token the service did not take
+}
+
+var _ azcore.TokenCredential = (*credential)(nil)
+
+// needed is a token that only a person can bring about. It ends the request,
+// which did not leave; Service asks the person and sends it again.
+type needed struct {
+	wish  wish
+	times int // how often somebody had signed in with the client before
+	cause error
+}
+
+func (n *needed) Error() string { return n.cause.Error() }
+
+func (n *needed) Unwrap() error { return n.cause }
+
+// GetToken redeems the refresh token of the sign-in for the wanted scopes in the
+// credential's tenant. azcore calls it once for all requests that wait.
+func (k *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, err := k.token(ctx, o)
+	if err != nil {
+		return azcore.AccessToken{}, &unsent{err}
+	}
+	return token, nil
+}
+
+func (k *credential) token(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if k.signer == nil {
+		return k.client.app.token(ctx, k.tenant, o)
+	}
+	s := k.signer
+	s.mu.Lock()
+	account, first, ends, times := s.account, s.first, s.ends, s.times
+	fits := k.tenant == s.tenant && slices.Equal(o.Scopes, s.scopes)
+	s.mu.Unlock()
+	need := func(cause error) error {
+		w := wish{signer: s, tenant: k.tenant, scopes: o.Scopes, claims: o.Claims, why: k.why, skip: k.skip}
+		return &needed{w, times, cause}
+	}
+	if account.IsZero() {
+		if !k.home || k.client.username() == "" {
+			return azcore.AccessToken{}, errors.New("nobody is signed in")
+		}
+		r, err := s.restore(ctx, o.Scopes, k.client.username())
+		if err != nil || r.AccessToken == "" {
+			return azcore.AccessToken{}, need(errors.Join(errNobody, err))
+		}
+		s.signedIn(r, o.Scopes)
+		return azcore.AccessToken{Token: r.AccessToken, ExpiresOn: r.ExpiresOn}, nil
+	}
+	// The token of the sign-in itself serves its own tenant. MSAL would redeem
+	// another one, because it files that token under the authority's name.
+	if fits && o.Claims == "" && time.Until(ends) > earlyRefresh && !k.wasRefused(first.Reveal()) {
+		return azcore.AccessToken{Token: first.Reveal(), ExpiresOn: ends}, nil
+	}
+	r, err := k.redeem(ctx, account, o.Scopes, o.Claims)
+	if err == nil && o.Claims == "" && k.wasRefused(r.AccessToken) {
+		// MSAL serves a token until it expires. Only claims make it redeem another;
+		// these ask for nothing.
+		r, err = k.redeem(ctx, account, o.Scopes, "{}")
+	}
+	if err != nil && r.AccessToken == "" { // a failed early refresh still comes with the valid token
+		err = signInError(err)
+		if k.home && personCanMend(err) {
+			return azcore.AccessToken{}, need(err)
+		}
+		return azcore.AccessToken{}, err
+	}
+	return azcore.AccessToken{Token: r.AccessToken, ExpiresOn: r.ExpiresOn, RefreshOn: r.Metadata.RefreshOn}, nil
+}
+
+// personCanMend tells whether a refused token can be had by signing in again.
+// https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+func personCanMend(err error) bool {
+	var refused *AuthError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	if refused.Claims != "" || refused.OAuth == "interaction_required" || refused.OAuth == "login_required" || refused.OAuth == "consent_required" {
+		return true
+	}
+	// A refused refresh token: expired, revoked, older than a policy allows, or
+	// born from a device code where a policy blocks those.
+	return refused.OAuth == "invalid_grant" && slices.ContainsFunc(refused.Codes, func(code int) bool { return slices.Contains(sessionCodes, code) })
+}
+
+var sessionCodes = []int{50072, 50074, 50076, 50078, 50079, 50132, 50133, 50158, 50173, 53003, 65001, 70008, 70043, 70044, 700082, 700084}
+
+func (k *credential) redeem(ctx context.Context, account public.Account, scopes []string, claims string) (public.AuthResult, error) {
+	opts := []public.AcquireSilentOption{public.WithSilentAccount(account), public.WithTenantID(k.tenant)}
+	if claims != "" {
+		opts = append(opts, public.WithClaims(claims))
+	}
+	return k.signer.msal.AcquireTokenSilent(ctx, scopes, opts...)
+}
+
+// refuse remembers a token the service answered 401 to.
+func (k *credential) refuse(token string) {
+	k.mu.Lock()
+	k.refused = NewSecret(token)
+	k.mu.Unlock()
+}
+
+func (k *credential) wasRefused(token string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return token != "" && token == k.refused.Reveal()
+}
+
+func (c *Client) username() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.identity.username
+}
+
+// samePerson refuses a sign-in by another account than the work began with.
+func (c *Client) samePerson(got Account) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if got.ObjectID != c.identity.objectID || got.TenantID != c.identity.tenant {
+		return &OtherAccountError{Want: c.identity.username, Got: got.Username}
+	}
+	return nil
+}
+
+// ask has the person make a sign-in that turned out to be needed, unless one that
+// was made meanwhile serves.
+func (c *Client) ask(ctx context.Context, n *needed) error {
+	if err := c.ladder.begin(ctx); err != nil {
+		return err
+	}
+	defer c.ladder.end()
+	w := n.wish
+	w.signer.mu.Lock()
+	already := w.signer.times != n.times
+	w.signer.mu.Unlock()
+	if already {
+		return nil
+	}
+	var refused *AuthError
+	if errors.As(n.cause, &refused) && w.claims == "" {
+		w.claims = refused.Claims
+	}
+	w.hint = c.username()
+	w.check = c.samePerson
+	_, err := c.climb(ctx, w)
+	if errors.Is(err, errNobody) {
+		return n.cause
+	}
+	return err
+}

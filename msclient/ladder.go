@@ -1,0 +1,247 @@
+package msclient
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
+)
+
+// Method is how a person signs in.
+type Method string
+
+// The methods.
+const (
+	ByDevice  Method = "device"  // a code typed on any device
+	ByBrowser Method = "browser" // a browser on this machine, which comes back to it
+	ByTunnel  Method = "tunnel"  // a browser on another machine, whose way back is forwarded here
+)
+
+// DeviceCode is what a person types into the sign-in page on any device.
+type DeviceCode struct {
+	UserCode string
+	URL      string // as the service returned it
+	Expires  time.Time
+}
+
+// Prompt is what a person has to do so that a token can be had. The prompts of
+// one sign-in share N; a later one replaces the earlier.
+type Prompt struct {
+	N       int
+	Why     string   // what the sign-in is for
+	App     string   // what the sign-in page calls this program's client
+	Account string   // who is expected; empty when anybody may
+	Method  Method   // in use
+	Methods []Method // that can be chosen
+	Code    DeviceCode
+	URL     string // page to open; ByBrowser and ByTunnel
+	Port    int    // on this machine where the browser comes back to; ByBrowser and ByTunnel
+	Skip    bool   // the work can go on without this sign-in
+	Err     error  // why the last attempt failed; a choice is waited for
+	Ended   bool   // there is nothing more to do
+}
+
+// ErrSkipped means that the person did not want to make a sign-in.
+var ErrSkipped = errors.New("this sign-in was skipped")
+
+// errNobody means that a sign-in is needed and nobody listens.
+var errNobody = errors.New("a sign-in is needed, and nobody can be asked for it")
+
+// ladder answers wishes for tokens with sign-ins, one after the other. The
+// person can change the method while one is under way.
+type ladder struct {
+	turn    chan struct{} // holds one item while a sign-in is under way
+	choices chan choice
+
+	mu      sync.Mutex
+	method  Method
+	methods []Method
+	show    func(Prompt)
+	hold    bool
+	busy    bool // a sign-in is under way
+	count   int
+}
+
+// choice is what a person decided about the sign-in under way.
+type choice struct {
+	method Method
+	skip   bool
+}
+
+func newLadder(method Method, methods []Method) ladder {
+	if method == "" {
+		method = ByDevice
+	}
+	if !slices.Contains(methods, method) {
+		methods = append([]Method{method}, methods...)
+	}
+	return ladder{turn: make(chan struct{}, 1), choices: make(chan choice, 1), method: method, methods: methods}
+}
+
+// Prompts names who is told what to do when a person has to sign in, at the first
+// sign-in and whenever a service asks for another one later. It is called from
+// several goroutines, one at a time for each sign-in. With hold a failed attempt
+// waits for Use or Skip instead of ending the sign-in.
+func (c *Client) Prompts(show func(Prompt), hold bool) {
+	c.ladder.mu.Lock()
+	defer c.ladder.mu.Unlock()
+	c.ladder.show, c.ladder.hold = show, hold
+}
+
+// Use begins the sign-in under way again by a method, which also serves the ones
+// after it. With the method in use it gives a new code or a new page.
+func (c *Client) Use(m Method) {
+	c.ladder.mu.Lock()
+	if slices.Contains(c.ladder.methods, m) {
+		c.ladder.method = m
+	}
+	c.ladder.mu.Unlock()
+	c.ladder.choose(choice{method: m})
+}
+
+// Skip ends the sign-in under way: what needs it fails with ErrSkipped.
+func (c *Client) Skip() { c.ladder.choose(choice{skip: true}) }
+
+// choose tells the sign-in under way, if there is one. The last choice counts.
+func (l *ladder) choose(ch choice) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.busy {
+		return
+	}
+	l.drop()
+	l.choices <- ch
+}
+
+// drop forgets a choice nobody took up. The caller holds mu.
+func (l *ladder) drop() {
+	select {
+	case <-l.choices:
+	default:
+	}
+}
+
+// begin waits until no other sign-in is under way; end lets the next one begin.
+func (l *ladder) begin(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *ladder) end() { <-l.turn }
+
+// wish is a token that only a person can bring about.
+type wish struct {
+	signer *signer
+	tenant string // id, or empty for the account's own
+	scopes []string
+	claims string // the service wants met
+	why    string
+	skip   bool   // may be skipped
+	hint   string // user name that is expected
+	anew   bool   // let the person choose an account even when the browser has one
+	check  func(Account) error
+}
+
+// climb signs a person in, by the method of the moment, until it worked, was
+// skipped, or failed with nobody to choose what to do about it. The caller has
+// the ladder's turn.
+func (c *Client) climb(ctx context.Context, w wish) (public.AuthResult, error) {
+	l := &c.ladder
+	l.mu.Lock()
+	show, hold := l.show, l.hold
+	l.count++
+	l.busy = true
+	p := Prompt{N: l.count, Why: w.why, App: w.signer.name(), Account: w.hint, Methods: l.methods, Skip: w.skip}
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		l.busy = false
+		l.drop()
+		l.mu.Unlock()
+	}()
+	if show == nil {
+		return public.AuthResult{}, errNobody
+	}
+	defer func() {
+		p.Ended, p.Err, p.Code, p.URL = true, nil, DeviceCode{}, ""
+		show(p)
+	}()
+	for {
+		l.mu.Lock()
+		p.Method = l.method
+		l.mu.Unlock()
+		result, err, chosen := l.attempt(ctx, c, w, p, show)
+		switch {
+		case chosen != nil && chosen.skip:
+			return public.AuthResult{}, ErrSkipped
+		case chosen != nil:
+			continue
+		case ctx.Err() != nil:
+			return public.AuthResult{}, ctx.Err()
+		case err == nil:
+			return result, nil
+		case !hold:
+			return public.AuthResult{}, err
+		}
+		failed := p
+		failed.Err = err
+		show(failed)
+		select {
+		case ch := <-l.choices:
+			if ch.skip {
+				return public.AuthResult{}, errors.Join(ErrSkipped, err)
+			}
+			w.anew = true // the account may have been the reason
+		case <-ctx.Done():
+			return public.AuthResult{}, ctx.Err()
+		}
+	}
+}
+
+// attempt is one sign-in by one method. It ends early when the person chooses
+// something else.
+func (l *ladder) attempt(ctx context.Context, c *Client, w wish, p Prompt, show func(Prompt)) (public.AuthResult, error, *choice) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		result public.AuthResult
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		result, err := c.by(ctx, w, p, show)
+		if err == nil {
+			err = c.accept(ctx, w, result)
+		}
+		done <- outcome{result, err}
+	}()
+	select {
+	case o := <-done:
+		return o.result, o.err, nil
+	case ch := <-l.choices:
+		cancel()
+		<-done
+		return public.AuthResult{}, nil, &ch
+	}
+}
+
+// by signs in by the method the prompt names.
+func (c *Client) by(ctx context.Context, w wish, p Prompt, show func(Prompt)) (public.AuthResult, error) {
+	if p.Method == ByDevice {
+		return c.byDevice(ctx, w, func(code DeviceCode) {
+			p.Code = code
+			show(p)
+		})
+	}
+	return c.byBrowser(ctx, w, func(url string, port int) {
+		p.URL, p.Port = url, port
+		show(p)
+	})
+}
