@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -48,8 +47,7 @@ func (r *applyRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	interactive := !r.flags.noInput && (r.flags.accessible || isTerminal(r.In))
-	if !r.yes && !interactive {
+	if !r.yes && !r.interactive() {
 		return usage("--yes: apply writes to the tenant; add --yes to agree without being asked (see the writes first with 'msbundle plan')")
 	}
 	if r.secretOut != "" && r.secretOut != "-" {
@@ -110,20 +108,14 @@ func (r *applyRun) load() (state.Answers, []steps.Change, error) {
 
 func (r *applyRun) ask(ctx context.Context, p steps.Plan) error {
 	fmt.Fprintf(r.Err, "\nWrite these %d changes to %s? Type yes to go ahead: ", len(p.Changes), plain(p.TenantName))
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(r.In).ReadString('\n') // the end of input declines
-		answer <- strings.TrimSpace(line)
-	}()
-	select {
-	case word := <-answer:
-		if word == "yes" {
-			return nil
-		}
-		return &exitError{exitUsage, errors.New("declined; nothing was written")}
-	case <-ctx.Done(): // reading cannot be given up, but need not be waited for
+	word, err := r.line(ctx) // the end of input declines
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case err != nil || word != "yes":
+		return &exitError{exitUsage, errors.New("declined; nothing was written")}
 	}
+	return nil
 }
 
 func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) error {

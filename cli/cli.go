@@ -64,6 +64,7 @@ func Run(ctx context.Context, io Streams, args []string) int {
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
+	a.input = &lines{}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.In)
@@ -126,6 +127,7 @@ type app struct {
 	Streams
 	env   func(string) (string, bool)
 	flags flags
+	input *lines
 	cloud *sandbox.Cloud                            // of --sandbox in this process; made when nil
 	wrap  func(http.RoundTripper) http.RoundTripper // put around its transport when not nil
 

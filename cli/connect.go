@@ -113,7 +113,7 @@ type purpose struct {
 // setup makes the engine for a connection.
 func (a *app) setup(c *connection, p purpose) (*steps.Setup, error) {
 	o := msclient.Options{Cloud: a.flags.cloud, ClientID: a.flags.clientID, Transport: c.transport, Log: c.log, Methods: a.methods(c)}
-	o.Method = o.Methods[0]
+	o.Method, o.Unattended = o.Methods[0], !a.interactive()
 	session, kept := a.sessionFile(c)
 	if kept {
 		o.Sessions = oneFile{session}

@@ -90,13 +90,17 @@ func (a *app) appCredentials(p purpose) (*msclient.App, error) {
 
 // prompt tells a person what to do to sign in: codes and addresses stand on lines
 // of their own on stderr.
-func (a *app) prompt(c *connection, asked *bool) func(steps.Prompt) {
-	shown := 0
+func (a *app) prompt(c *connection, s *steps.Setup, asked *bool) func(steps.Prompt) {
+	shown, leave := 0, func() {}
 	return func(p steps.Prompt) {
 		if p.Ended || p.Err != nil {
+			leave()
 			return
 		}
 		*asked = true
+		if p.Skip && shown != p.N {
+			leave = a.offerSkip(s)
+		}
 		if a.flags.json {
 			a.progress(promptDocument(c, p))
 		} else {
@@ -109,6 +113,19 @@ func (a *app) prompt(c *connection, asked *bool) func(steps.Prompt) {
 			}
 		}
 	}
+}
+
+// offerSkip lets the person leave a sign-in out by pressing enter, until stop is
+// called.
+func (a *app) offerSkip(s *steps.Setup) (stop func()) {
+	ctx, stop := context.WithCancel(context.Background())
+	fmt.Fprintln(a.Err, "\nOne more sign-in would show more. Press enter to leave it out.")
+	go func() {
+		if _, err := a.line(ctx); err == nil {
+			s.Skip()
+		}
+	}()
+	return stop
 }
 
 func firstOpener(a, b func(string) error) func(string) error {
@@ -203,7 +220,7 @@ func (a *app) tunnel(port int) string {
 // sign-in.
 func (a *app) signIn(ctx context.Context, c *connection, s *steps.Setup, answers state.Answers) (steps.Account, error) {
 	asked := false
-	s.Prompts(a.prompt(c, &asked), false)
+	s.Prompts(a.prompt(c, s, &asked), false)
 	account, err := s.SignIn(ctx, answers)
 	if err != nil {
 		if ctx.Err() != nil {

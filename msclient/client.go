@@ -19,14 +19,17 @@ type Cache interface {
 
 // Options say which cloud a Client speaks to, and how.
 type Options struct {
-	Cloud     catalog.Cloud
-	ClientID  string            // a public client of the person's own, which then serves every resource; empty means Microsoft's
-	Method    Method            // how people sign in unless they choose otherwise; empty means ByDevice
-	Methods   []Method          // what they can choose from; empty means Method only
-	App       *App              // signs in by itself, for reads; then nobody is asked
-	Transport http.RoundTripper // nil means the network
-	Sessions  Cache             // nil means that sign-ins end with the process
-	Log       *slog.Logger      // nil means no log
+	Cloud    catalog.Cloud
+	ClientID string   // a public client of the person's own, which then serves every resource; empty means Microsoft's
+	Method   Method   // how people sign in unless they choose otherwise; empty means ByDevice
+	Methods  []Method // what they can choose from; empty means Method only
+	// Unattended leaves out sign-ins the work can go on without: nobody is there to
+	// decide about them.
+	Unattended bool
+	App        *App              // signs in by itself, for reads; then nobody is asked
+	Transport  http.RoundTripper // nil means the network
+	Sessions   Cache             // nil means that sign-ins end with the process
+	Log        *slog.Logger      // nil means no log
 }
 
 // Client is one identity's access to Microsoft's services. It is safe for
@@ -39,6 +42,7 @@ type Client struct {
 	pacer    *pacer
 	clock    clock
 	ladder   ladder
+	alone    bool // sign-ins that can be left out are
 	app      *appSigner
 	sessions Cache
 
@@ -65,7 +69,7 @@ func New(o Options) (*Client, error) {
 		o.Transport = http.DefaultTransport
 	}
 	c := &Client{
-		cloud: o.Cloud, own: o.ClientID, log: o.Log, sessions: o.Sessions,
+		cloud: o.Cloud, own: o.ClientID, log: o.Log, sessions: o.Sessions, alone: o.Unattended,
 		http: &http.Client{
 			Transport: o.Transport,
 			// None of the services redirects. Following one would hand a refresh token

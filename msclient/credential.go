@@ -157,6 +157,9 @@ func (c *Client) samePerson(got Account) error {
 // ask has the person make a sign-in that turned out to be needed, unless one that
 // was made meanwhile serves.
 func (c *Client) ask(ctx context.Context, n *needed) error {
+	if n.wish.skip && c.alone {
+		return ErrSkipped
+	}
 	if err := c.ladder.begin(ctx); err != nil {
 		return err
 	}
