@@ -21,3 +21,21 @@ const OwnTag = "msbundle"
 // PortalTag makes the portal list a service principal under enterprise
 // applications.
 const PortalTag = "WindowsAzureActiveDirectoryIntegratedApp"
+
+// LegacyApp is an enterprise app of the vendor's from before the bundle.
+type LegacyApp struct {
+	AppID string
+	Name  string
+	Still string // what it is still good for; empty when for nothing
+}
+
+// LegacyApps lists the vendor's apps a tenant can still hold from an earlier
+// integration. The vendor documents what the first two were for; the ids of all
+// but the CSP connector come from its users.
+func LegacyApps() []LegacyApp {
+	return []LegacyApp{
+		{"06bfda05-2d5e-4b3b-ac5d-79f07e402973", "Rewst Prod", "signing in to Rewst itself"},
+		{"9359814a-7403-4af9-9113-d5c8cab020ed", "Rewst CSP Connector", ""},
+		{"c19d36e8-6537-4998-9872-ea8b962bd0b6", "Rewst Azure Integration", ""},
+	}
+}

@@ -20,6 +20,7 @@ type request struct {
 	names      []string // without resource and without the OpenID ones
 	everything bool     // ".default"
 	openID     []string
+	nonce      string // comes back in the ID token
 }
 
 // parseScopes reads the scope parameter. All scopes must be of one resource.
@@ -193,8 +194,9 @@ func (c *Cloud) extendGrant(t *tenant, client, resource *entity, kind string, wh
 	}, false)
 }
 
-// issue makes the tokens for a person, with what is granted at this moment.
-func (c *Cloud) issue(host string, cl client, t *tenant, user *entity, want request, amr []string) (*answer, *stsError) {
+// issue makes the tokens for a person in a tenant, with what is granted at this
+// moment. can is what the client can cope with.
+func (c *Cloud) issue(host string, cl client, t *tenant, user *entity, want request, s *session, can []string) (*answer, *stsError) {
 	if t.principalOf(c.master(), want.api.appID) == nil {
 		return nil, c.noResource(want, t)
 	}
@@ -209,18 +211,18 @@ func (c *Cloud) issue(host string, cl client, t *tenant, user *entity, want requ
 		return nil, err
 	}
 	scopes := slices.DeleteFunc(slices.Clone(granted), func(s string) bool { return s == "offline_access" })
-	text, life := c.userToken(t, user, cl.id, want.audience, scopes, amr)
+	text, life := c.userToken(t, user, want.audience, scopes, s, can)
 	body := object{
 		"token_type": "Bearer", "scope": echo(want, scopes), "expires_in": int(life.Seconds()), "ext_expires_in": int(life.Seconds()),
-		"access_token": text, "client_info": clientInfo(t, user),
+		"access_token": text, "client_info": clientInfo(s.home, s.user),
 	}
 	if slices.Contains(want.openID, "offline_access") {
 		rt := c.opaque("0.A", 80)
-		c.refresh[rt] = &refreshToken{client: cl.id, home: t, user: user, amr: amr, issued: c.now()}
+		c.refresh[rt] = &refreshToken{session: s, issued: c.now()}
 		body["refresh_token"] = rt
 	}
 	if slices.Contains(want.openID, "openid") {
-		body["id_token"] = c.idToken(host, t, user, cl.id)
+		body["id_token"] = c.idToken(host, t, user, cl.id, want.nonce)
 	}
 	return &answer{status: http.StatusOK, body: body}, nil
 }

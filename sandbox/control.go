@@ -22,6 +22,8 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 		"/_sandbox/ca.pem":   {http.MethodGet, "the certificate authority of this server", nil},
 		"/_sandbox/faults":   {http.MethodPost, "replace the faults", c.postFaults},
 		"/_sandbox/approve":  {http.MethodPost, `answer sign-ins: {"all": true} or {"user_code": "...", "account": "..."}`, c.postApprove},
+		"/_sandbox/person":   {http.MethodPost, `who signs in from now on: {"account": "..."}; "" is the scenario's person`, c.postPerson},
+		"/_sandbox/activate": {http.MethodPost, `make an account's eligible roles active: {"account": "..."}`, c.postActivate},
 		"/_sandbox/clock":    {http.MethodPost, `move the clock: {"advance": "24h"}`, c.postClock},
 	}
 	p, known := pages[r.URL.Path]

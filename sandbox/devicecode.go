@@ -30,11 +30,11 @@ type deviceCode struct {
 	authority authority
 	client    client
 	want      request
+	can       []string // capabilities of the client
 	expires   time.Time
 
 	state    codeState
-	home     *tenant
-	user     *entity
+	session  *session // once approved
 	refusal  *stsError
 	polls    int
 	lastPoll time.Time
@@ -53,8 +53,12 @@ func (c *Cloud) startDeviceCode(a authority, form url.Values) (*answer, *stsErro
 	if err != nil {
 		return nil, err
 	}
+	can, err := capabilities(form.Get("claims"))
+	if err != nil {
+		return nil, err
+	}
 	dc := &deviceCode{
-		code: c.opaque("", 160), userCode: c.pick(codeLetters, 9), authority: a, client: cl, want: want, expires: c.now().Add(codeLife),
+		code: c.opaque("", 160), userCode: c.pick(codeLetters, 9), authority: a, client: cl, want: want, can: can, expires: c.now().Add(codeLife),
 	}
 	c.codes[dc.code] = dc
 	page := "https://microsoft.com/" + devicePages[cloudOfLogin(a.host).ID]
@@ -102,7 +106,15 @@ func (c *Cloud) redeemDeviceCode(a authority, cl client, form url.Values) (*answ
 	case codeRefused:
 		return nil, dc.refusal
 	case codeApproved:
-		reply, err := c.issue(a.host, cl, dc.home, dc.user, dc.want, c.amr())
+		can, err := capabilities(form.Get("claims"))
+		if err != nil {
+			return nil, err
+		}
+		s := dc.session
+		if err := c.admits(s, s.home, s.user, dc.want.api.appID); err != nil {
+			return nil, err
+		}
+		reply, err := c.issue(a.host, cl, s.home, s.user, dc.want, s, append(dc.can, can...))
 		if err == nil {
 			dc.redeemed = true
 		}
@@ -111,66 +123,37 @@ func (c *Cloud) redeemDeviceCode(a authority, cl client, form url.Values) (*answ
 	return nil, refuse("authorization_pending", 70016, "OAuth 2.0 device flow error. Authorization is pending. Continue polling.")
 }
 
-// amr is how the people of a scenario prove who they are.
-func (c *Cloud) amr() []string {
-	if c.scenario.noMFA {
-		return []string{"pwd"}
-	}
-	return []string{"pwd", "mfa"}
-}
-
 // person does at the browser what the scenario's person does.
 func (c *Cloud) person(dc *deviceCode) {
 	if c.scenario.declines {
 		dc.state = codeDeclined
 		return
 	}
-	_ = c.enterCode(dc, c.order[0].admin, false)
+	_ = c.enterCode(dc, c.chosen(dc.authority, dc.client, ""), false, false)
 }
 
 // enterCode is a person entering a code and signing in. The error is what the
 // browser shows.
-func (c *Cloud) enterCode(dc *deviceCode, account string, everybody bool) *stsError {
+func (c *Cloud) enterCode(dc *deviceCode, account string, everybody, passed bool) *stsError {
 	switch {
 	case !c.now().Before(dc.expires):
 		return refuse("expired_token", 70019, "Verification code expired. Have the user retry the sign-in.")
 	case dc.state != codePending || dc.redeemed:
 		return refuse("invalid_request", 90120, "The device code has already been authorized or declined.")
 	}
-	user, home := (*entity)(nil), dc.authority.tenant
-	if home != nil {
-		user = home.userNamed(account)
+	user, home, err := c.account(dc.authority, dc.client, account)
+	if err != nil {
+		return err
 	}
-	for _, t := range c.order {
-		// An account that is only known elsewhere is told apart from one that
-		// does not exist; a tenant nobody has entered yet has its administrator.
-		if user != nil || home != nil && t == home {
-			continue
-		}
-		if !strings.HasSuffix(strings.ToLower(account), "@"+t.domain) && t != c.order[0] {
-			continue
-		}
-		if user = t.enter().userNamed(account); user != nil && home != nil {
-			return refuse("invalid_grant", 50020, "User account '%s' from identity provider 'https://sts.windows.net/%s/' does not exist in tenant '%s' and cannot access the application '%s'(%s) in that tenant.", account, t.id, home.name, dc.client.id, dc.client.name)
-		} else if user != nil {
-			home = t
-			break
-		}
-	}
-	switch {
-	case user == nil:
-		return refuse("invalid_grant", 50034, "The user account %s does not exist in the directory.", account)
-	case user.read(c.master())["accountEnabled"] != true:
-		return refuse("invalid_grant", 50057, "The user account is disabled.")
-	case c.scenario.deviceBlocked:
-		// The browser is told; the client goes on hearing that it is pending.
-		return refuse("invalid_grant", 53003, "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.")
+	if err := c.deviceCodeBlock(home, user); err != nil {
+		return err // the client is not told: for it the sign-in goes on waiting
 	}
 	if err := c.consent(dc.client, home, user, dc.want, everybody); err != nil {
 		dc.state, dc.refusal = codeRefused, err
 		return err
 	}
-	dc.state, dc.home, dc.user = codeApproved, home, user
+	dc.state = codeApproved
+	dc.session = c.open(session{client: dc.client.id, public: true, home: home, user: user, amr: c.amr(user, passed), device: true})
 	return nil
 }
 
@@ -190,8 +173,8 @@ func (c *Cloud) codeFor(userCode string) *deviceCode {
 	return nil
 }
 
-// Approve is the person entering a code: account "" is the scenario's
-// administrator. The error is what the browser would show.
+// Approve is the person entering a code: account "" is whoever signs in by
+// default. The error is what the browser would show.
 func (c *Cloud) Approve(userCode, account string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,9 +183,9 @@ func (c *Cloud) Approve(userCode, account string) error {
 		return errors.New("AADSTS90119: the user code is wrong")
 	}
 	if account == "" {
-		account = c.order[0].admin
+		account = c.chosen(dc.authority, dc.client, "")
 	}
-	if err := c.enterCode(dc, account, false); err != nil {
+	if err := c.enterCode(dc, account, false, false); err != nil {
 		return fmt.Errorf("AADSTS%d: %s", err.code, err.text)
 	}
 	return nil

@@ -23,6 +23,8 @@ const (
 	faultStale = "stale"
 )
 
+var faultKinds = []string{fault500, fault429, faultReset, faultHang, faultSlow, faultStale, eventStepUp, eventRevoked, eventDeviceBlock}
+
 // Fault is something that goes wrong.
 type Fault struct {
 	Match Match `json:"match,omitzero"`
@@ -34,7 +36,10 @@ type Fault struct {
 	// effect, then the answer is lost).
 	When string `json:"when,omitempty"`
 	// Do is "500", "429", "reset", "hang" (no answer until the client goes
-	// away), "slow" or "stale" (replicas take in nothing).
+	// away), "slow", "stale" (replicas take in nothing), or something that happens
+	// to the tenant meanwhile: "claims" (a policy changed: everybody has to sign in
+	// again), "revoked" (an administrator revoked the sessions) or
+	// "device-code-blocked" (a policy against device codes was switched on).
 	Do string `json:"do"`
 	// For is the Retry-After of a 429, how long "slow" and "stale" last, and
 	// when "hang" gives up with a reset.
@@ -118,8 +123,8 @@ func (f Fault) arm() (*armedFault, error) {
 		return nil, fmt.Errorf("nth and rate exclude each other")
 	case f.When != "" && f.When != "before" && f.When != "after":
 		return nil, fmt.Errorf("when: %q is neither before nor after", f.When)
-	case !slices.Contains([]string{fault500, fault429, faultReset, faultHang, faultSlow, faultStale}, f.Do):
-		return nil, fmt.Errorf("do: %q is none of 500, 429, reset, hang, slow, stale", f.Do)
+	case !slices.Contains(faultKinds, f.Do):
+		return nil, fmt.Errorf("do: %q is none of %s", f.Do, strings.Join(faultKinds, ", "))
 	case f.Match.Inner && !slices.Contains(inner, f.Do):
 		return nil, fmt.Errorf("do: an item of a batch can only fail with 500 or 429, not %q", f.Do)
 	case f.For < 0:
@@ -182,6 +187,11 @@ func (c *Cloud) misbehave(w http.ResponseWriter, r *http.Request, host string, r
 		return false
 	}
 	switch f.Do {
+	case eventStepUp, eventRevoked, eventDeviceBlock:
+		c.mu.Lock()
+		c.happen(f.Do)
+		c.mu.Unlock()
+		return false
 	case faultStale:
 		c.mu.Lock()
 		now := c.now()
@@ -227,6 +237,8 @@ func (c *Cloud) faultReply(r *http.Request, host string, f *armedFault) *answer 
 			err = &stsError{status: http.StatusTooManyRequests, error: "temporarily_unavailable", code: 90055, text: "The request was throttled due to excessive load."}
 		}
 		reply = err.answer(c, c.guid())
+	} else if other := otherFault(host, f.Do == fault429); other != nil {
+		reply = other
 	} else {
 		q := &call{c: c, host: host, requestID: c.guid()}
 		q.clientRequestID = q.requestID

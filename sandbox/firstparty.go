@@ -23,6 +23,13 @@ const (
 	vendorTenantName = "Rewst"
 )
 
+// legacyApps are what the vendor used before its bundle.
+var legacyApps = []struct{ id, name string }{
+	{"06bfda05-2d5e-4b3b-ac5d-79f07e402973", "Rewst Prod"},
+	{"9359814a-7403-4af9-9113-d5c8cab020ed", "Rewst CSP Connector"},
+	{"c19d36e8-6537-4998-9872-ea8b962bd0b6", "Rewst Azure Integration"},
+}
+
 // knownApp is an app that exists outside the simulated tenants: Microsoft's own
 // and the vendor's. A tenant can have a service principal of it.
 type knownApp struct {
@@ -85,6 +92,7 @@ func knownApps(retired []string) map[string]*knownApp {
 	for _, l := range catalog.LookAlikes() {
 		api(l.AppID, l.Name).scope("user_impersonation", namedGUID(l.AppID+" user_impersonation"))
 	}
+	api(portalAppID, portalName).scope("user_impersonation", namedGUID("portal user_impersonation"))
 	publish(apps, retired)
 
 	oidc := []string{"openid", "profile", "email", "offline_access"}
@@ -94,7 +102,7 @@ func knownApps(retired []string) map[string]*knownApp {
 	}, oidc...)
 	impersonate := func(graph []string) map[string][]string {
 		m := map[string][]string{catalog.GraphAppID: graph}
-		for _, id := range []string{catalog.PartnerCenterAppID, catalog.ServiceMgmtAppID, catalog.KeyVaultAppID, catalog.ExchangeAppID} {
+		for _, id := range []string{catalog.PartnerCenterAppID, catalog.ServiceMgmtAppID, catalog.KeyVaultAppID, catalog.ExchangeAppID, portalAppID} {
 			m[id] = []string{"user_impersonation"}
 		}
 		return m
@@ -112,6 +120,9 @@ func knownApps(retired []string) map[string]*knownApp {
 
 	apps[catalog.VendorConnector] = &knownApp{
 		appID: catalog.VendorConnector, name: catalog.VendorConnectorName, owner: namedGUID("tenant " + vendorTenantName),
+	}
+	for _, l := range legacyApps {
+		apps[l.id] = &knownApp{appID: l.id, name: l.name, owner: namedGUID("tenant " + vendorTenantName)}
 	}
 	for _, a := range apps {
 		a.principal = a.servicePrincipal()

@@ -91,6 +91,8 @@ func (q *call) run(r *http.Request, row *Request) *answer {
 	if version != "v1.0" && version != "beta" {
 		return q.failed(fail(http.StatusBadRequest, "BadRequest", "Invalid version: %s", version))
 	}
+	// The tenant of the token can be named in the path; some programs do.
+	path = strings.TrimPrefix(path, "myorganization/")
 	q.version, q.path, q.tok, q.t = version, "/"+path, tok, q.c.tenants[tok.Tenant].enter()
 	if q.path == "/$batch" {
 		return q.runBatch(row)
@@ -127,10 +129,14 @@ func (q *call) operate() (*result, error) {
 		return nil, err
 	}
 	q.op, q.keys = op, keys
-	if op.kinds == nil {
-		if !op.permits(q.tok, "") {
-			return nil, denied()
+	if strings.HasPrefix(q.path+"/", "/me/") && q.tok.IDType == "app" {
+		return nil, fail(http.StatusBadRequest, "BadRequest", "/me request is only valid with delegated authentication flow.")
+	}
+	if op.kinds == nil && !op.permits(q.tok, "") {
+		if op.refuse != nil {
+			return nil, op.refuse()
 		}
+		return nil, denied()
 	}
 	return op.run(q)
 }
@@ -141,6 +147,7 @@ type operation struct {
 	path   string // as the official description writes it
 	like   string // path whose permissions hold, when the table has no row for this one
 	kinds  []string
+	refuse func() *graphError // how the service says that a permission is missing; nil is as the directory does
 	run    func(*call) (*result, error)
 	rows   map[string]permissionRow
 }
@@ -193,6 +200,7 @@ var operations = sortOut([]operation{
 	{method: "GET", path: "/me/transitiveMemberOf/graph.directoryRole", run: (*call).memberOf},
 	{method: "GET", path: "/me/transitiveMemberOf/microsoft.graph.group", run: (*call).memberOf},
 	{method: "GET", path: "/me/transitiveMemberOf/graph.group", run: (*call).memberOf},
+	{method: "POST", path: "/me/checkMemberGroups", run: (*call).checkMemberGroups},
 	{method: "GET", path: "/users", run: (*call).listUsers},
 	{method: "GET", path: "/users/{user-id}", run: (*call).getUser},
 	{method: "GET", path: "/groups", run: (*call).listGroups},
@@ -203,7 +211,16 @@ var operations = sortOut([]operation{
 	{method: "GET", path: "/roleManagement/directory/roleDefinitions", run: (*call).roleDefinitions},
 	{method: "GET", path: "/roleManagement/directory/roleDefinitions/{unifiedRoleDefinition-id}", run: (*call).roleDefinition},
 	{method: "GET", path: "/roleManagement/directory/roleAssignments", run: (*call).roleAssignments},
+	{method: "GET", path: "/roleManagement/directory/roleEligibilityScheduleInstances", run: (*call).eligibility},
+	{
+		method: "GET", path: "/roleManagement/directory/roleEligibilityScheduleInstances/filterByCurrentUser(on='{on}')",
+		like: "/roleManagement/directory/roleEligibilityScheduleInstances", run: (*call).eligibility,
+	},
 	{method: "GET", path: "/policies/defaultAppManagementPolicy", run: (*call).defaultAppManagementPolicy},
+	{method: "GET", path: "/policies/authorizationPolicy", run: (*call).authorizationPolicy},
+	{method: "GET", path: "/policies/identitySecurityDefaultsEnforcementPolicy", refuse: accessDenied, run: (*call).securityDefaults},
+	{method: "GET", path: "/identity/conditionalAccess/policies", refuse: accessDenied, run: (*call).accessPolicies},
+	{method: "GET", path: "/identity/conditionalAccess/policies/{conditionalAccessPolicy-id}", refuse: accessDenied, run: (*call).accessPolicy},
 
 	{method: "GET", path: "/directory/deletedItems/graph.application", run: (*call).listDeleted},
 	{method: "GET", path: "/directory/deletedItems/microsoft.graph.application", run: (*call).listDeleted},

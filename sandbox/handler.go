@@ -32,8 +32,14 @@ var pageHosts = []string{"microsoft.com", "www.microsoft.com"}
 
 // serves tells whether a host is part of the simulated cloud.
 func serves(host string) bool {
+	return isAPI(host) || isLogin(host) || slices.Contains(pageHosts, host)
+}
+
+// isAPI tells whether a host is one that programs ask with an access token.
+func isAPI(host string) bool {
 	_, graph := cloudOfGraph(host)
-	return graph || isLogin(host) || slices.Contains(pageHosts, host)
+	_, arm := cloudOfARM(host)
+	return graph || arm || isPartnerCenter(host) || host == portalHost
 }
 
 func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
@@ -65,6 +71,27 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 	reply.send(w)
 }
 
+// otherFault is a failure in the form of an API other than Microsoft Graph; nil
+// for that one.
+func otherFault(host string, throttled bool) *answer {
+	_, isARM := cloudOfARM(host)
+	switch {
+	case isARM && throttled:
+		return azure(http.StatusTooManyRequests, "TooManyRequests", "The request is being throttled as the limit has been reached for the operation.").answer()
+	case isARM:
+		return azure(http.StatusInternalServerError, "InternalServerError", "Encountered internal server error.").answer()
+	case isPartnerCenter(host) && throttled:
+		return refusePartner(http.StatusTooManyRequests, "", "Too many requests.").answer()
+	case isPartnerCenter(host):
+		return refusePartner(http.StatusInternalServerError, "", "An unexpected error occurred.").answer()
+	case host == portalHost && throttled:
+		return portalRefusal(http.StatusTooManyRequests, "TooManyRequests", "Too many requests.")
+	case host == portalHost:
+		return portalRefusal(http.StatusInternalServerError, "Service_InternalServerError", "Encountered an internal server error.")
+	}
+	return nil
+}
+
 // dispatch hands a request to the service that owns the host.
 func (c *Cloud) dispatch(r *http.Request, host string, body []byte, row *Request) *answer {
 	c.mu.Lock()
@@ -72,7 +99,14 @@ func (c *Cloud) dispatch(r *http.Request, host string, body []byte, row *Request
 	if _, isGraph := cloudOfGraph(host); isGraph {
 		return c.graph(r, host, body, row)
 	}
+	if _, isARM := cloudOfARM(host); isARM {
+		return c.resourceManager(r, host, body, row)
+	}
 	switch {
+	case isPartnerCenter(host):
+		return c.partnerCenter(r, host, row)
+	case host == portalHost:
+		return c.portal(r, row)
 	case isLogin(host):
 		segment, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		if t := c.tenantNamed(segment); t != nil {

@@ -221,7 +221,7 @@ func (q *call) checkSelect(kind string) error {
 }
 
 // expandable are the relations that can be brought in, by type.
-var expandable = map[string][]string{kindRoleGiven: {"roleDefinition", "principal"}, kindApplication: {"owners"}, kindPrincipal: {"owners"}}
+var expandable = map[string][]string{kindRoleGiven: {"roleDefinition", "principal"}, "unifiedRoleEligibilityScheduleInstance": {"roleDefinition", "principal"}, kindApplication: {"owners"}, kindPrincipal: {"owners"}}
 
 func (q *call) checkExpand(kind string) error {
 	text := q.query.Get("$expand")

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"msbundle/catalog"
@@ -20,11 +19,14 @@ func (q *call) organization() (*result, error) {
 		})
 	}
 	plans := []any{}
-	for _, p := range servicePlans {
+	for _, p := range t.licence.plans {
 		plans = append(plans, object{"assignedDateTime": founded, "capabilityStatus": "Enabled", "service": p.service, "servicePlanId": p.id})
 	}
 	partnerType := any(nil)
-	if t.partner {
+	switch {
+	case t.partner && t.indirect:
+		partnerType = "valueAddedResellerPartnerDelegatedAdmin"
+	case t.partner:
 		partnerType = "resellerPartnerDelegatedAdmin"
 	}
 	return q.list(listing{kind: "organization", context: "organization", source: fixed("organization", object{
@@ -44,8 +46,7 @@ type domain struct {
 // domains: the first domain of a tenant is its default, as in a tenant that
 // sends no mail from a name of its own yet.
 func (t *tenant) domains() []domain {
-	label := strings.TrimSuffix(t.domain, ".onmicrosoft.com")
-	return []domain{{t.domain, true, true}, {label + ".com", false, false}}
+	return []domain{{t.domain, true, true}, {t.vanity(), false, false}}
 }
 
 func (q *call) domains() (*result, error) {
@@ -63,12 +64,31 @@ func (q *call) domains() (*result, error) {
 	return q.list(listing{kind: "domain", context: "domains", source: fixed("domain", all...)})
 }
 
-// servicePlans are what the simulated tenants have bought.
+// licence is what a tenant has bought: one product and the services in it.
 // https://learn.microsoft.com/entra/identity/users/licensing-service-plan-reference
-var servicePlans = []struct{ id, name, service string }{
-	{"41781fb2-bc02-4b7c-bd55-b576c07bb09d", "AAD_PREMIUM", "AADPremiumService"},
-	{"efb87545-963c-4e0d-99df-69c6916d9eb0", "EXCHANGE_S_ENTERPRISE", "exchange"},
-	{"5dbe027f-2339-4123-9542-606e4d348a72", "SHAREPOINTENTERPRISE", "SharePoint"},
+type licence struct {
+	id, name string
+	plans    []servicePlan
+}
+
+type servicePlan struct{ id, name, service string }
+
+var (
+	premium1           = servicePlan{"41781fb2-bc02-4b7c-bd55-b576c07bb09d", "AAD_PREMIUM", "AADPremiumService"}
+	premium2           = servicePlan{"eec0eb4f-6444-4f95-aba0-50c24d67f998", "AAD_PREMIUM_P2", "AADPremiumService"}
+	exchangeStandard   = servicePlan{"9aaf7827-d63c-4b61-89c3-182f06f82e5c", "EXCHANGE_S_STANDARD", "exchange"}
+	exchangeEnterprise = servicePlan{"efb87545-963c-4e0d-99df-69c6916d9eb0", "EXCHANGE_S_ENTERPRISE", "exchange"}
+	sharePointStandard = servicePlan{"c7699d2e-19aa-44de-8edf-1736da088ca1", "SHAREPOINTSTANDARD", "SharePoint"}
+	sharePoint         = servicePlan{"5dbe027f-2339-4123-9542-606e4d348a72", "SHAREPOINTENTERPRISE", "SharePoint"}
+
+	enterprise5      = licence{"06ebc4ee-1bb5-47dd-8120-11324bc54e06", "SPE_E5", []servicePlan{premium1, premium2, exchangeEnterprise, sharePoint}}
+	businessPremium  = licence{"cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46", "SPB", []servicePlan{premium1, exchangeStandard, sharePointStandard}}
+	businessStandard = licence{"f245ecc8-75af-4f8e-b61f-27d8114de5f3", "O365_BUSINESS_PREMIUM", []servicePlan{exchangeStandard, sharePointStandard}}
+)
+
+// has tells whether the tenant has bought a service.
+func (t *tenant) has(plan string) bool {
+	return slices.ContainsFunc(t.licence.plans, func(p servicePlan) bool { return p.name == plan })
 }
 
 func (q *call) subscribedSkus() (*result, error) {
@@ -76,14 +96,14 @@ func (q *call) subscribedSkus() (*result, error) {
 		return nil, err
 	}
 	plans := []any{}
-	for _, p := range servicePlans {
+	for _, p := range q.t.licence.plans {
 		plans = append(plans, object{"appliesTo": "User", "provisioningStatus": "Success", "servicePlanId": p.id, "servicePlanName": p.name})
 	}
-	const sku = "06ebc4ee-1bb5-47dd-8120-11324bc54e06"
+	sku := q.t.licence.id
 	return q.list(listing{kind: "subscribedSku", context: "subscribedSkus", source: fixed("subscribedSku", object{
 		"id": q.t.id + "_" + sku, "accountId": q.t.id, "accountName": q.t.name, "appliesTo": "User", "capabilityStatus": "Enabled",
 		"consumedUnits": 4, "prepaidUnits": object{"enabled": 25, "lockedOut": 0, "suspended": 0, "warning": 0}, "servicePlans": plans,
-		"skuId": sku, "skuPartNumber": "SPE_E5", "subscriptionIds": []any{},
+		"skuId": sku, "skuPartNumber": q.t.licence.name, "subscriptionIds": []any{},
 	})})
 }
 

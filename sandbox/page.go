@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"html/template"
@@ -12,20 +11,23 @@ import (
 	"time"
 )
 
-// pageState is what the device sign-in page shows.
+// pageState is what a sign-in page shows.
 type pageState struct {
+	Device        bool // asks for a code
 	Code, Account string
-	App           string   // the app that asks, once the code is known
+	App           string   // the app that asks, once it is known
 	Resource      string   // the API it asks for
 	Scopes        []string // what it asks for
+	Factor        bool     // asks whether a second factor was passed
 	Error         int      // AADSTS number
 	Text          string
+	Over          bool // an error that nothing on the page can change
 	Done          string
 }
 
-// devicePage is plain HTML: no scripts, and html/template escapes what comes
-// from outside.
-var devicePage = template.Must(template.New("page").Parse(`<!doctype html>
+// signIn is plain HTML: no scripts, and html/template escapes what comes from
+// outside. Its form goes back to where it came from.
+var signIn = template.Must(template.New("page").Parse(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -47,50 +49,55 @@ button { font: inherit; margin: 1.5rem .5rem 0 0; padding: .5rem 1.25rem }
 <ul>{{range .Scopes}}<li>{{.}}</li>{{end}}</ul>
 {{end}}{{if .Done}}<p role="status"><strong>{{.Done}}</strong></p>
 {{else}}{{if .Error}}<div class="error" role="alert"><p><strong>{{.Text}}</strong></p><p>Error code: {{.Error}} (AADSTS{{.Error}})</p></div>
-{{end}}<form method="post">
-<label for="user_code">Code</label>
+{{end}}{{if not .Over}}<form method="post">
+{{if .Device}}<label for="user_code">Code</label>
 <input type="text" id="user_code" name="user_code" value="{{.Code}}" autocomplete="off" required autofocus>
-<label for="account">Account</label>
+{{end}}<label for="account">Account</label>
 <input type="text" id="account" name="account" value="{{.Account}}" autocomplete="off" required>
-<p><label><input type="checkbox" name="everybody" value="yes"> Consent on behalf of your organization</label></p>
+{{if .Factor}}<p><label><input type="checkbox" name="second_factor" value="done"> Second factor done</label></p>
+{{end}}<p><label><input type="checkbox" name="everybody" value="yes"> Consent on behalf of your organization</label></p>
 <button type="submit" name="answer" value="continue">Continue</button>
 <button type="submit" name="answer" value="decline">Decline</button>
 </form>
-{{end}}</main>
+{{end}}{{end}}</main>
 </body>
 </html>
 `))
 
-// page answers the device sign-in page. The caller holds mu.
+// page answers the device sign-in page, and on a loopback address the sign-in
+// pages of every cloud: their host is the first part of the path there. The
+// caller holds mu.
 func (c *Cloud) page(r *http.Request, body []byte) *answer {
-	if !isDevicePage(r.URL.Path) {
-		return &answer{status: http.StatusNotFound, header: htmlHeader, body: []byte("<!doctype html><title>Not found</title><p>There is nothing at this address.")}
+	if host, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); isLogin(host) && strings.HasSuffix(path, "/"+authorizePath) {
+		in := r.Clone(r.Context())
+		in.URL.Path = "/" + path
+		reply := c.tokenService(in, host, body)
+		// An app that looks where its answer comes from cannot know this address.
+		reply.header["Referrer-Policy"] = "no-referrer"
+		return reply
 	}
-	state := pageState{Account: c.order[0].admin, Code: r.URL.Query().Get("user_code")}
+	if !isDevicePage(r.URL.Path) {
+		return &answer{status: http.StatusNotFound, header: htmlHeader("'none'"), body: []byte("<!doctype html><title>Not found</title><p>There is nothing at this address.")}
+	}
+	state := pageState{Device: true, Account: c.order[0].admin, Code: r.URL.Query().Get("user_code"), Factor: c.scenario.noMFA}
+	if c.signsIn != "" {
+		state.Account = c.signsIn
+	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if dc := c.codeFor(state.Code); dc != nil {
-			state.ask(dc)
+			state.ask(dc.client, dc.want)
 		}
 	case http.MethodPost:
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
-			return &answer{status: http.StatusBadRequest, header: htmlHeader, body: []byte("<!doctype html><title>Bad request</title><p>The form could not be read.")}
+			return &answer{status: http.StatusBadRequest, header: htmlHeader("'none'"), body: []byte("<!doctype html><title>Bad request</title><p>The form could not be read.")}
 		}
 		c.submit(&state, form)
 	default:
-		return &answer{status: http.StatusMethodNotAllowed, header: htmlHeader, body: []byte("<!doctype html><title>Method not allowed</title>")}
+		return &answer{status: http.StatusMethodNotAllowed, header: htmlHeader("'none'"), body: []byte("<!doctype html><title>Method not allowed</title>")}
 	}
-	var out bytes.Buffer
-	if err := devicePage.Execute(&out, state); err != nil {
-		panic("sandbox: page cannot be rendered: " + err.Error())
-	}
-	return &answer{status: http.StatusOK, header: htmlHeader, body: out.Bytes()}
-}
-
-var htmlHeader = map[string]string{
-	"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
-	"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+	return render(signIn, state, "'self'")
 }
 
 func isDevicePage(path string) bool {
@@ -113,7 +120,7 @@ func (c *Cloud) submit(state *pageState, form url.Values) {
 		state.Error, state.Text = 90119, "That code didn't work. Check the code and try again."
 		return
 	}
-	state.ask(dc)
+	state.ask(dc.client, dc.want)
 	if form.Get("answer") == "decline" {
 		switch {
 		case dc.state != codePending:
@@ -126,38 +133,27 @@ func (c *Cloud) submit(state *pageState, form url.Values) {
 		}
 		return
 	}
-	if err := c.enterCode(dc, state.Account, form.Get("everybody") == "yes"); err != nil {
-		state.Error = err.code
-		switch err.code {
-		case 90120:
-			state.Text = "This code has already been used or declined."
-		case 70019:
-			state.Text = "This code has expired."
-		case 53003:
-			state.Text = "You cannot access this right now. Your sign-in was successful but does not meet the criteria to access this resource."
-		case 90094:
-			state.Text = "Need admin approval. " + err.text
-		default:
-			state.Text = err.text
-		}
+	if err := c.enterCode(dc, state.Account, form.Get("everybody") == "yes", form.Get("second_factor") == "done"); err != nil {
+		state.Error, state.Text = err.code, shown(err)
 		return
 	}
 	state.Done = "You have signed in to " + dc.client.name + " as " + state.Account + ". You may close this window."
 }
 
 // ask fills in who asks for what.
-func (s *pageState) ask(dc *deviceCode) {
-	s.App, s.Resource, s.Scopes = dc.client.name, dc.want.api.name, dc.want.names
-	if dc.want.everything {
+func (s *pageState) ask(cl client, want request) {
+	s.App, s.Resource, s.Scopes = cl.name, want.api.name, want.names
+	if want.everything {
 		s.Scopes = []string{"everything that was consented to before"}
 	}
 	if len(s.Scopes) == 0 {
-		s.Scopes = dc.want.openID
+		s.Scopes = want.openID
 	}
 }
 
-// ServePages serves the device sign-in page on a loopback address, for people
-// who rehearse in process. stop closes it; so does the end of ctx.
+// ServePages serves the sign-in pages on a loopback address, for people who
+// rehearse in process: the device page at the url it returns, those an app sends
+// a browser to below their host's name. stop closes it; so does the end of ctx.
 func (c *Cloud) ServePages(ctx context.Context) (url string, stop func(), err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -63,10 +63,11 @@ func (t *token) meets(row permissionRow) bool {
 
 // Template ids of roles that matter only to the rules here.
 const (
-	roleGlobalReader         = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
-	roleApplicationDeveloper = "cf1c38e5-3621-4004-a7cb-879624dced7c"
-	roleSecurityAdmin        = "194ae4cb-b126-40b2-bd5b-6091b380977d"
-	roleSecurityReader       = "5d6b6bb7-de71-4623-b4af-96380a352509"
+	roleGlobalReader           = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
+	roleApplicationDeveloper   = "cf1c38e5-3621-4004-a7cb-879624dced7c"
+	roleConditionalAccessAdmin = "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9"
+	roleSecurityAdmin          = "194ae4cb-b126-40b2-bd5b-6091b380977d"
+	roleSecurityReader         = "5d6b6bb7-de71-4623-b4af-96380a352509"
 )
 
 // appRoles manage app registrations and enterprise apps.

@@ -39,7 +39,7 @@ func (c *Cloud) Requests() []Request {
 // begin notes a request and decides whether a fault is due for it.
 func (c *Cloud) begin(r *http.Request, host string, body []byte) (*Request, *armedFault) {
 	row := &Request{Method: r.Method, URL: "https://" + host + r.URL.RequestURI()}
-	if _, isGraph := cloudOfGraph(host); isGraph {
+	if isAPI(host) {
 		row.Write = writes(r.Method, r.URL.Path)
 		if strings.HasSuffix(r.URL.Path, "/$batch") {
 			items, _ := readBatch(body)
@@ -63,7 +63,7 @@ func (c *Cloud) finish(row *Request, status int) {
 	c.logLine(done)
 }
 
-// writes tells whether a request to Microsoft Graph changes something.
+// writes tells whether a request to an API changes something.
 func writes(method, url string) bool {
 	path, _, _ := strings.Cut(url, "?")
 	switch strings.ToUpper(method) {
@@ -71,5 +71,6 @@ func writes(method, url string) bool {
 		return false
 	}
 	last := path[strings.LastIndexByte(path, '/')+1:]
-	return last != "checkMemberGroups" && last != "getMemberGroups" && last != "$batch"
+	search := strings.HasSuffix(path, "/Microsoft.ResourceGraph/resources")
+	return last != "checkMemberGroups" && last != "getMemberGroups" && last != "$batch" && !search
 }

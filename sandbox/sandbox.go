@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -70,9 +71,15 @@ type Cloud struct {
 	order   []*tenant          // the partner's tenant first
 	codes   map[string]*deviceCode
 	refresh map[string]*refreshToken
-	faults  []*armedFault
-	log     []*Request
-	seq     int
+	grants  map[string]*codeGrant
+	// Every time somebody signed in, by id; why those before it do not suffice any
+	// more; and who the simulated person is, "" for the scenario's.
+	sessions map[string]*session
+	demand   *demand
+	signsIn  string
+	faults   []*armedFault
+	log      []*Request
+	seq      int
 
 	authorityPEM []byte // certificate of the server, when there is one
 }
@@ -113,7 +120,7 @@ func New(o Options) (*Cloud, error) {
 	if s.realistic {
 		o.Delays = DelaysRealistic
 	}
-	armed, err := armFaults(o.Faults)
+	armed, err := armFaults(append(slices.Clone(o.Faults), s.events...))
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +128,7 @@ func New(o Options) (*Cloud, error) {
 		opts: o, scenario: s, world: strings.ToLower(crand.Text()[:8]), faults: armed, offset: s.clockOffset,
 		rng:     rand.New(rand.NewPCG(uint64(o.Seed), 0x6d7362756e646c65)),
 		tenants: map[string]*tenant{}, codes: map[string]*deviceCode{}, refresh: map[string]*refreshToken{},
+		grants: map[string]*codeGrant{}, sessions: map[string]*session{}, signsIn: s.person,
 	}
 	c.key = []byte(c.random(43))
 	c.build()

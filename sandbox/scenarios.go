@@ -31,9 +31,19 @@ type scenario struct {
 	secretLifetime     time.Duration
 	pageSize           int // 0: the service's
 	deviceBlocked      bool
+	defaultsBlock      bool    // security defaults keep people with device codes out
+	cloud              string  // where the tenants live; "": the world is served in every cloud
+	person             string  // who signs in instead of the administrator
+	events             []Fault // what happens in the middle of the work
 	declines           bool
 	realistic          bool
 	clockOffset        time.Duration
+	notAgent           bool // the account is not in AdminAgents
+	indirect           bool
+	securityDefaults   bool
+	licence            licence // zero: Microsoft 365 E5
+	noSubscription     bool
+	noVault            bool
 	setup              func(*Cloud, *tenant)
 }
 
@@ -43,7 +53,7 @@ var scenarios = []scenario{
 	{Scenario: Scenario{"happy", "A partner tenant where everything is as it should be"}},
 	{
 		Scenario:   Scenario{"single-tenant", "An organisation that is no Microsoft partner: no Partner Center, no AdminAgents"},
-		notPartner: true, notOffered: []string{catalog.PartnerCenterAppID},
+		notPartner: true, notOffered: []string{catalog.PartnerCenterAppID}, licence: businessPremium,
 	},
 	{
 		Scenario: Scenario{"same-name", "Somebody already made an app called Rewst Integration"},
@@ -65,7 +75,10 @@ var scenarios = []scenario{
 		Scenario: Scenario{"app-admin", "The account is Application Administrator only"},
 		roles:    []string{catalog.RoleApplicationAdministrator},
 	},
-	{Scenario: Scenario{"no-mfa", "The account signs in without multifactor authentication"}, noMFA: true},
+	{
+		Scenario: Scenario{"no-mfa", "The account signs in without multifactor authentication; owner@ is an administrator who uses it"},
+		noMFA:    true, setup: setupSecondAdmin,
+	},
 	{
 		Scenario:   Scenario{"api-missing", "Azure Storage and the Office 365 Management APIs are not offered to the tenant"},
 		notOffered: []string{catalog.StorageAppID, catalog.ManagementAPIsAppID},
@@ -80,7 +93,23 @@ var scenarios = []scenario{
 	},
 	{Scenario: Scenario{"small-pages", "Lists come in small pages, some of them empty"}, pageSize: 3, setup: setupSmallPages},
 	{Scenario: Scenario{"device-code-blocked", "Conditional Access blocks the device code flow"}, deviceBlocked: true},
+	{Scenario: Scenario{"security-defaults-block", "Security defaults keep people with device codes out"}, securityDefaults: true, defaultsBlock: true},
 	{Scenario: Scenario{"declined", "The person declines the sign-in"}, declines: true},
+	{Scenario: Scenario{"wrong-tenant", "The person signs in with a customer's account"}, person: "admin@fabrikam.onmicrosoft.com"},
+	{
+		Scenario: Scenario{"eligible-role", "The account could activate Global Administrator, but has not"},
+		roles:    []string{}, setup: setupEligible,
+	},
+	{
+		Scenario: Scenario{"step-up", "A policy changes at the third write: the person has to sign in again"},
+		events:   []Fault{{Match: Match{Path: graphPaths}, Nth: 3, Do: eventStepUp}},
+	},
+	{
+		Scenario: Scenario{"revoked", "An administrator revokes the session at the third write"},
+		events:   []Fault{{Match: Match{Path: graphPaths}, Nth: 3, Do: eventRevoked}},
+	},
+	{Scenario: Scenario{"reader-app", "An app with a secret, Contoso reporting, may read the directory by itself"}, setup: setupReader},
+	{Scenario: Scenario{"gcc-high", "The tenant is in the US Government cloud"}, cloud: "usgov"},
 	{
 		Scenario: Scenario{"connector-ready", "The vendor's connector is there with all its stock permissions"},
 		setup:    func(c *Cloud, t *tenant) { c.connector(t, catalog.Stock, nil) },
@@ -93,6 +122,15 @@ var scenarios = []scenario{
 		},
 	},
 	{Scenario: Scenario{"clock-skew", "The services' clock is two hours ahead of this computer's"}, clockOffset: 2 * time.Hour},
+	{Scenario: Scenario{"no-p1", "The tenant has no Entra ID P1: no Conditional Access, no role-assignable groups"}, licence: businessStandard},
+	{Scenario: Scenario{"security-defaults", "Security defaults are on; there is no Conditional Access policy"}, securityDefaults: true},
+	{Scenario: Scenario{"policies", "Five Conditional Access policies, four of which would break the service account's sign-in"}, setup: setupPolicies},
+	{Scenario: Scenario{"legacy-apps", "The vendor's apps from before the bundle are still in the tenant"}, setup: setupLegacyApps},
+	{Scenario: Scenario{"not-admin-agent", "The account is Global Administrator but not in AdminAgents"}, notAgent: true},
+	{Scenario: Scenario{"indirect-reseller", "The partner sells through an indirect provider, who holds the relation to the customers"}, indirect: true},
+	{Scenario: Scenario{"guest-elsewhere", "The account is also a guest in the first customer's tenant"}, setup: setupGuestElsewhere},
+	{Scenario: Scenario{"no-subscription", "There is no Azure subscription the account can see"}, noSubscription: true},
+	{Scenario: Scenario{"no-vault", "There is an Azure subscription, but no key vault in it"}, noVault: true},
 	{Scenario: Scenario{"slow-directory", "Writes take their documented time to be seen everywhere"}, realistic: true},
 }
 
@@ -214,8 +252,20 @@ func setupOddNames(c *Cloud, t *tenant) {
 }
 
 func setupSmallPages(c *Cloud, t *tenant) {
+	for _, group := range t.all(c.master(), kindResourceGroup) {
+		for i := range 4 {
+			c.addVault(t, group.id, fmt.Sprintf("line-of-business-%d", i+1))
+		}
+	}
 	for i := range 11 {
 		c.appPrincipal(t, c.foreignApp(t, fmt.Sprintf("Line of business app %d", i+1), nil))
+	}
+}
+
+// setupLegacyApps puts the vendor's older enterprise apps into the tenant.
+func setupLegacyApps(c *Cloud, t *tenant) {
+	for _, app := range legacyApps {
+		t.provision(c, app.id)
 	}
 }
 

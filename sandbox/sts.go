@@ -47,8 +47,11 @@ func (c *Cloud) tokenService(r *http.Request, host string, body []byte) *answer 
 		correlation = c.guid()
 	}
 	a, err := c.authority(host, segment)
-	if rest == "discovery/instance" {
+	switch rest {
+	case "discovery/instance":
 		return instanceDiscovery(host)
+	case authorizePath:
+		return c.signInPage(r, a, err, body)
 	}
 	var reply *answer
 	if err == nil {
@@ -85,6 +88,14 @@ func (c *Cloud) tokenEndpoint(r *http.Request, a authority, path string, body []
 		return a.configuration(), nil
 	case "discovery/v2.0/keys":
 		return &answer{status: http.StatusOK, body: object{"keys": []any{}}}, nil
+	}
+	if a.tenant != nil && a.tenant.abroad(a.host) {
+		if form.Has("client_secret") || form.Has("client_assertion") {
+			return nil, refuse("invalid_request", 900382, "Confidential Client is not supported in Cross Cloud request.")
+		}
+		return nil, a.tenant.elsewhere(a.host)
+	}
+	switch path {
 	case "oauth2/v2.0/devicecode":
 		return c.startDeviceCode(a, form)
 	case "oauth2/v2.0/token":
@@ -108,19 +119,44 @@ func (c *Cloud) authority(host, segment string) (authority, *stsError) {
 	return a, refuse("invalid_tenant", 90002, "Tenant '%s' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.", segment)
 }
 
-// configuration is the OpenID metadata of an authority.
+// abroad tells whether a tenant lives in another cloud than a sign-in host
+// serves. One without a cloud lives in all of them.
+func (t *tenant) abroad(host string) bool {
+	return t.cloud.ID != "" && t.cloud.Login != cloudOfLogin(host).Login
+}
+
+// elsewhere sends people of another cloud away.
+func (t *tenant) elsewhere(host string) *stsError {
+	return refuse("invalid_request", 90038, "The specified tenant '%s' belongs to the National Cloud '%s'. Current cloud instance '%s' does not federate with it.",
+		t.id, instanceName(t.cloud), instanceName(cloudOfLogin(host)))
+}
+
+func instanceName(c catalog.Cloud) string { return strings.TrimPrefix(c.Login, "login.") }
+
+// regions are the scope and the sub-scope of tenants of a cloud.
+// https://learn.microsoft.com/azure/azure-government/documentation-government-plan-identity
+var regions = map[string][2]any{
+	"global": {"NA", nil}, "usgov": {"USGov", "DODCON"}, "usgovdod": {"USGov", "DOD"}, "china": {"AS", nil},
+}
+
+// configuration is the OpenID metadata of an authority. For a tenant of another
+// cloud it leads to that one.
 // https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc
 func (a authority) configuration() *answer {
-	issuer := "{tenantid}"
-	if a.tenant != nil {
-		issuer = a.tenant.id
+	cloud, host, name, issuer := cloudOfLogin(a.host), a.host, a.segment, "{tenantid}"
+	region := [2]any{}
+	if t := a.tenant; t != nil {
+		name, issuer = t.id, t.id
+		if t.abroad(a.host) {
+			host = t.cloud.Login
+		}
+		if t.cloud.ID != "" {
+			cloud = t.cloud
+		}
+		region = regions[cloud.ID]
 	}
-	base := "https://" + a.host + "/" + a.segment
-	if a.tenant != nil {
-		base = "https://" + a.host + "/" + a.tenant.id
-	}
-	cloud := cloudOfLogin(a.host)
-	return &answer{status: http.StatusOK, body: object{
+	base := "https://" + host + "/" + name
+	body := object{
 		"token_endpoint":                        base + "/oauth2/v2.0/token",
 		"token_endpoint_auth_methods_supported": []any{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 		"jwks_uri":                              base + "/discovery/v2.0/keys",
@@ -129,17 +165,21 @@ func (a authority) configuration() *answer {
 		"id_token_signing_alg_values_supported": []any{"RS256"},
 		"response_types_supported":              []any{"code", "id_token", "code id_token", "id_token token"},
 		"scopes_supported":                      []any{"openid", "profile", "email", "offline_access"},
-		"issuer":                                "https://" + a.host + "/" + issuer + "/v2.0",
+		"issuer":                                "https://" + host + "/" + issuer + "/v2.0",
 		"request_uri_parameter_supported":       false,
 		"userinfo_endpoint":                     "https://" + cloud.Graph + "/oidc/userinfo",
-		"authorization_endpoint":                base + "/oauth2/v2.0/authorize",
+		"authorization_endpoint":                base + "/" + authorizePath,
 		"device_authorization_endpoint":         base + "/oauth2/v2.0/devicecode",
 		"http_logout_supported":                 true,
 		"end_session_endpoint":                  base + "/oauth2/v2.0/logout",
-		"tenant_region_scope":                   "NA",
-		"cloud_instance_name":                   strings.TrimPrefix(a.host, "login."),
+		"tenant_region_scope":                   region[0],
+		"cloud_instance_name":                   instanceName(cloud),
 		"msgraph_host":                          cloud.Graph,
-	}}
+	}
+	if region[1] != nil {
+		body["tenant_region_sub_scope"] = region[1]
+	}
+	return &answer{status: http.StatusOK, body: body}
 }
 
 // instanceDiscovery lists the hosts that are one and the same. A client that
@@ -182,6 +222,8 @@ func (c *Cloud) token(a authority, form url.Values) (*answer, *stsError) {
 		return nil, err
 	}
 	switch grant := form.Get("grant_type"); grant {
+	case "authorization_code":
+		return c.redeemCode(a, client, form)
 	case "device_code", "urn:ietf:params:oauth:grant-type:device_code":
 		return c.redeemDeviceCode(a, client, form)
 	case "refresh_token":
@@ -236,7 +278,12 @@ func (c *Cloud) client(a authority, id string) (client, *stsError) {
 
 // mustBePublic refuses flows for public clients to an app that is none.
 func (c *Cloud) mustBePublic(cl client, form url.Values) *stsError {
-	public := cl.known != nil || cl.app.read(c.master())["isFallbackPublicClient"] == true
+	return c.authenticate(cl, cl.known != nil || cl.app.read(c.master())["isFallbackPublicClient"] == true, form)
+}
+
+// authenticate makes sure that a confidential client sends its secret, and a
+// public one none.
+func (c *Cloud) authenticate(cl client, public bool, form url.Values) *stsError {
 	sent := form.Get("client_secret") != "" || form.Get("client_assertion") != ""
 	switch {
 	case public && sent:
@@ -253,46 +300,53 @@ func (c *Cloud) mustBePublic(cl client, form url.Values) *stsError {
 // resource and every tenant that person can enter.
 // https://learn.microsoft.com/entra/identity-platform/refresh-tokens
 type refreshToken struct {
-	client string
-	home   *tenant
-	user   *entity
-	amr    []string
-	issued time.Time
+	session *session
+	issued  time.Time
 }
 
 func (c *Cloud) redeemRefreshToken(a authority, cl client, form url.Values) (*answer, *stsError) {
-	if err := c.mustBePublic(cl, form); err != nil {
-		return nil, err
-	}
 	rt := c.refresh[form.Get("refresh_token")]
 	switch {
 	case form.Get("refresh_token") == "":
 		return nil, refuse("invalid_request", 900144, "The request body must contain the following parameter: 'refresh_token'.")
 	case rt == nil:
 		return nil, refuse("invalid_grant", 9002313, "Invalid request. Request is malformed or invalid.")
-	case rt.client != cl.id:
+	case rt.session.client != cl.id:
 		return nil, refuse("invalid_grant", 70000, "Provided grant is invalid or malformed.")
-	case c.now().Sub(rt.issued) > 90*24*time.Hour:
+	}
+	if err := c.authenticate(cl, rt.session.public, form); err != nil {
+		return nil, err
+	}
+	if c.now().Sub(rt.issued) > 90*24*time.Hour {
 		return nil, refuse("invalid_grant", 700082, "The refresh token has expired due to inactivity. The token was issued on %s and was inactive for 90.00:00:00.", stamp(rt.issued))
 	}
-	where := rt.home
-	if a.tenant != nil {
-		where = a.tenant
-	}
-	person := rt.user.live(c.master())
+	s := rt.session
+	where, user := s.home, s.user
+	person := user.live(c.master())
 	switch {
 	case person == nil:
 		return nil, refuse("invalid_grant", 50034, "The user account does not exist in the %s directory. To sign into this application, the account must be added to the directory.", where.name)
 	case person["accountEnabled"] != true:
 		return nil, refuse("invalid_grant", 50057, "The user account is disabled.")
-	case where != rt.home:
-		return nil, refuse("invalid_grant", 50020, "User account '%s' from identity provider 'https://sts.windows.net/%s/' does not exist in tenant '%s' and cannot access the application '%s'(%s) in that tenant.", str(person, "userPrincipalName"), rt.home.id, where.name, cl.id, cl.name)
+	}
+	if a.tenant != nil && a.tenant != s.home {
+		name := str(person, "userPrincipalName")
+		if where, user = a.tenant, a.tenant.guestNamed(name); user == nil {
+			return nil, stranger(cl, name, s.home, where)
+		}
 	}
 	want, err := c.parseScopes(a.host, where, form.Get("scope"))
 	if err != nil {
 		return nil, err
 	}
-	return c.issue(a.host, cl, where, rt.user, want, rt.amr)
+	can, err := capabilities(form.Get("claims"))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.admits(s, where, user, want.api.appID); err != nil {
+		return nil, err
+	}
+	return c.issue(a.host, cl, where, user, want, s, can)
 }
 
 // redeemSecret is the client credentials flow.

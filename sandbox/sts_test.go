@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -248,7 +249,7 @@ func TestOwnApp(t *testing.T) {
 	w.token = token.(string)
 	w.do("GET", "/users", nil).want(200)
 	w.do("GET", "/applications", nil).fails(403, "Authorization_RequestDenied", "Insufficient privileges")
-	w.do("GET", "/me", nil).want(403)
+	w.do("GET", "/me", nil).fails(400, "BadRequest", "only valid with delegated authentication flow")
 	w.token = admin
 	w.do("PATCH", "/servicePrincipals/"+principal, map[string]any{"accountEnabled": false}).want(204)
 	ask(secret, graph).aadsts("unauthorized_client", 7000112)
@@ -305,7 +306,8 @@ func TestCanary(t *testing.T) {
 	code := w.form(w.cloud.Tenant().ID, "devicecode", "client_id", gct, "scope", everything).want(200).body
 	got := w.poll(gct, code["device_code"].(string)).want(200).body
 	for name, text := range map[string]any{
-		"device code": code["device_code"], "access token": got["access_token"], "id token": got["id_token"], "refresh token": got["refresh_token"],
+		"authorization code": w.browse(signInPage("organizations", gct)).redirected().Get("code"),
+		"device code":        code["device_code"], "access token": got["access_token"], "id token": got["id_token"], "refresh token": got["refresh_token"],
 	} {
 		if !strings.Contains(text.(string), canary) {
 			t.Errorf("not in the %s: %v", name, text)
@@ -381,4 +383,104 @@ func TestMSAL(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// The client library is an independent judge of the sign-in by browser.
+func TestMSALByBrowser(t *testing.T) {
+	w := start(t, sandbox.Options{})
+	ctx := t.Context()
+	browser := func(w *world) public.AcquireInteractiveOption {
+		return public.WithOpenURL(func(page string) error { return w.cloud.Browse(ctx, page) })
+	}
+	tenant := w.cloud.Tenant()
+	app, err := public.New(azureCLI, public.WithAuthority("https://login.microsoftonline.com/organizations"), public.WithHTTPClient(w.client),
+		public.WithClientCapabilities([]string{"CP1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	graph := []string{"https://graph.microsoft.com/.default"}
+	got, err := app.AcquireTokenInteractive(ctx, graph, browser(w))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Account.PreferredUsername != tenant.Admin || got.IDToken.TenantID != tenant.ID || !strings.Contains(strings.Join(got.GrantedScopes, " "), graph[0]) {
+		t.Errorf("signed in: %+v, scopes %v", got.Account, got.GrantedScopes)
+	}
+	if c := claims(t, got.AccessToken); strings.Join(texts(c["xms_cc"]), " ") != "CP1" {
+		t.Errorf("xms_cc: %v", c["xms_cc"])
+	}
+	second, err := app.AcquireTokenSilent(ctx, []string{"https://management.azure.com/.default"}, public.WithSilentAccount(got.Account), public.WithTenantID(tenant.ID))
+	if err != nil || second.AccessToken == got.AccessToken {
+		t.Fatalf("another resource: %v", err)
+	}
+	// A refusal of the sign-in page reaches the caller.
+	blocked := start(t, sandbox.Options{Scenario: "no-role"})
+	other, err := public.New(gct, public.WithAuthority("https://login.microsoftonline.com/"+tenant.ID), public.WithHTTPClient(blocked.client))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.AcquireTokenInteractive(ctx, []string{"Policy.Read.All"}, browser(blocked)); err == nil {
+		t.Error("signed in without the right to consent")
+	}
+
+	// By hand: the page's address, and the code for it.
+	page, err := app.AuthCodeURL(ctx, azureCLI, loopback, graph, public.WithLoginHint("megan@contoso.onmicrosoft.com"), public.WithTenantID(tenant.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("code_challenge", challengeOf(verifier))
+	q.Set("code_challenge_method", "S256")
+	q.Set("scope", q.Get("scope")+" openid profile offline_access")
+	u.RawQuery = q.Encode()
+	code := w.browse(u.String()).redirected().Get("code")
+	if _, err := app.AcquireTokenByAuthCode(ctx, code, loopback, graph, public.WithChallenge("wrong"+verifier), public.WithTenantID(tenant.ID)); err == nil || !strings.Contains(err.Error(), "AADSTS501481") {
+		t.Errorf("wrong verifier: %v", err)
+	}
+	by, err := app.AcquireTokenByAuthCode(ctx, code, loopback, graph, public.WithChallenge(verifier), public.WithTenantID(tenant.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by.Account.PreferredUsername != "megan@contoso.onmicrosoft.com" {
+		t.Errorf("hint: signed in %s", by.Account.PreferredUsername)
+	}
+	if _, err := app.AcquireTokenByAuthCode(ctx, code, loopback, graph, public.WithChallenge(verifier), public.WithTenantID(tenant.ID)); err == nil || !strings.Contains(err.Error(), "AADSTS54005") {
+		t.Errorf("second use: %v", err)
+	}
+}
+
+// What a service asks for in the middle of the work can be had by the library:
+// the silent way says why it does not suffice, a sign-in does.
+func TestMSALAnswersAChallenge(t *testing.T) {
+	w := start(t, sandbox.Options{Approve: sandbox.ApproveNow})
+	ctx := t.Context()
+	app, err := public.New(gct, public.WithAuthority("https://login.microsoftonline.com/"+w.cloud.Tenant().ID), public.WithHTTPClient(w.client),
+		public.WithClientCapabilities([]string{"CP1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := public.WithOpenURL(func(page string) error { return w.cloud.Browse(ctx, page) })
+	scopes := []string{"https://graph.microsoft.com/User.Read"}
+	got, err := app.AcquireTokenInteractive(ctx, scopes, browser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.token = got.AccessToken
+	w.cloud.SetFaults([]sandbox.Fault{{Match: sandbox.Match{Path: "/me$"}, Do: "claims"}})
+	challenge := w.do("GET", "/me", nil).interrupted("TokenCreatedWithOutdatedPolicies")
+	w.cloud.SetFaults(nil)
+	_, err = app.AcquireTokenSilent(ctx, scopes, public.WithSilentAccount(got.Account), public.WithClaims(challenge))
+	if err == nil || !strings.Contains(err.Error(), "AADSTS50076") {
+		t.Fatalf("silently: %v", err)
+	}
+	got, err = app.AcquireTokenInteractive(ctx, scopes, browser, public.WithClaims(challenge))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.token = got.AccessToken
+	w.do("GET", "/me", nil).want(200)
 }

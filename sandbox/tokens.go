@@ -36,6 +36,9 @@ type token struct {
 	Nonce    string   `json:"uti"`
 	Version  string   `json:"ver"`
 	RoleIDs  []string `json:"wids,omitempty"`
+	Session  string   `json:"sid,omitempty"`
+	// What the client said it can cope with.
+	Capabilities []string `json:"xms_cc,omitempty"`
 }
 
 // memberMarker is in wids for every user of a tenant.
@@ -89,6 +92,14 @@ func (c *Cloud) bearer(r *http.Request, audience string) (*token, *graphError) {
 	case c.tenants[t.Tenant] == nil:
 		return nil, unauthorized("Access token validation failure. Invalid tenant.")
 	}
+	if cloud, isGraph := cloudOfGraph(strings.TrimPrefix(audience, "https://")); isGraph {
+		if c.tenants[t.Tenant].abroad(cloud.Login) {
+			return nil, unauthorized("InvalidCloudInstance")
+		}
+		if err := c.challenge(&t); err != nil {
+			return nil, err
+		}
+	}
 	return &t, nil
 }
 
@@ -115,7 +126,7 @@ func (c *Cloud) lifetime() time.Duration {
 }
 
 // userToken is an access token for a person who uses a client.
-func (c *Cloud) userToken(t *tenant, user *entity, clientID, audience string, scopes []string, amr []string) (string, time.Duration) {
+func (c *Cloud) userToken(t *tenant, user *entity, audience string, scopes []string, s *session, can []string) (string, time.Duration) {
 	person := user.read(c.master())
 	life := c.lifetime()
 	account := 0
@@ -124,10 +135,14 @@ func (c *Cloud) userToken(t *tenant, user *entity, clientID, audience string, sc
 		account = 1
 		wids = nil
 	}
-	claims := c.baseClaims(t, audience, clientID, life)
-	claims.Account, claims.AMR, claims.AppAuth, claims.IDType = &account, amr, "0", "user"
+	claims := c.baseClaims(t, audience, s.client, life)
+	claims.Account, claims.AMR, claims.AppAuth, claims.IDType = &account, s.amr, "1", "user"
+	if s.public {
+		claims.AppAuth = "0"
+	}
+	claims.Session, claims.Capabilities = s.id, slices.Compact(slices.Clone(can))
 	claims.Name, claims.ObjectID, claims.Scopes = str(person, "displayName"), user.id, strings.Join(scopes, " ")
-	claims.Subject, claims.RoleIDs = namedGUID(user.id+audience+clientID), wids
+	claims.Subject, claims.RoleIDs = namedGUID(user.id+audience+s.client), wids
 	claims.UPN, claims.Unique, claims.Username = str(person, "userPrincipalName"), str(person, "userPrincipalName"), str(person, "userPrincipalName")
 	return c.sign(claims), life
 }
@@ -150,13 +165,17 @@ func (c *Cloud) baseClaims(t *tenant, audience, clientID string, life time.Durat
 
 // idToken tells the client who signed in.
 // https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference
-func (c *Cloud) idToken(host string, t *tenant, user *entity, clientID string) string {
+func (c *Cloud) idToken(host string, t *tenant, user *entity, clientID, nonce string) string {
 	person, now := user.read(c.master()), c.now()
-	return c.sign(object{
+	claims := object{
 		"aud": clientID, "iss": "https://" + host + "/" + t.id + "/v2.0", "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 		"name": person["displayName"], "oid": user.id, "preferred_username": person["userPrincipalName"], "sub": namedGUID(user.id + clientID),
 		"tid": t.id, "uti": c.random(22), "ver": "2.0",
-	})
+	}
+	if nonce != "" {
+		claims["nonce"] = nonce
+	}
+	return c.sign(claims)
 }
 
 // clientInfo is how client libraries build the key of an account.

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 
@@ -11,9 +10,6 @@ import (
 // self is the signed-in person.
 // https://learn.microsoft.com/graph/api/user-get
 func (q *call) self() (*entity, error) {
-	if q.tok.IDType == "app" {
-		return nil, fail(http.StatusBadRequest, "BadRequest", "/me request is only valid with delegated authentication flow.")
-	}
 	e := q.t.find(kindUser, q.tok.ObjectID)
 	if e == nil || e.live(q.v) == nil {
 		return nil, notFound(q.tok.ObjectID)
@@ -102,14 +98,14 @@ func (q *call) memberOf() (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := listing{kind: "directoryObject", context: "directoryObjects", mixed: true}
+	l := listing{kind: "directoryObject", context: "directoryObjects", mixed: true, show: q.showMember}
 	kinds := []string{kindGroup, kindRole}
 	switch {
 	case strings.HasSuffix(q.path, ".directoryRole"):
-		l = listing{kind: kindRole, context: "directoryRoles", filters: map[string]string{"displayName": "eq", "roleTemplateId": "eq"}}
+		l = listing{kind: kindRole, context: "directoryRoles", show: q.showMember, filters: map[string]string{"displayName": "eq", "roleTemplateId": "eq"}}
 		kinds = []string{kindRole}
 	case strings.HasSuffix(q.path, ".group"):
-		l = listing{kind: kindGroup, context: "groups", filters: groupFilters}
+		l = listing{kind: kindGroup, context: "groups", show: q.showMember, filters: groupFilters}
 		kinds = []string{kindGroup}
 	}
 	l.source = func(v view) []*entity {
@@ -128,6 +124,90 @@ func (q *call) memberOf() (*result, error) {
 		return list
 	}
 	return q.list(l)
+}
+
+// tenantsOf lists where somebody can go: home first, then as a guest. Only
+// tenants that were entered can have one.
+func (c *Cloud) tenantsOf(t *tenant, person *entity) []*tenant {
+	data := person.read(c.master())
+	name := str(data, "userPrincipalName")
+	if str(data, "userType") == "Guest" {
+		name = str(data, "mail")
+	}
+	var homes, visited []*tenant
+	for _, other := range c.order {
+		switch {
+		case other.fill != nil:
+		case other.guestNamed(name) != nil:
+			visited = append(visited, other)
+		case other.userNamed(name) != nil:
+			homes = append(homes, other)
+		}
+	}
+	return append(homes, visited...)
+}
+
+// setupGuestElsewhere makes the account a guest of the first customer.
+func setupGuestElsewhere(c *Cloud, t *tenant) {
+	admin := t.userNamed(t.admin)
+	c.addGuest(c.order[1].enter(), t.admin, str(admin.read(c.master()), "displayName"))
+}
+
+// memberReaders are the permissions that show what somebody is a member of.
+// Without one, a membership comes with its id and nothing else.
+// https://learn.microsoft.com/graph/permissions-overview#limited-information-returned-for-inaccessible-member-objects
+var memberReaders = map[string][]string{
+	kindGroup: {
+		"GroupMember.Read.All", "GroupMember.ReadWrite.All", "Group.Read.All", "Group.ReadWrite.All",
+		"Directory.Read.All", "Directory.ReadWrite.All", "Directory.AccessAsUser.All",
+	},
+	kindRole: {
+		"RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory", "RoleManagement.Read.All",
+		"Directory.Read.All", "Directory.ReadWrite.All", "Directory.AccessAsUser.All",
+	},
+}
+
+// showMember is a group or a role as a token may see it.
+func (q *call) showMember(e *entity, v view) object {
+	data := e.read(v)
+	if slices.ContainsFunc(memberReaders[e.kind], q.tok.has) {
+		return data
+	}
+	hidden := object{}
+	for name, value := range data {
+		hidden[name] = nil
+		if _, isList := value.([]any); isList {
+			hidden[name] = []any{}
+		}
+	}
+	return hidden
+}
+
+// checkMemberGroups tells which of some groups the signed-in person is in. It
+// changes nothing.
+// https://learn.microsoft.com/graph/api/directoryobject-checkmembergroups
+func (q *call) checkMemberGroups() (*result, error) {
+	body, err := q.read("checkMemberGroups_body")
+	if err != nil {
+		return nil, err
+	}
+	e, err := q.self()
+	if err != nil {
+		return nil, err
+	}
+	ids, _ := body["groupIds"].([]any)
+	if len(ids) > 20 {
+		return nil, badRequest("The number of group ids is %d. At most 20 are allowed.", len(ids))
+	}
+	in := []any{}
+	for _, id := range ids {
+		text, _ := id.(string)
+		members, _ := q.t.seen(q.v, kindGroup, text)["_members"].([]any)
+		if slices.Contains(members, any(e.id)) {
+			in = append(in, id)
+		}
+	}
+	return ok(object{"@odata.context": q.context("Collection(Edm.String)"), "value": in}), nil
 }
 
 var groupFilters = map[string]string{"displayName": "eq in startswith", "id": "eq in", "mailNickname": "eq startswith", "securityEnabled": "eq", "mailEnabled": "eq"}

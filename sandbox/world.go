@@ -19,7 +19,10 @@ type tenant struct {
 	tables map[string][]*entity
 	byID   map[string]*entity
 
-	partner bool
+	cloud    catalog.Cloud // where it lives; zero: in all of them
+	partner  bool
+	indirect bool // sells through a provider, who holds the relation to the customers
+	licence  licence
 	// What provisioning refuses, although the app exists elsewhere.
 	notOffered []string
 	// Whether people without a role may register apps.
@@ -28,6 +31,8 @@ type tenant struct {
 	secretsForbidden  bool
 	secretLifetime    time.Duration // 0: no limit
 	policySince       time.Time     // the policy is for apps made after this
+	securityDefaults  bool
+	accessRead        time.Time // when Conditional Access was last asked
 	// fill makes the contents when the tenant is first met: most of ten thousand
 	// customers never are.
 	fill func()
@@ -50,7 +55,11 @@ func (c *Cloud) build() {
 		name = s.tenantName
 	}
 	partner := c.newTenant("Contoso", name, "contoso.onmicrosoft.com", known)
-	partner.partner = !s.notPartner
+	partner.partner, partner.indirect = !s.notPartner, s.indirect
+	partner.securityDefaults = s.securityDefaults
+	if s.licence.id != "" {
+		partner.licence = s.licence
+	}
 	partner.notOffered = s.notOffered
 	partner.membersCreateApps = !s.closedRegistration
 	partner.secretsForbidden = s.secretsForbidden
@@ -59,12 +68,16 @@ func (c *Cloud) build() {
 	partner.fill = nil
 	c.fillDirectory(partner)
 	c.fillPartner(partner)
+	if !s.notPartner {
+		c.addCustomers(known)
+	}
 	if s.setup != nil {
 		s.setup(c, partner)
 	}
-	if s.notPartner {
-		return
-	}
+}
+
+// addCustomers makes the tenants of the partner's customers.
+func (c *Cloud) addCustomers(known map[string]*knownApp) {
 	n := c.opts.Customers
 	if n == 0 {
 		n = 3
@@ -90,8 +103,12 @@ func domainLabel(name string) string {
 }
 
 func (c *Cloud) newTenant(key, name, domain string, known map[string]*knownApp) *tenant {
+	cloud, _ := catalog.CloudByID(c.scenario.cloud)
+	if cloud.Login == "login.microsoftonline.us" {
+		domain = strings.TrimSuffix(domain, ".com") + ".us"
+	}
 	t := &tenant{
-		id: namedGUID("tenant " + key), name: name, domain: domain, admin: "admin@" + domain, known: known,
+		id: namedGUID("tenant " + key), name: name, domain: domain, admin: "admin@" + domain, known: known, licence: enterprise5, cloud: cloud,
 		tables: map[string][]*entity{}, byID: map[string]*entity{},
 	}
 	c.tenants[t.id] = t
@@ -116,11 +133,17 @@ func (c *Cloud) tenantNamed(name string) *tenant {
 		return t.enter()
 	}
 	for _, t := range c.order {
-		if t.domain == name || strings.TrimSuffix(t.domain, ".onmicrosoft.com")+".com" == name {
+		if t.domain == name || t.vanity() == name {
 			return t.enter()
 		}
 	}
 	return nil
+}
+
+// vanity is the domain of a tenant that is not its default.
+func (t *tenant) vanity() string {
+	label, _, _ := strings.Cut(t.domain, ".")
+	return label + ".com"
 }
 
 // fillDirectory gives a tenant what every tenant has.
@@ -128,6 +151,7 @@ func (c *Cloud) fillDirectory(t *tenant) {
 	present := []string{
 		catalog.GraphAppID, directoryAppID, catalog.ExchangeAppID, sharePointAppID,
 		catalog.ServiceMgmtAppID, catalog.KeyVaultAppID, catalog.StorageAppID, teamsAdminAppID,
+		portalAppID,
 	}
 	for _, id := range present {
 		if !slices.Contains(t.notOffered, id) {
@@ -148,10 +172,7 @@ func (c *Cloud) fillPartner(t *tenant) {
 	admin := t.userNamed(t.admin)
 	if s.guest {
 		t.admin = "alex@fabrikam.com"
-		admin = c.addUser(t, "alex_fabrikam.com#EXT#@"+t.domain, "Alex Wilber")
-		admin.versions[0].data = with(admin.versions[0].data, object{
-			"userType": "Guest", "mail": t.admin, "externalUserState": "Accepted", "creationType": "Invitation", "otherMails": []any{t.admin},
-		})
+		admin = c.addGuest(t, t.admin, "Alex Wilber")
 	}
 	c.addUser(t, "megan@"+t.domain, "Megan Bowen")
 	c.addUser(t, "adele@"+t.domain, "Adele Vance")
@@ -162,9 +183,16 @@ func (c *Cloud) fillPartner(t *tenant) {
 	for _, role := range roles {
 		c.giveRole(t, admin.id, role)
 	}
+	owner := admin
 	if len(roles) == 0 || roles[0] != catalog.RoleGlobalAdministrator {
-		owner := c.addUser(t, "owner@"+t.domain, "Nestor Wilke")
+		owner = c.addUser(t, "owner@"+t.domain, "Nestor Wilke")
 		c.giveRole(t, owner.id, catalog.RoleGlobalAdministrator)
+	}
+	if s.deviceBlocked {
+		c.addAccessRule(t, deviceCodeRule())
+	}
+	if !s.noSubscription {
+		c.addSubscription(t, owner.id, !s.noVault)
 	}
 	if s.notPartner {
 		return
@@ -175,10 +203,10 @@ func (c *Cloud) fillPartner(t *tenant) {
 	}
 	for _, name := range []string{"AdminAgents", "HelpdeskAgents", "SalesAgents"} {
 		members := []any{}
-		if name == "AdminAgents" && !s.guest {
+		if name == "AdminAgents" && !s.guest && !s.notAgent {
 			members = append(members, admin.id)
 		}
-		c.add(t, kindGroup, namedGUID(t.id+" group "+name), object{
+		c.add(t, kindGroup, agentGroup(t, name), object{
 			"_members": members, "classification": nil, "createdDateTime": founded, "deletedDateTime": nil, "description": nil,
 			"displayName": name, "groupTypes": []any{}, "isAssignableToRole": nil, "mail": nil, "mailEnabled": false, "mailNickname": name,
 			"onPremisesSyncEnabled": nil, "proxyAddresses": []any{}, "renewedDateTime": founded, "securityEnabled": true,
@@ -200,6 +228,15 @@ func (c *Cloud) addUser(t *tenant, upn, name string) *entity {
 		"onPremisesSyncEnabled": nil, "onPremisesImmutableId": nil, "usageLocation": "US", "externalUserState": nil, "creationType": nil,
 		"assignedLicenses": []any{}, "assignedPlans": []any{}, "identities": []any{}, "companyName": nil, "department": nil, "country": nil,
 	}, true)
+}
+
+// addGuest adds somebody whose account, called mail, is elsewhere.
+func (c *Cloud) addGuest(t *tenant, mail, name string) *entity {
+	e := c.addUser(t, strings.Replace(mail, "@", "_", 1)+"#EXT#@"+t.domain, name)
+	e.versions[0].data = with(e.versions[0].data, object{
+		"userType": "Guest", "mail": mail, "externalUserState": "Accepted", "creationType": "Invitation", "otherMails": []any{mail},
+	})
+	return e
 }
 
 // userNamed finds a person by user principal name or mail address.

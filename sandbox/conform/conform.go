@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -120,10 +121,17 @@ type exchange struct {
 	answer       []byte
 }
 
+// Where a path says the same as one that is described. A segment can name the
+// tenant of the token; the function gives the same objects as its list.
+var (
+	brackets = strings.NewReplacer("%27", "'", "%28", "(", "%29", ")")
+	synonyms = strings.NewReplacer("/myorganization/", "/", "/filterByCurrentUser(on='principal')", "")
+)
+
 func (x exchange) request() (*http.Request, error) {
 	u := *x.url
 	// The router matches the escaped path; keys in brackets may be escaped or not.
-	u.RawPath = strings.NewReplacer("%27", "'", "%28", "(", "%29", ")").Replace(x.url.EscapedPath())
+	u.Path, u.RawPath = synonyms.Replace(u.Path), synonyms.Replace(brackets.Replace(x.url.EscapedPath()))
 	req, err := http.NewRequest(x.method, u.String(), bytes.NewReader(x.body))
 	if err != nil {
 		return nil, err
@@ -171,8 +179,15 @@ func (d *description) checkAnswer(x exchange, in *openapi3filter.RequestValidati
 	return d.fault.VisitJSON(body, openapi3.MultiErrors())
 }
 
+// undescribed are operations that the services have and the descriptions leave
+// out.
+var undescribed = regexp.MustCompile(`^/subscriptions/[^/]+/resources$|^/providers/Microsoft\.ResourceGraph/resources$`)
+
 // check records what is wrong with an exchange.
 func (c *Checker) check(d *description, x exchange) {
+	if undescribed.MatchString(x.url.Path) {
+		return
+	}
 	in, err := d.checkRequest(x)
 	c.record("request", x, err)
 	c.record("response", x, d.checkAnswer(x, in))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"msbundle/catalog"
 	"msbundle/sandbox"
@@ -27,17 +28,25 @@ type walker struct {
 
 func walk(t *testing.T, c *conform.Checker, o sandbox.Options) *walker {
 	t.Helper()
+	w := arrive(t, c, o)
+	w.token = w.signIn("openid Application.ReadWrite.All AppRoleAssignment.ReadWrite.All DelegatedPermissionGrant.ReadWrite.All Directory.Read.All Policy.Read.All RoleManagement.Read.Directory")
+	return w
+}
+
+// arrive is a walker who has not signed in yet.
+func arrive(t *testing.T, c *conform.Checker, o sandbox.Options) *walker {
+	t.Helper()
 	o.Approve = sandbox.ApproveNow
 	cloud, err := sandbox.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &walker{t: t, cloud: cloud, client: &http.Client{Transport: c.Wrap(cloud.Transport())}}
-	w.token = w.signIn("openid Application.ReadWrite.All AppRoleAssignment.ReadWrite.All DelegatedPermissionGrant.ReadWrite.All Directory.Read.All Policy.Read.All")
-	return w
+	return &walker{t: t, cloud: cloud, client: &http.Client{Transport: c.Wrap(cloud.Transport())}}
 }
 
-func (w *walker) signIn(scope string) string {
+func (w *walker) signIn(scope string) string { return w.signInTo(catalog.GraphCommandLineTools, scope) }
+
+func (w *walker) signInTo(client, scope string) string {
 	w.t.Helper()
 	base := "https://login.microsoftonline.com/" + w.cloud.Tenant().ID + "/oauth2/v2.0/"
 	post := func(endpoint string, v url.Values) map[string]any {
@@ -52,7 +61,6 @@ func (w *walker) signIn(scope string) string {
 		}
 		return out
 	}
-	const client = catalog.GraphCommandLineTools
 	code, _ := post("devicecode", url.Values{"client_id": {client}, "scope": {scope}})["device_code"].(string)
 	out := post("token", url.Values{"client_id": {client}, "grant_type": {"device_code"}, "device_code": {code}})
 	token, _ := out["access_token"].(string)
@@ -72,7 +80,10 @@ func (w *walker) do(method, path string, body any, headers ...string) (int, obje
 		}
 		in = strings.NewReader(string(text))
 	}
-	req, err := http.NewRequest(method, "https://graph.microsoft.com/v1.0"+strings.ReplaceAll(path, " ", "%20"), in)
+	if !strings.HasPrefix(path, "https://") {
+		path = "https://graph.microsoft.com/v1.0" + path
+	}
+	req, err := http.NewRequest(method, strings.ReplaceAll(path, " ", "%20"), in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -132,6 +143,9 @@ func (w *walker) reads(appID, app, sp string) {
 		"/roleManagement/directory/roleAssignments?$expand=roleDefinition,principal", "/roleManagement/directory/roleDefinitions",
 		"/roleManagement/directory/roleDefinitions/" + catalog.RoleGlobalAdministrator, "/policies/defaultAppManagementPolicy", "/policies/defaultAppManagementPolicy?$select=isEnabled",
 		"/directory/deletedItems/microsoft.graph.application", "/directory/deletedItems/graph.application", "/directory/deletedItems/microsoft.graph.servicePrincipal", "/directory/deletedItems/graph.servicePrincipal",
+		"/policies/authorizationPolicy", "/policies/authorizationPolicy?$select=defaultUserRolePermissions",
+		"/policies/identitySecurityDefaultsEnforcementPolicy", "/policies/identitySecurityDefaultsEnforcementPolicy?$select=isEnabled",
+		"/myorganization/applications", "/myorganization/applications(appId='" + appID + "')",
 	} {
 		next := path
 		for next != "" {
@@ -148,6 +162,30 @@ func (w *walker) reads(appID, app, sp string) {
 		w.want(200, "GET", "/groups/"+list[0].(object)["id"].(string), nil)
 	}
 	w.want(200, "GET", "/applications?$count=true&$filter=displayName ne 'x'", nil, "ConsistencyLevel", "eventual")
+}
+
+// access reads what decides about sign-ins and roles: what is answered depends on
+// what the tenant has bought. It returns the policies it saw.
+func (w *walker) access(policies, eligibility int) []any {
+	w.t.Helper()
+	const path = "/identity/conditionalAccess/policies"
+	list := w.want(policies, "GET", path, nil)
+	w.want(429, "GET", path+"?$select=id,state,displayName", nil) // one request a second
+	entries, _ := list["value"].([]any)
+	for _, e := range entries {
+		w.cloud.Advance(time.Second)
+		w.want(200, "GET", path+"/"+e.(object)["id"].(string), nil)
+	}
+	w.cloud.Advance(time.Second)
+	if status, out := w.do("GET", path+"/"+nobody, nil); status != policies && status != 404 {
+		w.t.Errorf("a policy that is not there: %d %v", status, out)
+	}
+	for _, query := range []string{"", "?$expand=roleDefinition,principal", "/filterByCurrentUser(on='principal')", "/filterByCurrentUser(on=%27principal%27)?$select=roleDefinitionId"} {
+		w.want(eligibility, "GET", "/roleManagement/directory/roleEligibilityScheduleInstances"+query, nil)
+	}
+	w.want(200, "POST", "/me/checkMemberGroups", object{"groupIds": []string{nobody}})
+	w.want(400, "POST", "/me/checkMemberGroups", object{})
+	return entries
 }
 
 // refusals calls operations in ways that are answered with errors.
@@ -307,6 +345,11 @@ func TestEveryOperation(t *testing.T) {
 			}
 			appID, app, sp, graph := w.writes()
 			w.reads(appID, app, sp)
+			eligibility := 200
+			if scenario == "single-tenant" { // has no P2
+				eligibility = 400
+			}
+			w.access(200, eligibility)
 			w.refusals(app, sp, graph)
 			w.removals(appID, app, sp)
 			w.token = "nonsense"
@@ -314,6 +357,77 @@ func TestEveryOperation(t *testing.T) {
 			report(t, c, 140)
 			w.everythingWasCalled()
 		})
+	}
+}
+
+func TestAccess(t *testing.T) {
+	for _, s := range []struct {
+		name                  string
+		policies, eligibility int
+		seen                  int
+	}{
+		{"policies", 200, 200, 5},
+		{"no-p1", 403, 400, 0},
+		{"security-defaults", 200, 200, 0},
+		{"legacy-apps", 200, 200, 0},
+		{"indirect-reseller", 200, 200, 0},
+		{"not-admin-agent", 200, 200, 0},
+	} {
+		c := load(t)
+		w := walk(t, c, sandbox.Options{Scenario: s.name})
+		if got := len(w.access(s.policies, s.eligibility)); got != s.seen {
+			t.Errorf("%s: %d policies, want %d", s.name, got, s.seen)
+		}
+		for _, path := range []string{
+			"/policies/authorizationPolicy", "/policies/identitySecurityDefaultsEnforcementPolicy", "/organization", "/subscribedSkus", "/servicePrincipals",
+		} {
+			w.want(200, "GET", path, nil)
+		}
+		// Without the permission for what one is a member of, there are ids only.
+		w = arrive(t, c, sandbox.Options{Scenario: s.name})
+		w.token = w.signIn("openid User.Read")
+		for _, path := range []string{
+			"/me/memberOf", "/me/transitiveMemberOf/microsoft.graph.group", "/me/transitiveMemberOf/microsoft.graph.directoryRole",
+		} {
+			w.want(200, "GET", path, nil)
+		}
+		for _, path := range []string{"/policies/authorizationPolicy", "/policies/identitySecurityDefaultsEnforcementPolicy", "/identity/conditionalAccess/policies"} {
+			w.want(403, "GET", path, nil)
+		}
+		report(t, c, 20)
+	}
+}
+
+// What is read of Azure has the described form, refusals too.
+func TestAzure(t *testing.T) {
+	for _, scenario := range []string{"happy", "small-pages", "no-vault", "no-subscription", "guest-elsewhere"} {
+		c := load(t)
+		w := walk(t, c, sandbox.Options{Scenario: scenario})
+		graph := w.token
+		w.token = w.signInTo("04b07795-8ddb-461a-bbee-02f9e1bf7b46", "https://management.azure.com/.default")
+		const arm, version = "https://management.azure.com", "?api-version=2022-12-01"
+		w.want(200, "GET", arm+"/tenants"+version, nil)
+		subscriptions, _ := w.want(200, "GET", arm+"/subscriptions"+version, nil)["value"].([]any)
+		if want := map[bool]int{true: 0, false: 1}[scenario == "no-subscription"]; len(subscriptions) != want {
+			t.Errorf("%s: %d subscriptions, want %d", scenario, len(subscriptions), want)
+		}
+		for _, s := range subscriptions {
+			id := arm + s.(object)["id"].(string)
+			w.want(200, "GET", id+version, nil)
+			w.want(200, "GET", id+"/providers/Microsoft.KeyVault/vaults?api-version=2024-11-01", nil)
+		}
+		w.want(404, "GET", arm+"/subscriptions/"+nobody+version, nil)
+		w.want(404, "GET", arm+"/subscriptions/"+nobody+"/providers/Microsoft.KeyVault/vaults?api-version=2024-11-01", nil)
+		w.want(400, "GET", arm+"/subscriptions", nil)
+		w.token = graph
+		w.want(401, "GET", arm+"/tenants"+version, nil)
+		for _, do := range []string{"500", "429"} {
+			w.cloud.SetFaults([]sandbox.Fault{{Do: do}})
+			if status, _ := w.do("GET", arm+"/tenants"+version, nil); fmt.Sprint(status) != do {
+				t.Errorf("fault %s: %d", do, status)
+			}
+		}
+		report(t, c, 8)
 	}
 }
 

@@ -1,0 +1,151 @@
+package catalog
+
+import "slices"
+
+// gdapAddress tells a request about GDAP by the words of its address.
+var gdapAddress = []string{
+	"gdap", "delegatedadminrelationships", "delegatedadminrelationship", "delegatedadmincustomers", "delegatedadminaccessassignments", "accessassignments",
+}
+
+var partnerAddress = []string{"partnercenter", "partner center", "applicationconsents"}
+
+// gdapRules are about granular delegated admin privileges.
+var gdapRules = []Rule{
+	{
+		ID: "gdap.invalid", Where: AtPartnerCenter | AtGraph,
+		Also:  []Match{{Status: []int{400}, About: gdapAddress}, {Codes: []string{"Request_BadRequest", "BadRequest"}, About: gdapAddress}},
+		Cause: "The relationship or the assignment was refused as it was asked for: a name longer than 50 characters, a duration outside one day to two years, a role that does not exist, Global Administrator together with automatic extension, or groups given before the relationship is active.",
+		Fix:   "Shorten the name, keep to 730 days, leave Global Administrator out, and assign groups only once the customer has approved.",
+		Who:   ByYouHere, Source: gdapPage,
+	},
+	{
+		ID: "gdap.principal", Where: AtPartnerCenter | AtGraph,
+		Texts: []string{"does not have the required permissions to perform the specified action on the resource"},
+		Also:  []Match{{Status: []int{403}, About: gdapAddress}, {Codes: []string{"Authorization_RequestDenied", "accessDenied"}, About: gdapAddress}},
+		Cause: "The account may not manage GDAP: it is no Admin agent (Global Administrator alone is not enough), it signed in without multifactor authentication, a policy is in the way, or there is no reseller relationship with this customer.",
+		Fix:   "Put the account into AdminAgents, make sure that multifactor authentication is enforced for all partner accounts, check that the customer is yours in Partner Center, then sign in again.",
+		Who:   ByAdmin, Source: gdapFAQ,
+	},
+	{
+		ID: "gdap.not-found", Where: AtPartnerCenter | AtGraph,
+		Also:  []Match{{Status: []int{404}, About: gdapAddress}},
+		Cause: "There is no such relationship, or it was made moments ago and is not known everywhere yet.",
+		Fix:   "Wait a minute and try again. If it stays, look in Partner Center whether the relationship was deleted or has lapsed: requests nobody approves lapse after 90 days.",
+		Who:   ByMicrosoft, Retry: true, Source: gdapPage,
+	},
+	{
+		ID: "gdap.container", Where: AtPartnerCenter | AtGraph,
+		Texts: []string{"access container does not exist"},
+		Cause: "The group that was to get the role is not known there yet, because it was made moments ago; or it was deleted.",
+		Fix:   "Wait up to two minutes and try again. If it stays, look whether the group still exists.",
+		Who:   ByMicrosoft, Retry: true, Source: gdapPage,
+	},
+	{
+		ID: "gdap.name-taken", Where: AtPartnerCenter | AtGraph,
+		Also:  []Match{{Status: []int{409}, About: gdapAddress}, {Codes: []string{"Request_MultipleObjectsWithSameKeyValue"}, About: gdapAddress}},
+		Cause: "A relationship of this name exists already (names are unique over all customers), the group has an assignment in it already, or the relationship is not active yet.",
+		Fix:   "Use the relationship or assignment that is there, or choose another name; assign groups only once the customer has approved.",
+		Who:   ByYouHere, Source: gdapPage,
+	},
+	{
+		ID: "gdap.changed", Where: AtPartnerCenter | AtGraph,
+		Also:  []Match{{Status: []int{412, 428}, About: gdapAddress}},
+		Cause: "The relationship changed since it was read, so the change was refused.",
+		Fix:   "Read it again and repeat the change; msbundle does that when it plans anew.",
+		Who:   ByYouHere, Retry: true, Source: gdapPage,
+	},
+	{
+		ID: "gdap.busy", Where: AtPartnerCenter | AtGraph,
+		Also:  []Match{{Status: []int{429, 500, 502, 503, 504}, About: gdapAddress}},
+		Cause: "The service behind GDAP is busy or failed. For calls as an app it also fails when \"Partner Customer Delegated Administration\" is not among the enterprise applications.",
+		Fix:   "Wait a few minutes and try again, one relationship at a time.",
+		Who:   ByMicrosoft, Retry: true, Source: gdapPage,
+	},
+	{
+		ID: "gdap.migrated", Where: AtRewst | AtPartnerCenter,
+		Also: []Match{
+			{All: []string{"insufficient privileges"}, Any: []string{"400", "badrequest", "bad request", "migration", "mlt"}},
+			{All: []string{"mlt"}, Any: []string{"relationship", "gdap"}},
+		},
+		Cause: "The relationship with the customer is one that Microsoft made when it moved partners to GDAP (its name begins with MLT_). It carries eight mostly reading roles, which is not enough.",
+		Fix:   "Make a new relationship with all twelve roles, have the customer approve it, and assign the groups.",
+		Who:   ByAdmin, Source: vendorPage,
+	},
+}
+
+// partnerRules are about Partner Center itself.
+var partnerRules = []Rule{
+	{
+		ID: "partner.mfa", Where: AtPartnerCenter | AtGraph | AtRewst,
+		Texts: []string{"401 mfa required", "authentication failed mfa required"},
+		Also:  []Match{{Clause: []string{"mfa required", "mfa is required"}}, {Any: []string{"mfa required"}, About: slices.Concat(partnerAddress, gdapAddress)}},
+		Cause: "The sign-in carries no proof of multifactor authentication by Microsoft. Another vendor's factor, such as Duo, does not count, and a kept sign-in keeps what it was made with.",
+		Fix:   "Sign in again in a private window, with an account that has Microsoft's multifactor authentication enforced and is a member of AdminAgents, and finish the second factor. In Rewst, authorise the bundle again that way.",
+		Who:   ByYou, Source: partnerMFAPage,
+	},
+	{
+		ID: "partner.900420", Where: AtPartnerCenter, Codes: []string{"900420"},
+		Texts: []string{"no longer supported in partner center api"},
+		Cause: "The access token was made for another service (graph.windows.net, for instance), and Partner Center does not take it.",
+		Fix:   "Ask for a token of https://api.partnercenter.microsoft.com. If msbundle shows it, report it with the request id.",
+		Who:   ByDevelopers, Source: partnerPage,
+	},
+	{
+		ID: "partner.900329", Where: AtPartnerCenter, Codes: []string{"900329"},
+		Cause: "This call is not open to an app by itself: it has to be made for a signed-in person.",
+		Fix:   "Sign in with an account that is a member of AdminAgents.",
+		Who:   ByYou, Source: partnerPage,
+	},
+	{
+		ID: "partner.900308", Where: AtPartnerCenter, Codes: []string{"900308"},
+		Cause: "The account lacks the right: it is not a member of AdminAgents, or has no fitting GDAP role with this customer.",
+		Fix:   "Add the account to AdminAgents and to the GDAP groups (Application Administrator or Cloud Application Administrator for consent), then sign in again.",
+		Who:   ByAdmin, Source: partnerPage,
+	},
+	{
+		ID: "partner.900309", Where: AtPartnerCenter, Codes: []string{"900309"},
+		Cause: "Conditional Access blocks the call: a policy of your tenant, or one of the customer's.",
+		Fix:   "Take the account out of that policy; in the customer's tenant have service provider users of your tenant excluded.",
+		Who:   ByEitherAdmin, Source: partnerPage,
+	},
+	{
+		ID: "partner.90000", Where: AtPartnerCenter, Codes: []string{"90000"}, Broad: true,
+		Cause: "Partner Center could not get a token for the customer: the sign-in service refused. Its AADSTS number in the same message says why.",
+		Fix:   "Look for the number and explain that.",
+		Who:   ByEitherAdmin, Source: partnerPage,
+	},
+	{
+		ID: "partner.20002", Where: AtPartnerCenter, Codes: []string{"20002"},
+		Texts: []string{"does not have a commercial relationship"},
+		Cause: "There is no reseller relationship between your partner account and this customer.",
+		Fix:   "Check the customer's tenant id. If it is right, ask the customer for a reseller relationship, or treat the customer as one without CSP.",
+		Who:   ByCustomerAdmin, Source: partnerPage,
+	},
+	{
+		ID: "partner.60003", Where: AtPartnerCenter, Codes: []string{"60003"},
+		Cause: "Partner Center knows no tenant of this id.",
+		Fix:   "Check the id; the list of customers in Partner Center shows the right one.",
+		Who:   ByYouHere, Source: partnerPage,
+	},
+	{
+		ID: "partner.exists", Where: AtPartnerCenter,
+		Also:  []Match{{Status: []int{409}, About: partnerAddress}},
+		Cause: "The consent is recorded already. A second one does not extend it.",
+		Fix:   "Nothing, if its permissions are complete. Otherwise extend the grants in the customer's tenant, or remove the consent and record it anew.",
+		Who:   ByNobody, Source: partnerPage,
+	},
+	{
+		ID: "partner.forbidden", Where: AtPartnerCenter,
+		Also:  []Match{{Status: []int{401, 403}, About: partnerAddress}},
+		Cause: "Partner Center does not accept the account: it is not a member of AdminAgents, it signed in without multifactor authentication, or the company is an indirect reseller, which this API does not serve.",
+		Fix:   "Add the account to AdminAgents and sign in again with Microsoft's multifactor authentication. An indirect reseller sets each customer up without CSP.",
+		Who:   ByAdmin, Source: partnerPage,
+	},
+	{
+		ID: "partner.busy", Where: AtPartnerCenter,
+		Also:  []Match{{Status: []int{429, 500, 502, 503, 504}, About: partnerAddress}},
+		Cause: "Partner Center is busy or failed.",
+		Fix:   "Wait some minutes and try again.",
+		Who:   ByMicrosoft, Retry: true, Source: partnerPage,
+	},
+}

@@ -1,0 +1,66 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// What Browse reads of the page that takes an answer back.
+var (
+	formTarget = regexp.MustCompile(`<form method="post" action="([^"]+)">`)
+	formField  = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+)
+
+// Browse plays the simulated person's browser in a rehearsal: it opens a sign-in
+// page of this cloud and takes the answer to the port of this machine that waits
+// for it. An error is what the person would see in place of it.
+func (c *Cloud) Browse(ctx context.Context, page string) error {
+	get, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
+	if err != nil {
+		return err
+	}
+	_, text, err := visit(c.Transport(), get)
+	if err != nil {
+		return err
+	}
+	target := formTarget.FindStringSubmatch(text)
+	if target == nil {
+		return errors.New("the sign-in page went no further")
+	}
+	to, err := url.Parse(html.UnescapeString(target[1]))
+	if err != nil || !isLoopback(to.Hostname()) {
+		return fmt.Errorf("the sign-in page leads to %s, which is not this machine", to)
+	}
+	form := url.Values{}
+	for _, f := range formField.FindAllStringSubmatch(text, -1) {
+		form.Add(html.UnescapeString(f[1]), html.UnescapeString(f[2]))
+	}
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	post.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	post.Header.Set("Origin", "https://"+get.URL.Host)
+	status, _, err := visit(&http.Transport{DisableKeepAlives: true}, post) // no proxy: it is this machine
+	if err == nil && status >= 400 {
+		err = fmt.Errorf("the answer was not taken: %d", status)
+	}
+	return err
+}
+
+func visit(by http.RoundTripper, r *http.Request) (int, string, error) {
+	res, err := by.RoundTrip(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(body), err
+}

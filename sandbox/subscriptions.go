@@ -1,0 +1,255 @@
+package sandbox
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Kinds of Azure's resources. The id of a resource group and of a vault is its
+// path, as in Azure.
+const (
+	kindSubscription  = "subscription"
+	kindResourceGroup = "resourceGroup"
+	kindVault         = "vault"
+	kindAzureRole     = "azureRoleAssignment"
+)
+
+// Azure's roles have nothing to do with those of the directory: a Global
+// Administrator has none of them.
+// https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+const (
+	azureOwner           = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+	azureContributor     = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+	azureReader          = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+	azureUserAccessAdmin = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
+)
+
+// azureReaders may read what is in their scope.
+var azureReaders = []string{azureOwner, azureContributor, azureReader, azureUserAccessAdmin}
+
+// addSubscription gives the tenant an Azure subscription that one person owns.
+func (c *Cloud) addSubscription(t *tenant, owner string, vault bool) {
+	sub := namedGUID(t.id + " subscription production")
+	scope := "/subscriptions/" + sub
+	group := scope + "/resourceGroups/shared"
+	c.add(t, kindSubscription, sub, object{"displayName": "Contoso production", "state": "Enabled"}, true)
+	c.add(t, kindAzureRole, namedGUID(scope+owner), object{"scope": scope, "principalId": owner, "roleDefinitionId": azureOwner}, true)
+	c.add(t, kindResourceGroup, group, object{"location": "westeurope"}, true)
+	if vault {
+		c.addVault(t, group, "contoso-rewst")
+	}
+}
+
+// vaultHosts are what the addresses of key vaults end in, by cloud.
+// https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers
+var vaultHosts = map[string]string{
+	"global": "vault.azure.net", "usgov": "vault.usgovcloudapi.net", "usgovdod": "vault.usgovcloudapi.net", "china": "vault.azure.cn",
+}
+
+// addVault puts an empty key vault into a resource group.
+func (c *Cloud) addVault(t *tenant, group, name string) {
+	c.add(t, kindVault, group+"/providers/Microsoft.KeyVault/vaults/"+name, object{
+		"location": "westeurope", "name": name, "tags": object{}, "type": "Microsoft.KeyVault/vaults",
+		"properties": object{
+			"accessPolicies": []any{}, "enableRbacAuthorization": true, "enableSoftDelete": true, "enabledForDeployment": false,
+			"provisioningState": "Succeeded", "publicNetworkAccess": "Enabled", "sku": object{"family": "A", "name": "standard"},
+			"softDeleteRetentionInDays": 90, "tenantId": t.id, "vaultUri": "https://" + name + "." + vaultHosts[cmp.Or(t.cloud.ID, "global")] + "/",
+		},
+	}, true)
+}
+
+// ---- operations
+
+// tenants lists where the person can go: home first, then as a guest.
+// https://learn.microsoft.com/rest/api/resources/tenants/list
+func (q *armCall) tenants() (object, *armError) {
+	here := []*tenant{q.t}
+	if e := q.t.find(kindUser, q.tok.ObjectID); e != nil {
+		here = q.c.tenantsOf(q.t, e)
+	}
+	all := []any{}
+	for _, t := range here {
+		var domains []any
+		for _, d := range t.domains() {
+			domains = append(domains, d.name)
+		}
+		entry := object{
+			"id": "/tenants/" + t.id, "tenantId": t.id, "countryCode": "US", "displayName": t.name, "domains": domains,
+			"tenantCategory": "Home", "defaultDomain": t.domain, "tenantType": "AAD",
+		}
+		all = append(all, entry)
+	}
+	return q.page(all)
+}
+
+func (q *armCall) describe(e *entity) object {
+	data := e.read(q.v)
+	return object{
+		"id": "/subscriptions/" + e.id, "authorizationSource": "RoleBased", "displayName": data["displayName"], "managedByTenants": []any{},
+		"state": data["state"], "subscriptionId": e.id, "tenantId": q.t.id,
+		"subscriptionPolicies": object{"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
+	}
+}
+
+// subscriptions lists what the caller has a role in; the rest does not exist for
+// it.
+// https://learn.microsoft.com/rest/api/resources/subscriptions/list
+func (q *armCall) subscriptions() (object, *armError) {
+	all := []any{}
+	for _, e := range q.t.all(q.v, kindSubscription) {
+		if q.sees(e.id) {
+			all = append(all, q.describe(e))
+		}
+	}
+	return q.page(all)
+}
+
+func (q *armCall) subscription() (object, *armError) {
+	e, err := q.found()
+	if err != nil {
+		return nil, err
+	}
+	if !q.sees(e.id) {
+		return nil, q.unauthorized("Microsoft.Resources/subscriptions/read", "/subscriptions/"+e.id)
+	}
+	return q.describe(e), nil
+}
+
+// vaultsIn lists the vaults of a subscription that the caller may read.
+func (q *armCall) vaultsIn(sub string) []*entity {
+	return slices.DeleteFunc(q.t.all(q.v, kindVault), func(e *entity) bool { return !within(e.id, "/subscriptions/"+sub) || !q.mayRead(e.id) })
+}
+
+// vaults lists the key vaults of a subscription, which takes a role for all of
+// it.
+// https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription
+func (q *armCall) vaults() (object, *armError) {
+	sub, err := q.found()
+	if err != nil {
+		return nil, err
+	}
+	if scope := "/subscriptions/" + sub.id; !q.mayRead(scope) {
+		return nil, q.unauthorized("Microsoft.KeyVault/vaults/read", scope)
+	}
+	all := []any{}
+	for _, e := range q.vaultsIn(sub.id) {
+		all = append(all, with(e.read(q.v), object{"id": e.id}))
+	}
+	return q.page(all)
+}
+
+var resourceFilter = regexp.MustCompile(`(?i)^resourceType eq '([^']+)'$`)
+
+// resources lists what is in a subscription, as far as the caller may see it:
+// the only resources here are vaults.
+// https://learn.microsoft.com/rest/api/resources/resources/list
+func (q *armCall) resources() (object, *armError) {
+	sub, err := q.found()
+	if err != nil {
+		return nil, err
+	}
+	if !q.sees(sub.id) {
+		return nil, q.unauthorized("Microsoft.Resources/subscriptions/resources/read", "/subscriptions/"+sub.id)
+	}
+	kind := ""
+	if text := q.query.Get("$filter"); text != "" {
+		m := resourceFilter.FindStringSubmatch(text)
+		if m == nil {
+			return nil, azure(http.StatusBadRequest, "InvalidFilterInQueryString", "Invalid $filter '%s' specified in the query string.", text)
+		}
+		kind = m[1]
+	}
+	all := []any{}
+	for _, e := range q.vaultsIn(sub.id) {
+		data := e.read(q.v)
+		if kind == "" || strings.EqualFold(kind, str(data, "type")) {
+			all = append(all, object{"id": e.id, "name": data["name"], "type": data["type"], "location": data["location"], "tags": data["tags"]})
+		}
+	}
+	return q.page(all)
+}
+
+// vaultQuery is the one question to Azure Resource Graph that is understood.
+var vaultQuery = regexp.MustCompile(`(?is)^\s*resources\s*\|\s*where\s+type\s*(?:=~|==)\s*["']microsoft\.keyvault/vaults["']\s*(?:\|\s*project\s+([\w\s,]+))?$`)
+
+// resourceGraph searches every subscription the caller can see.
+// https://learn.microsoft.com/rest/api/azureresourcegraph/resourcegraph/resources/resources
+func (q *armCall) resourceGraph() (object, *armError) {
+	var in struct {
+		Query         string
+		Subscriptions []string
+	}
+	if err := json.Unmarshal(q.body, &in); err != nil || in.Query == "" {
+		return nil, azure(http.StatusBadRequest, "BadRequest", "Please provide below info when asking for support: the request has no query.")
+	}
+	m := vaultQuery.FindStringSubmatch(in.Query)
+	if m == nil {
+		return nil, azure(http.StatusBadRequest, "InvalidQuery", "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error before retrying.")
+	}
+	rows := []any{}
+	for _, sub := range q.t.all(q.v, kindSubscription) {
+		if !q.sees(sub.id) || in.Subscriptions != nil && !slices.ContainsFunc(in.Subscriptions, func(s string) bool { return strings.EqualFold(s, sub.id) }) {
+			continue
+		}
+		for _, e := range q.vaultsIn(sub.id) {
+			rows = append(rows, q.graphRow(e, sub.id, m[1]))
+		}
+	}
+	return object{"totalRecords": len(rows), "count": len(rows), "data": rows, "facets": []any{}, "resultTruncated": "false"}, nil
+}
+
+// graphRow is a resource as Azure Resource Graph shows it: flat, its type in
+// small letters, and all columns unless some are named.
+func (q *armCall) graphRow(e *entity, sub, columns string) object {
+	data := e.read(q.v)
+	_, group, _ := strings.Cut(strings.ToLower(e.id), "/resourcegroups/")
+	group, _, _ = strings.Cut(group, "/")
+	row := object{
+		"id": e.id, "name": data["name"], "type": strings.ToLower(str(data, "type")), "tenantId": q.t.id, "kind": "", "location": data["location"],
+		"resourceGroup": group, "subscriptionId": sub, "managedBy": "", "sku": nil, "plan": nil, "properties": data["properties"],
+		"tags": data["tags"], "identity": nil, "zones": nil, "extendedLocation": nil,
+	}
+	if columns == "" {
+		return row
+	}
+	out := object{}
+	for name := range strings.SplitSeq(columns, ",") {
+		name = strings.TrimSpace(name)
+		out[name] = row[name]
+	}
+	return out
+}
+
+// armPage is how many entries a list has at once.
+const armPage = 1000
+
+// page cuts a list: the next part is at nextLink.
+func (q *armCall) page(all []any) (object, *armError) {
+	size := armPage
+	if small := q.c.scenario.pageSize; small > 0 {
+		size = small
+	}
+	start, err := 0, error(nil)
+	if text := q.query.Get("$skiptoken"); text != "" {
+		if start, err = strconv.Atoi(text); err != nil || start < 0 {
+			return nil, azure(http.StatusBadRequest, "InvalidSkipToken", "The skip token '%s' is invalid.", text)
+		}
+	}
+	start = min(start, len(all))
+	end := min(start+size, len(all))
+	body := object{"value": append([]any{}, all[start:end]...)}
+	if end < len(all) {
+		next := url.Values{}
+		maps.Copy(next, q.query)
+		next.Set("$skiptoken", strconv.Itoa(end))
+		body["nextLink"] = "https://" + q.host + q.path + "?" + next.Encode()
+	}
+	return body, nil
+}
