@@ -120,6 +120,9 @@ func (c *Client) service(e endpoint, tenant string) *Service {
 	})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if other, made := c.services[e.name+" "+tenant]; made { // by somebody meanwhile: two would ask for two tokens
+		return other
+	}
 	c.services[e.name+" "+tenant] = s
 	return s
 }
