@@ -15,6 +15,10 @@ import (
 // earlyRefresh is how long before its end a token is not used any more.
 const earlyRefresh = 5 * time.Minute
 
+// maxRefused is how many tokens that did not serve are remembered: requests under
+// way side by side may each have had another one.
+const maxRefused = 16
+
 // credential answers azcore's wish for a token with MSAL's silent flow: one per
 // client, tenant and resource, because azcore keeps a single token per pipeline
 // and ignores a changed tenant.
@@ -28,7 +32,7 @@ type credential struct {
 	skip bool   // the work can go on without
 
 	mu      sync.Mutex
-	refused Secret // the last token the service did not take
+	refused []Secret // the last tokens the service did not take
 }
 
 var _ azcore.TokenCredential = (*credential)(nil)
@@ -80,8 +84,10 @@ func (k *credential) token(ctx context.Context, o policy.TokenRequestOptions) (a
 		return azcore.AccessToken{Token: r.AccessToken, ExpiresOn: r.ExpiresOn}, nil
 	}
 	// The token of the sign-in itself serves its own tenant. MSAL would redeem
-	// another one, because it files that token under the authority's name.
-	if fits && o.Claims == "" && time.Until(ends) > earlyRefresh && !k.wasRefused(first.Reveal()) {
+	// another one, because it files that token under the authority's name. It meets
+	// a challenge too, unless it is the one that was challenged: somebody signed in
+	// since.
+	if fits && time.Until(ends) > earlyRefresh && !k.wasRefused(first.Reveal()) {
 		return azcore.AccessToken{Token: first.Reveal(), ExpiresOn: ends}, nil
 	}
 	r, err := k.redeem(ctx, account, o.Scopes, o.Claims)
@@ -128,14 +134,17 @@ func (k *credential) redeem(ctx context.Context, account public.Account, scopes 
 // refuse remembers a token the service answered 401 to.
 func (k *credential) refuse(token string) {
 	k.mu.Lock()
-	k.refused = NewSecret(token)
-	k.mu.Unlock()
+	defer k.mu.Unlock()
+	k.refused = append(k.refused, NewSecret(token))
+	if len(k.refused) > maxRefused {
+		k.refused = k.refused[1:]
+	}
 }
 
 func (k *credential) wasRefused(token string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return token != "" && token == k.refused.Reveal()
+	return token != "" && slices.ContainsFunc(k.refused, func(r Secret) bool { return r.Reveal() == token })
 }
 
 func (c *Client) username() string {

@@ -201,26 +201,31 @@ func (g *Service) Do(ctx context.Context, r Request) (*Response, error) {
 }
 
 func (g *Service) send(ctx context.Context, r Request, repeat bool) (*Response, error) {
-	res, err := g.once(ctx, r, repeat)
-	var need *needed
-	for range maxAsks {
-		if !errors.As(err, &need) {
-			break
+	renewed := false
+	for asks := 0; ; {
+		res, err := g.once(ctx, r, repeat)
+		var need *needed
+		var failed *Error
+		switch {
+		case errors.As(err, &need) && asks < maxAsks:
+			// The request did not leave, or was refused for its token: it can be sent
+			// again whatever it does.
+			asks++
+			err = g.client.ask(asking(ctx), need)
+		case errors.As(err, &need):
+			err = need.cause
+		case errors.As(err, &failed) && failed.Status == http.StatusUnauthorized && !renewed:
+			// A token can be revoked before it expires. The pipeline has noticed and takes
+			// another one now, once.
+			renewed = true
+			continue
+		default:
+			return res, err
 		}
-		// The request did not leave, or was refused for its token: it can be sent
-		// again whatever it does.
-		if err := g.client.ask(asking(ctx), need); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.op(), err)
 		}
-		res, err = g.once(ctx, r, repeat)
 	}
-	var failed *Error
-	if errors.As(err, &failed) && failed.Status == http.StatusUnauthorized {
-		// A token can be revoked before it expires. The pipeline has noticed and takes
-		// another one now, once.
-		return g.once(ctx, r, repeat)
-	}
-	return res, err
 }
 
 func (g *Service) once(ctx context.Context, r Request, repeat bool) (*Response, error) {

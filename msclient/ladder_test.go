@@ -3,6 +3,7 @@ package msclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -139,16 +140,25 @@ func stepUp(s *service) {
 	challenge := reply{status: 401, header: map[string]string{
 		"WWW-Authenticate": `Bearer realm="", error="insufficient_claims", claims="` + stdB64(`{"access_token":{"acrs":{"essential":true,"value":"c1"}}}`) + `"`,
 	}}
+	strong := map[string]bool{} // tokens of a sign-in made since
+	s.polls = func(int) reply {
+		strong[fmt.Sprintf("%s#%d", homeTenant, s.issued+1)] = true
+		return granted
+	}
 	s.graph = func(r sent) reply {
-		if s.countLocked(app) >= 3 && tokenOf(r.token) == homeTenant+"#1" {
+		if s.countLocked(app) >= 3 && !strong[tokenOf(r.token)] {
 			return challenge
 		}
 		return ok("{}")
 	}
 	s.redeem = func(r sent) reply {
-		if strings.Contains(r.form.Get("claims"), "acrs") {
+		if !strings.Contains(r.form.Get("claims"), "acrs") {
+			return reply{}
+		}
+		if len(strong) == 0 {
 			return oauth("interaction_required", 50076)
 		}
+		strong[fmt.Sprintf("%s#%d", homeTenant, s.issued+1)] = true
 		return reply{}
 	}
 }
