@@ -136,7 +136,7 @@ var consentRules = []Rule{
 // configured, and its secret.
 var appRules = []Rule{
 	{
-		ID: "AADSTS50011", Where: AtSignIn, AADSTS: []int{50011, 900971},
+		ID: "AADSTS50011", Where: AtSignIn, AADSTS: []int{50011, 500112, 500113, 900971},
 		Texts: []string{"redirect uri specified in the request does not match", "reply url specified in the request does not match"},
 		Cause: "The address to return to after the sign-in is not the one that the app registration lists. It is compared letter by letter.",
 		Fix:   "Enter the exact callback of your Rewst region on the app registration (Authentication, Web). Msbundle sets it for an owned app when it applies the setup; check that the region is right.",
@@ -237,13 +237,13 @@ var requestRules = []Rule{
 		Who:   ByDevelopers, Source: aadstsPage,
 	},
 	{
-		ID: "AADSTS9002313", Where: AtToken, AADSTS: []int{9002313, 90023, 90004, 900561},
+		ID: "AADSTS9002313", Where: AtToken, AADSTS: []int{9002313, 90023, 90004, 900561, 70005, 700051, 70007},
 		Cause: "The request to the sign-in service was malformed. A damaged stored sign-in, or the browser's back button, has the same effect.",
 		Fix:   "Forget the stored sign-in ('msbundle logout') and sign in again. If it comes back, report it with the request id.",
 		Who:   ByDevelopers, Source: aadstsPage,
 	},
 	{
-		ID: "AADSTS70000", Where: AtToken, AADSTS: []int{70000, 54005, 700005, 70003},
+		ID: "AADSTS70000", Where: AtToken, AADSTS: []int{70000, 54005, 700005, 70003, 50148, 501481, 50149, 501491, 9002325},
 		Cause: "What was sent in exchange for a token is not valid, was used already, or belongs to another tenant.",
 		Fix:   "Sign in again. If it comes back, report it with the request id.",
 		Who:   ByYou, Source: aadstsPage,

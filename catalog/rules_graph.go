@@ -251,7 +251,7 @@ var directoryRules = []Rule{
 		Who:   ByAdmin, Source: "https://learn.microsoft.com/entra/fundamentals/security-defaults",
 	},
 	{
-		ID: "policy.no-premium", Where: AtGraph | AtRewst,
+		ID: "policy.no-premium", Where: AtGraph | AtRewst, Codes: []string{"Authentication_RequestFromNonPremiumTenantOrB2CTenant", "AadPremiumLicenseRequired"},
 		Texts: []string{"tenant is not licensed for this feature", "neither tenant is b2c", "not applicable to target tenant", "does not have a premium license", "does not have premium license"},
 		Cause: "The tenant has no licence for this: it needs Microsoft Entra ID P1, which Microsoft 365 Business Premium includes.",
 		Fix:   "Get the licence for the tenant that is named, or leave this part out.",

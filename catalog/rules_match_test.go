@@ -131,7 +131,7 @@ func TestFormsOfPastedText(t *testing.T) {
 func TestNearMissesFindNothing(t *testing.T) {
 	for _, text := range []string{
 		"AADSTS5300", "AADSTS530030", "AADSTS053003", "AADSTS999999", "AADSTS53003a", "AADSTS5300_3", "XAADSTS53003",
-		"AADSTS5300 3", "error 530 031", "error 53,003", "error 53003.25", "error code 53003-1111-2222", "error 1053003", "530031",
+		"AADSTS5300 3", "error 530 031", "error 53,003", "error 53003.25", "unicode53003", "error code 53003-1111-2222", "error 1053003", "530031",
 		"code 53003aaa-1111-2222-3333-444444444444", "request 53003000-1111-2222-3333-444444444444", "50126 users were imported", "port 127.0.0.1:53003",
 		"zip code 53003", "took 53003 ms", "version 5.3.0.0.3",
 		"Directory_QuotaExceed", "Directory_QuotaExceededs", "My_Directory_QuotaExceeded", "AuthorizationRequestDenied", "Request-Throttled", "Credential Type Allowed As Per App Policy",
@@ -218,6 +218,7 @@ func TestClues(t *testing.T) {
 	}{
 		{Clues{AADSTS: []int{50105}, Codes: []string{"invalid_grant"}}, "AADSTS50105", "AADSTS50105"},
 		{Clues{Codes: []string{"authorization_requestdenied"}, Status: 403}, "graph.denied", "Authorization_RequestDenied"},
+		{Clues{AADSTS: []int{70020}, Codes: []string{"authorization_declined"}}, "signin.declined", "AADSTS70020"},
 		{Clues{Status: 404}, "http.404", ""},
 		{Clues{Text: "Permission entry already exists.", Codes: []string{"Request_BadRequest"}, Status: 400}, "grant.entry-exists", ""},
 		{Clues{Codes: []string{"NoSuchCode"}}, "", ""},

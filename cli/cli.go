@@ -104,6 +104,7 @@ func (a *app) explain(err error) {
 		doc := map[string]any{"event": "error", "text": err.Error()}
 		if found {
 			doc["text"], doc["do"], doc["words"], doc["requestId"], doc["retry"] = p.What, p.Do, p.Raw, p.RequestID, p.Retry
+			doc["cause"], doc["who"], doc["code"] = p.Cause, p.Who, p.Code
 		}
 		a.progress(doc)
 		return
@@ -115,7 +116,9 @@ func (a *app) explain(err error) {
 		return
 	}
 	fmt.Fprintf(a.Err, "msbundle: %s\n", plain(p.What))
-	for _, extra := range []struct{ label, text string }{{"what to do", p.Do}, {"the service's words", p.Raw}, {"request id", p.RequestID}} {
+	for _, extra := range []struct{ label, text string }{
+		{"cause", p.Cause}, {"what to do", p.Do}, {"who can fix it", p.Who}, {"the service's words", p.Raw}, {"request id", p.RequestID},
+	} {
 		if extra.text != "" {
 			fmt.Fprintf(a.Err, "  %s: %s\n", extra.label, plain(extra.text))
 		}
@@ -161,11 +164,11 @@ func (a *app) root() *cobra.Command {
 	root.Version = version()
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
 	a.flags.register(root.PersistentFlags())
-	root.AddCommand(a.planCommand(), a.applyCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.sandboxCommand(), a.completionCommand())
+	root.AddCommand(a.planCommand(), a.applyCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.explainCommand(), a.sandboxCommand(), a.completionCommand())
 	for _, c := range append(root.Commands(), root) {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, list []string) error {
-			if len(list) > 0 && strings.HasPrefix(list[0], "https://") {
+			if len(list) > 0 && strings.HasPrefix(list[0], "https://") && a.flags.sandbox == inProcess {
 				return usage("write --sandbox=%s, with an equals sign", list[0])
 			}
 			if args == nil {
@@ -240,6 +243,9 @@ func (a *app) answers(path string, data []byte) (state.Answers, error) {
 	}
 	if a.flags.tenant != "" {
 		answers.Tenant = a.flags.tenant
+	}
+	if a.flags.account != "" {
+		answers.Account = a.flags.account
 	}
 	return answers, checked(path, answers)
 }

@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
-
 	"msbundle/msclient"
 	"msbundle/sandbox"
 	"msbundle/state"
@@ -26,6 +24,7 @@ type connection struct {
 	page      string             // where the rehearsal takes codes, when a person has to
 	browse    func(string) error // plays a browser in a rehearsal; nil when there is none
 	stateDir  string
+	sessions  *msclient.Sessions // where the sign-in is remembered; nil when it ends with the process
 	log       *slog.Logger
 }
 
@@ -77,6 +76,9 @@ func (a *app) rehearse(ctx context.Context, c *connection) error {
 	if o.Scenario != "" {
 		c.label += ", " + o.Scenario
 	}
+	if o.Approve != sandbox.ApproveManual {
+		c.browse = func(page string) error { return cloud.Browse(ctx, page) }
+	}
 	if o.Approve == sandbox.ApproveManual {
 		url, stop, err := cloud.ServePages(ctx)
 		if err != nil {
@@ -111,19 +113,23 @@ type purpose struct {
 }
 
 // setup makes the engine for a connection.
-func (a *app) setup(c *connection, p purpose) (*steps.Setup, error) {
+func (a *app) setup(ctx context.Context, c *connection, p purpose) (*steps.Setup, error) {
 	o := msclient.Options{Cloud: a.flags.cloud, ClientID: a.flags.clientID, Transport: c.transport, Log: c.log, Methods: a.methods(c)}
 	o.Method, o.Unattended = o.Methods[0], !a.interactive()
-	session, kept := a.sessionFile(c)
-	if kept {
-		o.Sessions = oneFile{session}
-	}
 	if a.flags.auth == authEnv {
 		app, err := a.appCredentials(p)
 		if err != nil {
 			return nil, err
 		}
-		o.App, o.Sessions, kept = app, nil, false
+		o.App = app
+	} else {
+		var err error
+		if c.sessions, err = a.sessions(ctx, c, p); err != nil {
+			return nil, err
+		}
+	}
+	if c.sessions != nil {
+		o.Sessions = c.sessions
 	}
 	client, err := msclient.New(o)
 	if err != nil {
@@ -134,7 +140,7 @@ func (a *app) setup(c *connection, p purpose) (*steps.Setup, error) {
 		stateDir = ""
 	}
 	s := steps.New(steps.Options{
-		Client: client, StateDir: stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: p.reads, Restore: kept && !p.anew, Log: c.log,
+		Client: client, StateDir: stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: p.reads, Restore: c.sessions != nil && !p.anew, Log: c.log,
 	})
 	a.onClose(func() { _ = s.Close() })
 	return s, nil
@@ -171,7 +177,3 @@ func firstOf(a, b string) string {
 	}
 	return b
 }
-
-type oneFile struct{ f *msclient.SessionFile }
-
-func (o oneFile) Cache(string) cache.ExportReplace { return o.f }

@@ -22,11 +22,13 @@ type flags struct {
 	sandbox    string
 	cloudID    string
 	tenant     string
+	account    string
 	clientID   string
 	stateDir   string
 	auth       string
 	noBrowser  bool
 	noInput    bool
+	remember   bool
 	json       bool
 	accessible bool
 	color      string
@@ -55,13 +57,15 @@ func (f *flags) register(p *pflag.FlagSet) {
 	p.Lookup("sandbox").NoOptDefVal = inProcess
 	p.StringVar(&f.cloudID, "cloud", "global", "Microsoft cloud: global, usgov, usgovdod or china")
 	p.StringVar(&f.tenant, "tenant", "", "tenant id or domain; default: the tenant of whoever signs in")
+	p.StringVar(&f.account, "account", "", "user name of who is to sign in; default: anybody")
 	p.StringVar(&f.clientID, "client-id", "", "public client of your own to sign in with; default: Microsoft Graph Command Line Tools")
 	p.StringVar(&f.stateDir, "state-dir", "", "where answers, journal and evidence are kept; default: "+defaultStateDir())
 	p.StringVar(&f.auth, "auth", "", "how to sign in: device (a code typed on any device), browser (on this machine, or on yours through ssh), or env (an app named by AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, for reads); default: browser where there is one, else device")
 	p.BoolVar(&f.noBrowser, "no-browser", false, "never open a browser")
 	p.BoolVar(&f.noInput, "no-input", false, "never ask; a missing value is an error")
+	p.BoolVar(&f.remember, "remember", false, "remember the sign-in on this machine, encrypted, for later commands")
 	p.BoolVar(&f.json, "json", false, "one JSON document on stdout, JSON lines of progress on stderr")
-	p.BoolVar(&f.accessible, "accessible", false, "plain lines, with answers taken from a pipe too; for the commands, the wizard needs a full screen")
+	p.BoolVar(&f.accessible, "accessible", false, "plain lines for screen readers, with answers taken from a pipe too")
 	p.StringVar(&f.color, "color", "auto", "colours: auto or never")
 	p.StringVar(&f.logFile, "log", "", "write a log to this file")
 	p.DurationVar(&f.settle, "settle", time.Minute, "how long a write of unknown outcome is looked for before it is repeated")
@@ -91,6 +95,9 @@ func (f *flags) check() error {
 	}
 	if text := state.CheckTenant(f.tenant); text != "" {
 		return usage("--tenant: %s", text)
+	}
+	if text := state.CheckAccount(f.account); text != "" {
+		return usage("--account: %s", text)
 	}
 	if f.clientID != "" && !state.IsGUID(f.clientID) {
 		return usage("--client-id: this is not an application (client) id")

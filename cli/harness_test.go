@@ -25,6 +25,7 @@ type world struct {
 	state string
 	vars  map[string]string
 	wrap  func(http.RoundTripper) http.RoundTripper
+	in    io.Reader // what is typed; nil: nothing
 	// everything the runs printed, for the search for leaks
 	printed lockedBuffer
 }
@@ -67,12 +68,20 @@ func (w *world) start(args ...string) int {
 	return w.program(context.Background(), io.Discard, io.Discard, args)
 }
 
-func (w *world) program(ctx context.Context, out, stderr io.Writer, args []string) int {
-	a := &app{
-		Streams: Streams{In: strings.NewReader(""), Out: out, Err: stderr},
+func (w *world) app(in io.Reader, out, stderr io.Writer) *app {
+	return &app{
+		Streams: Streams{In: in, Out: out, Err: stderr},
 		env:     func(k string) (string, bool) { v, ok := w.vars[k]; return v, ok },
 		cloud:   w.cloud, wrap: w.wrap,
 	}
+}
+
+func (w *world) program(ctx context.Context, out, stderr io.Writer, args []string) int {
+	in := w.in
+	if in == nil {
+		in = strings.NewReader("")
+	}
+	a := w.app(in, out, stderr)
 	args = append(args, "--state-dir", w.state)
 	if !slices.ContainsFunc(args, func(s string) bool { return strings.HasPrefix(s, "--sandbox") }) {
 		args = append(args, "--sandbox")

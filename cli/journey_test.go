@@ -70,12 +70,16 @@ func journey(t *testing.T, on terminal, approve func(code string)) {
 	press("enter")
 	expect("Authorize", "enter authorize")
 	press("enter")
-	expect("Enter this code")
-	code := codeOnScreen.FindStringSubmatch(on.screen())
-	if code == nil {
-		t.Fatalf("no code on a line of its own:\n%s", on.screen())
+	signIn := func(words ...string) {
+		t.Helper()
+		code := codeOnScreen.FindStringSubmatch(expect(append(words, "Enter this code")...))
+		if code == nil {
+			t.Fatalf("no code on a line of its own:\n%s", on.screen())
+		}
+		approve(code[1])
 	}
-	approve(code[1])
+	signIn("Microsoft Graph Command Line Tools")
+	signIn("Preflight › Sign in", "Microsoft Azure CLI", "esc go on without it")
 	expect("checks passed", "enter continue")
 	press("enter")
 	expect("150 writes to Contoso")
@@ -144,6 +148,7 @@ func TestJourneyInThisProcess(t *testing.T) {
 			a := &app{Streams: Streams{Err: io.Discard}, env: func(string) (string, bool) { return "", false }, cloud: w.cloud, wrap: w.wrap}
 			a.flags.sandbox, a.flags.stateDir, a.flags.settle = inProcess, w.state, time.Minute
 			a.flags.cloudID, a.flags.auth, a.flags.color = "global", "device", "auto"
+			a.flags.accessible = true // somebody is there to be asked
 			if err := a.flags.check(); err != nil {
 				t.Fatal(err)
 			}
@@ -152,6 +157,7 @@ func TestJourneyInThisProcess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			cfg.DevicePage = "http://127.0.0.1:43211/devicelogin" // a person enters the codes
 			screen := ui.New(cfg)
 			in, keys := io.Pipe()
 			on := &emulated{keys: keys, emulator: vt.NewEmulator(size[0], size[1])}
@@ -171,6 +177,9 @@ func TestJourneyInThisProcess(t *testing.T) {
 				t.Error(err)
 			}
 			screen.Stop(time.Minute)
+			if left := on.screen(); strings.Count(left, "msbundle sign-in (rehearsal): open http://") != 2 {
+				t.Errorf("the codes are not on the terminal's normal screen:\n%s", left)
+			}
 			if screen.Outcome() != ui.Done {
 				t.Errorf("the wizard ended as %v", screen.Outcome())
 			}

@@ -120,7 +120,7 @@ func (a *app) makePlan(ctx context.Context, answers state.Answers, o steps.PlanO
 	if err != nil {
 		return nil, steps.Plan{}, err
 	}
-	s, err := a.setup(c, purpose{reads: readOnly})
+	s, err := a.setup(ctx, c, purpose{reads: readOnly})
 	if err != nil {
 		return nil, steps.Plan{}, err
 	}
@@ -149,7 +149,7 @@ func (a *app) preflight(answers state.Answers, f *steps.Findings, o steps.PlanOp
 	var blocked []error
 	code := exitFailed
 	for _, c := range steps.Preflight(answers, f) {
-		if c.State == steps.Passed || c.ID == steps.CheckSecrets && !o.Secret {
+		if c.State == steps.Passed || !o.Secret && (c.ID == steps.CheckSecrets || c.ID == steps.CheckSecretLife) {
 			continue
 		}
 		if !c.Blocks {

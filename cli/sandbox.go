@@ -13,7 +13,7 @@ func (a *app) sandboxCommand() *cobra.Command {
 	var o sandbox.ServerOptions
 	var scenarios strings.Builder
 	for _, s := range sandbox.Scenarios() {
-		fmt.Fprintf(&scenarios, "  %-20s %s\n", s.Name, s.Title)
+		fmt.Fprintf(&scenarios, "  %-24s %s\n", s.Name, s.Title)
 	}
 	c := &cobra.Command{
 		Use:   "sandbox",
@@ -36,6 +36,9 @@ func (a *app) sandboxCommand() *cobra.Command {
 				t := cloud.Tenant()
 				fmt.Fprintf(a.Err, "Simulated Microsoft cloud at https://%s\n  tenant   %s (%s)\n  sign in  %s, at https://%s/devicelogin\n  use it   msbundle --sandbox=https://%s\n",
 					addr, plain(t.Name), t.ID, t.Admin, addr, addr)
+				if id, secret := cloud.AppCredentials(); id != "" {
+					fmt.Fprintf(a.Err, "  app      %s, which signs in by itself with the secret %s\n", id, secret)
+				}
 				if proxy != "" {
 					fmt.Fprintf(a.Err, "  proxy    HTTPS_PROXY=http://%s\n", proxy)
 				}

@@ -34,7 +34,7 @@ func TestScenarios(t *testing.T) {
 		{scenario: "guest", setup: ownedCSP, code: exitNoSignIn, says: []string{"Global Administrator"}},
 		{scenario: "no-role", setup: ownedCSP, code: exitNoSignIn, says: []string{"Global Administrator"}},
 		{scenario: "app-admin", setup: ownedCSP, code: exitFailed, says: []string{"Privileged Role Administrator"}},
-		{scenario: "no-mfa", setup: ownedCSP, code: exitDone, says: []string{"without it"}},
+		{scenario: "no-mfa", setup: ownedCSP, code: exitFailed, says: []string{"without it", "https://aka.ms/mfasetup"}},
 		{scenario: "api-missing", setup: ownedCSP, code: exitFailed, says: []string{"Office 365 Management APIs is not offered"}},
 		{scenario: "retired-permission", setup: ownedCSP, code: exitDone, says: []string{"left out: AccessReview.Read.All"}},
 		{scenario: "odd-names", setup: ownedCSP, code: exitDone},

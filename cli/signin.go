@@ -149,7 +149,7 @@ func promptDocument(c *connection, p steps.Prompt) map[string]any {
 func (a *app) say(c *connection, p steps.Prompt, first bool) {
 	say := func(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) }
 	if first {
-		say("Sign-in for %s.", p.Why)
+		say("Sign-in: %s.", p.Why)
 		if p.Account != "" {
 			say("Sign in as %s.", plain(p.Account))
 		}

@@ -23,8 +23,17 @@ import (
 // graceTime is how long keys are ignored after a screen changed by itself.
 const graceTime = 400 * time.Millisecond
 
-// wizard opens the full-screen wizard.
+// insteadOfWizard is what serves where the wizard cannot.
+const insteadOfWizard = "use 'msbundle plan' and 'msbundle apply' with -f setup.yaml instead"
+
+// wizard opens the wizard, full screen or as plain lines.
 func (a *app) wizard(ctx context.Context) error {
+	if a.flags.noInput || a.flags.json {
+		return usage("the wizard asks questions, which --no-input and --json rule out (CI counts as --no-input); %s", insteadOfWizard)
+	}
+	if a.plainLines() {
+		return a.wizardInLines(ctx)
+	}
 	if err := a.terminal(); err != nil {
 		return err
 	}
@@ -47,30 +56,24 @@ func (a *app) wizard(ctx context.Context) error {
 	if errors.Is(err, tea.ErrProgramPanic) || err != nil && !errors.Is(err, tea.ErrProgramKilled) {
 		return &exitError{exitFailed, fmt.Errorf("the terminal failed: %w", err)}
 	}
-	switch screen.Outcome() {
-	case ui.NoSignIn:
-		return &exitError{code: exitNoSignIn}
-	case ui.Partial:
-		return &exitError{code: exitFailed}
-	case ui.Waits:
-		return &exitError{code: exitWaiting}
-	case ui.Interrupted:
-		return &exitError{code: exitInterrupted}
+	return wizardEnded(screen.Outcome())
+}
+
+// wizardEnded is the exit code of how the wizard ended; everything was said.
+func wizardEnded(o ui.Outcome) error {
+	codes := map[ui.Outcome]int{
+		ui.NoSignIn: exitNoSignIn, ui.Partial: exitFailed, ui.Waits: exitWaiting, ui.Interrupted: exitInterrupted, ui.Declined: exitUsage,
+	}
+	if code, bad := codes[o]; bad {
+		return &exitError{code: code}
 	}
 	return nil
 }
 
 // terminal makes sure that the wizard can be shown.
 func (a *app) terminal() error {
-	const instead = "use 'msbundle plan' and 'msbundle apply' with -f setup.yaml instead"
-	if a.flags.noInput || a.flags.json || a.flags.accessible {
-		return usage("the wizard asks on a full screen, which --no-input, --json and --accessible rule out (CI counts as --no-input); %s", instead)
-	}
 	if !isTerminal(a.In) || !isTerminal(a.Out) {
-		return usage("the wizard needs a terminal, and this is none; %s", instead)
-	}
-	if name, _ := a.env("TERM"); name == "dumb" {
-		return usage("the wizard needs a terminal that can move the cursor (TERM is dumb); %s", instead)
+		return usage("the wizard needs a terminal, and this is none; add --accessible to answer line by line, or %s", insteadOfWizard)
 	}
 	width, height, err := term.GetSize(a.Out.(*os.File).Fd())
 	if err == nil && width > 0 && (width < ui.MinWidth || height < ui.MinHeight) {
@@ -84,18 +87,21 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 	if err != nil {
 		return ui.Config{}, err
 	}
-	s, err := a.setup(c, purpose{})
+	s, err := a.setup(ctx, c, purpose{})
 	if err != nil {
 		return ui.Config{}, err
 	}
 	answers := state.DefaultAnswers()
-	answers.Tenant = a.flags.tenant
+	answers.Tenant, answers.Account = a.flags.tenant, a.flags.account
 	plainColours, _ := a.env("NO_COLOR")
-	readAloud, _ := a.env("ACCESSIBLE")
 	cfg := ui.Config{
 		Setup: s, Answers: answers, Now: time.Now, Sandbox: c.label, DevicePage: c.page, StateDir: c.stateDir,
-		NoColor: a.flags.color == "never" || plainColours != "", Accessible: readAloud != "", Grace: graceTime,
+		NoColor: a.flags.color == "never" || plainColours != "", Grace: graceTime,
 		OpenURL: a.opener(c), Copy: copier(), Again: a.again(),
+		Methods: a.methods(c), Browse: firstOpener(c.browse, a.opener(c)), Tunnel: a.tunnel, OwnClient: a.flags.clientID != "",
+	}
+	if c.sessions != nil {
+		cfg.Remember = howKept(c.sessions)
 	}
 	if c.label == "" {
 		cfg.Rehearse = func(ctx context.Context) (ui.Config, error) {

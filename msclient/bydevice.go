@@ -63,11 +63,13 @@ func (c *Client) byDevice(ctx context.Context, w wish, show func(DeviceCode)) (p
 				c.pacer.forget(code.Result.DeviceCode)
 				results <- outcome{result, err}
 			}()
-			if codes < maxCodes {
-				renew.Reset(time.Until(code.Result.ExpiresOn) - codeLead)
-			}
 			// The wall clock goes on while a machine sleeps, the monotonic one does not.
-			show(DeviceCode{code.Result.UserCode, code.Result.VerificationURL, code.Result.ExpiresOn.Round(0)})
+			told := DeviceCode{UserCode: code.Result.UserCode, URL: code.Result.VerificationURL, Expires: code.Result.ExpiresOn.Round(0)}
+			if codes < maxCodes {
+				told.Renews = told.Expires.Add(-codeLead)
+				renew.Reset(time.Until(told.Renews))
+			}
+			show(told)
 		case o := <-results:
 			polling--
 			switch {

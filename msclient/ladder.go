@@ -25,6 +25,7 @@ type DeviceCode struct {
 	UserCode string
 	URL      string // as the service returned it
 	Expires  time.Time
+	Renews   time.Time // when a new one takes its place; zero for the last
 }
 
 // Prompt is what a person has to do so that a token can be had. The prompts of

@@ -3,7 +3,6 @@ package msclient
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -89,12 +88,12 @@ func TestNoErrorTellsASecret(t *testing.T) {
 			})
 			synctest.Test(t, func(t *testing.T) {
 				s := newService(t)
-				f := sessionFile(filepath.Join(t.TempDir(), "session"), canary)
-				c := s.client(Options{Sessions: kept{f}})
+				f := openSessions(t, t.TempDir(), passphrase(canary))
+				c := s.client(Options{Sessions: f})
 				s.signIn(c)
-				check(t, "printing the session file", fmt.Errorf("%v %+v %#v", f, f, f))
+				check(t, "printing the sessions", fmt.Errorf("%v %+v %#v", f, f, f))
 				s.redeem = func(r sent) reply { return gb.bad(s.tokens(homeTenant, r.form.Get("scope"))) }
-				_, _, err := s.client(Options{Sessions: kept{f}}).Restore(t.Context(), Wish{Scopes: []string{"Mail.Read"}})
+				_, _, err := s.client(Options{Sessions: f}).Restore(t.Context(), Wish{Scopes: []string{"Mail.Read"}})
 				check(t, "restoring", err)
 			})
 		})

@@ -45,7 +45,7 @@ func TestSignIn(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("account (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]DeviceCode{{"CODE1", "https://microsoft.com/devicelogin", s.begun.UTC().Add(900 * second)}}, shown); diff != "" {
+		if diff := cmp.Diff([]DeviceCode{{"CODE1", "https://microsoft.com/devicelogin", s.begun.UTC().Add(900 * second), s.begun.UTC().Add(870 * second)}}, shown); diff != "" {
 			t.Errorf("shown (-want +got):\n%s", diff)
 		}
 		// The token of the sign-in serves the first requests; none is redeemed.

@@ -17,6 +17,7 @@ const (
 	RecordAbsent    RecordKind = "absent"    // the answer was lost, and looking showed it did not take effect
 	RecordDelivered RecordKind = "delivered" // a secret reached the person
 	RecordFinished  RecordKind = "finished"  // everything asked for was read back
+	RecordUndone    RecordKind = "undone"    // it was read back that the writes it lists were taken back
 )
 
 // Record is one line of a tenant's journal. It never holds a secret.
@@ -27,6 +28,7 @@ type Record struct {
 
 	// Of an intent: what is about to be written.
 	Change string          `json:"change,omitempty"` // id of the plan's change
+	Step   string          `json:"step,omitempty"`   // the change's step; of a finish: whose, empty for the setup
 	What   string          `json:"what,omitempty"`   // the change's kind
 	Action string          `json:"action,omitempty"`
 	Object string          `json:"object,omitempty"`
@@ -35,9 +37,11 @@ type Record struct {
 	Body   json.RawMessage `json:"body,omitempty"`
 	Before json.RawMessage `json:"before,omitempty"` // what was there
 	Name   string          `json:"name,omitempty"`   // what the object is found by when the answer is lost
+	Undoes []string        `json:"undoes,omitempty"` // intents whose effect it takes back; also of RecordUndone
 
 	// Of a receipt or a refusal.
-	Refs      map[string]string `json:"refs,omitempty"` // ids the answer gave
+	Refs      map[string]string `json:"refs,omitempty"`  // ids the answer gave
+	There     bool              `json:"there,omitempty"` // it was so before the write, so it is not ours
 	RequestID string            `json:"requestId,omitempty"`
 	Code      string            `json:"code,omitempty"`
 	Text      string            `json:"text,omitempty"`
@@ -54,6 +58,7 @@ type Entry struct {
 	Record
 	Outcome   Record // zero Kind while the outcome is unknown
 	Delivered bool
+	Undone    bool // its effect was taken back
 }
 
 // Open tells whether the outcome of the write is unknown.
@@ -63,6 +68,13 @@ func (e Entry) Open() bool { return e.Outcome.Kind == "" }
 func Entries(records []Record) []Entry {
 	var out []Entry
 	at := map[string]int{}
+	undo := func(intents []string) {
+		for _, id := range intents {
+			if i, ok := at[id]; ok {
+				out[i].Undone = true
+			}
+		}
+	}
 	for _, r := range records {
 		switch r.Kind {
 		case RecordIntent:
@@ -71,11 +83,16 @@ func Entries(records []Record) []Entry {
 		case RecordReceipt, RecordRefused, RecordUnoffered, RecordAbsent:
 			if i, ok := at[r.Intent]; ok {
 				out[i].Outcome = r
+				if r.Kind == RecordReceipt {
+					undo(out[i].Undoes)
+				}
 			}
 		case RecordDelivered:
 			if i, ok := at[r.Intent]; ok {
 				out[i].Delivered = true
 			}
+		case RecordUndone:
+			undo(r.Undoes)
 		}
 	}
 	return out

@@ -48,12 +48,16 @@ func (s *Setup) Apply(ctx context.Context, p Plan, o ApplyOptions) (*Result, err
 // different. It can only leave out what the person has agreed to, or correct the
 // id of a permission: nothing is added.
 func (e *engine) replan(ctx context.Context) error {
-	f, err := e.inspect(ctx, e.plan.Answers, e.tell)
+	inspect := func() (*Findings, error) { return e.inspect(ctx, e.plan.Answers, e.tell) }
+	if e.plan.client {
+		inspect = func() (*Findings, error) { return e.inspectClient(ctx, e.plan.Answers.Registration.Name, e.tell) }
+	}
+	f, err := inspect()
 	if err != nil {
 		return err
 	}
 	maps.Copy(f.Resources, e.apis) // what an answer gave is newer than what a replica shows
-	next := MakePlan(e.plan.Answers, f, e.plan.options)
+	next := e.plan.again(f)
 	if c, more := next.beyond(e.plan.Changes, func(c Change) string { return c.ID + " " + c.Method }); more {
 		return &Problem{
 			What: "the tenant has changed since the plan was made: " + lowerFirst(c.Describe()) + " would now be needed",
@@ -67,6 +71,14 @@ func (e *engine) replan(ctx context.Context) error {
 	}
 	e.plan = next
 	return nil
+}
+
+// again makes the plan anew from other findings.
+func (p Plan) again(f *Findings) Plan {
+	if p.client {
+		return MakeClientPlan(p.Answers.Registration.Name, f)
+	}
+	return MakePlan(p.Answers, f, p.options)
 }
 
 // beyond finds a change that is not among those agreed to, by what write tells of

@@ -50,7 +50,7 @@ func planPrincipal(p *Plan) {
 		Object: fmt.Sprintf("enterprise application (service principal) of %q", p.want.answers.Registration.Name),
 		Why:    "Permissions are granted to it, and the portal shows it under enterprise applications.",
 		Method: "POST", Path: principals, Risk: RiskModerate, Reversible: true, Name: appID,
-	}, map[string]any{"appId": appID, "tags": []string{catalog.PortalTag, catalog.OwnTag}})
+	}, map[string]any{"appId": appID, "tags": []string{catalog.PortalTag, p.want.tag}})
 }
 
 // principalRef is the app's service principal: its id, or the reference to it.
@@ -82,7 +82,7 @@ func planGrants(p *Plan) {
 		c := Change{
 			ID: "authorize/grant/" + api.Prefix, Step: stepAuthorize, Kind: KindGrant, Action: Add,
 			Object: fmt.Sprintf("%s of %s, for every user of the tenant", plural(len(scopes), "delegated permission"), api.Name),
-			Why:    "Rewst acts as the account that authorises it, within these permissions.",
+			Why:    p.want.why,
 			Risk:   p.riskOf(id, catalog.Delegated), Reversible: true, Name: id,
 		}
 		have := p.grantsFor(id)
@@ -121,7 +121,7 @@ func (p *Plan) mergeScopes(resource string, existing, want []string) []string {
 	var out []string
 	for _, s := range existing {
 		extra := !containsFold(want, s)
-		if extra && (p.options.Ticked[OfferExtras] || p.findings.Made[madeScope(resource, s)]) {
+		if extra && (p.options.Ticked[OfferExtras] || p.findings.Made[madeScope(p.principalRef(), resource, s)]) {
 			continue
 		}
 		if !containsFold(out, s) {
@@ -145,7 +145,7 @@ func (p *Plan) planGrantRemovals() {
 		}
 		var rest []string
 		for _, s := range x.scopes {
-			drop := look && p.options.Ticked[OfferSwap] || !look && (p.options.Ticked[OfferExtras] || p.findings.Made[madeScope(x.api.AppID, s)])
+			drop := look && p.options.Ticked[OfferSwap] || !look && (p.options.Ticked[OfferExtras] || p.findings.Made[madeScope(p.principalRef(), x.api.AppID, s)])
 			if !drop {
 				rest = append(rest, s)
 			}
@@ -187,7 +187,7 @@ func planRoles(p *Plan) {
 		}
 	}
 	for _, x := range p.extraRoles() {
-		if !p.options.Ticked[OfferExtras] && !p.findings.Made[madeRole(x.RoleID)] {
+		if !p.options.Ticked[OfferExtras] && !p.findings.Made[madeRole(p.principalRef(), x.RoleID)] {
 			continue
 		}
 		p.add(Change{
@@ -374,15 +374,17 @@ func (p *Plan) apiByObject(objectID string) (Resource, bool) {
 	return Resource{}, false
 }
 
-// Keys of Findings.Made.
-func madeRole(roleID string) string { return "role " + strings.ToLower(roleID) }
-
-func madeScope(resource, scope string) string {
-	return "scope " + resource + " " + strings.ToLower(scope)
+// Keys of Findings.Made: what we did for one app says nothing about another.
+func madeRole(principal, roleID string) string {
+	return "role " + principal + " " + strings.ToLower(roleID)
 }
 
-func madeListed(resource string, a ResourceAccess) string {
-	return "listed " + resource + " " + a.ID + " " + a.Type
+func madeScope(principal, resource, scope string) string {
+	return "scope " + principal + " " + resource + " " + strings.ToLower(scope)
+}
+
+func madeListed(app, resource string, a ResourceAccess) string {
+	return "listed " + app + " " + resource + " " + a.ID + " " + a.Type
 }
 
 func whyPermission(resource string, w wanted) string {

@@ -20,6 +20,8 @@ type wanted struct {
 // findings alone.
 type desired struct {
 	answers     state.Answers
+	tag         string // marks what is made
+	why         string // delegated permissions are granted
 	redirect    string
 	audience    string              // signInAudience
 	permissions map[string][]wanted // by app id of the API, in catalogue order
@@ -29,7 +31,10 @@ type desired struct {
 
 func desire(a state.Answers, f *Findings) desired {
 	region, _ := catalog.RegionByID(a.Region)
-	d := desired{answers: a, redirect: region.Callback(), audience: "AzureADMultipleOrgs", permissions: map[string][]wanted{}}
+	d := desired{
+		answers: a, tag: catalog.OwnTag, why: "Rewst acts as the account that authorises it, within these permissions.",
+		redirect: region.Callback(), audience: "AzureADMultipleOrgs", permissions: map[string][]wanted{},
+	}
 	if a.Registration.Audience == state.AudienceSingle {
 		d.audience = "AzureADMyOrg"
 	}
@@ -40,12 +45,17 @@ func desire(a state.Answers, f *Findings) desired {
 	for _, e := range sel.Extra() {
 		d.want(f, e, "")
 	}
+	d.order()
+	return d
+}
+
+// order lists the APIs that something is wanted of.
+func (d *desired) order() {
 	for _, r := range catalog.Resources() {
 		if len(d.permissions[r.AppID]) > 0 {
 			d.resources = append(d.resources, r.AppID)
 		}
 	}
-	return d
 }
 
 // want adds a permission with the id the tenant publishes it under. Before an API

@@ -98,7 +98,7 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 	}
 	e.tell(Event{Kind: EventStarted, Changes: ids, Text: changes[0].Describe()})
 	begun, tries, delay := time.Now(), 0, firstBackoff
-	left := changes
+	left, doubted := changes, map[string]bool{}
 	for len(left) > 0 {
 		attempts, err := e.intend(left)
 		if err != nil {
@@ -121,6 +121,7 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 			switch v {
 			case took, already:
 				record, err := e.receipt(ctx, a, results[i], v)
+				record.There = v == already && !doubted[a.ID]
 				settled = append(settled, record)
 				if err != nil && firstErr == nil {
 					firstErr = err
@@ -130,6 +131,8 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 				again = append(again, a.Change)
 			case doubtful:
 				if !singular(a.Kind, a.Action) { // repeating it does no harm
+					doubted[a.ID] = true
+					a.Young = false // what it removes may be gone by now
 					again = append(again, a.Change)
 					break
 				}
@@ -218,7 +221,8 @@ func (e *engine) intend(changes []Change) ([]attempt, error) {
 		attempts[i] = a
 		records[i] = state.Record{
 			Kind: state.RecordIntent, At: e.client.Now(), Intent: a.intent, Change: c.ID, What: string(c.Kind), Action: string(c.Action),
-			Object: c.Object, Method: c.Method, Path: a.path, Body: a.body, Before: c.Before, Name: a.name, TenantName: e.plan.TenantName,
+			Step: c.Step, Object: c.Object, Method: c.Method, Path: a.path, Body: a.body, Before: c.Before, Name: a.name, Undoes: c.Undoes,
+			TenantName: e.plan.TenantName,
 		}
 	}
 	if err := e.store.Append(records...); err != nil {
@@ -378,7 +382,7 @@ func (e *engine) refusal(a attempt, err error) state.Record {
 // settleOne looks whether a write that cannot be repeated safely took effect. A
 // secret that did is useless, because its value was lost: it is removed.
 func (e *engine) settleOne(ctx context.Context, a attempt) (there bool, err error) {
-	intent := state.Record{Intent: a.intent, At: e.client.Now().Add(-time.Minute), What: string(a.Kind), Object: a.Object, Path: a.path, Name: a.name}
+	intent := state.Record{Intent: a.intent, At: e.client.Now().Add(-time.Minute), What: string(a.Kind), Object: a.Object, Path: a.path, Body: a.body, Name: a.name}
 	refs, err := e.lookFor(ctx, intent, e.tell)
 	if err != nil {
 		return false, problem(err, fmt.Sprintf("it could not be found out whether this took effect: %s", lowerFirst(a.Describe())))

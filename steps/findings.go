@@ -79,6 +79,8 @@ type Principal struct {
 	AppID       string
 	Name        string
 	Tags        []string
+	Disabled    bool // nobody can sign in to it
+	Assigned    bool // only people it is assigned to can
 	Grants      []Grant
 	Assignments []Assignment
 }
@@ -104,4 +106,77 @@ type SecretPolicy struct {
 	Own         bool          // the app has a policy of its own, which may say otherwise
 	Forbidden   bool          // no new secrets
 	MaxLifetime time.Duration // 0 means no limit
+}
+
+// Around is what lies around the setup: what the checks tell of and no plan is
+// made from. Where a part could not be read, Unread has it.
+type Around struct {
+	Groups           []string // object ids of the groups the account is in
+	AgentGroups      []string // object ids of the groups called AdminAgents
+	Eligible         []string // template ids of roles the account could activate
+	SecurityDefaults bool
+	MembersRegister  bool // people without a role may register apps
+	Policies         []AccessPolicy
+	Plans            []string     // names of the service plans the tenant has
+	Deleted          []AppSummary // deleted apps of the chosen name that can be restored
+	Leftovers        []Principal  // the vendor's enterprise apps of before the bundle
+	VendorApp        *Principal   // the vendor's connector, whatever was chosen
+	SignInApp        *SignInApp
+	Subscriptions    []Subscription
+	Partner          PartnerAccount
+	Unread           map[Part]Unread
+
+	signInApp *Principal // what SignInApp tells the grants of
+}
+
+// Part is something around the setup that is read by itself.
+type Part string
+
+// The parts.
+const (
+	PartDirectory  Part = "directory" // apps and APIs, without which there is no plan
+	PartGroups     Part = "groups"
+	PartAgents     Part = "agents"
+	PartEligible   Part = "eligible"
+	PartDefaults   Part = "defaults"
+	PartPolicies   Part = "policies"
+	PartMembers    Part = "members"
+	PartPlans      Part = "plans"
+	PartDeleted    Part = "deleted"
+	PartVendorApps Part = "vendor-apps"
+	PartSignInApp  Part = "sign-in-app"
+	PartAzure      Part = "azure"
+	PartVaults     Part = "vaults"
+	PartPartner    Part = "partner"
+	PartCustomers  Part = "customers"
+)
+
+// Unread is why a part could not be read.
+type Unread struct {
+	Why string // what happened
+	Fix string // what would show it
+}
+
+// SignInApp is what the client people sign in through has in the tenant.
+type SignInApp struct {
+	Name     string
+	Mine     []string // delegated permissions for this account
+	Everyone []string // delegated permissions for every user
+}
+
+// Subscription is an Azure subscription the account can see.
+type Subscription struct {
+	ID     string
+	Name   string
+	State  string
+	Usable bool // enabled, and of this tenant
+	Vaults []string
+}
+
+// PartnerAccount is what Partner Center says of the tenant.
+type PartnerAccount struct {
+	Name      string // the partner's; empty when it is not shown
+	Refused   bool   // nothing is shown: the tenant is no partner's, or the account no admin agent
+	Customers int
+	Unlisted  bool // the customers are not shown, as to an indirect reseller
 }

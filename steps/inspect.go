@@ -20,12 +20,15 @@ type reading struct {
 	take func(context.Context, *msclient.Response) error
 	// absent is called when the object is not there; nil makes that a failure.
 	absent func()
-	// denied is called when it may not be read; nil makes that a failure.
-	denied func()
+	// unread is called when it cannot be read for another reason; nil makes that a
+	// failure.
+	unread func(error)
 }
 
-// readAll sends a round of readings as batches.
+// readAll sends a round of readings as batches. A failure does not keep the rest of
+// the round from being taken.
 func (s *Setup) readAll(ctx context.Context, round []reading) error {
+	var bad error
 	for chunk := range slices.Chunk(round, msclient.BatchSize) {
 		reqs := make([]msclient.Request, len(chunk))
 		for i, r := range chunk {
@@ -44,13 +47,16 @@ func (s *Setup) readAll(ctx context.Context, round []reading) error {
 			case errors.As(err, &failed) && failed.Status == 404 && r.absent != nil:
 				r.absent()
 				err = nil
-			case errors.As(err, &failed) && failed.Status == 403 && r.denied != nil:
-				r.denied()
+			case r.unread != nil && ctx.Err() == nil:
+				r.unread(err)
 				err = nil
 			}
-			if err != nil {
-				return err
+			if err != nil && bad == nil {
+				bad = err
 			}
+		}
+		if bad != nil {
+			return bad
 		}
 	}
 	return nil
@@ -63,18 +69,28 @@ func (s *Setup) Inspect(ctx context.Context, a state.Answers, observe func(Event
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	f, err := s.inspect(ctx, a, observe)
+	if observe == nil {
+		observe = func(Event) {}
+	}
+	ctx = s.telling(ctx, observe)
+	f, err := s.look(ctx, a, true, observe)
+	if err == nil {
+		err = s.lookFurther(ctx, a, f)
+	}
 	if err != nil {
 		return nil, problem(err, "the tenant could not be inspected")
 	}
 	return f, nil
 }
 
+// inspect reads what a plan is made from, and nothing for the checks.
 func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event)) (*Findings, error) {
-	if observe == nil {
-		observe = func(Event) {}
-	}
-	ctx = s.telling(ctx, observe)
+	return s.look(ctx, a, false, observe)
+}
+
+// look reads what a plan is made from and, with around, what the checks tell of
+// beyond that: most of it fits into the same batches.
+func (s *Setup) look(ctx context.Context, a state.Answers, around bool, observe func(Event)) (*Findings, error) {
 	known, err := s.settleAll(ctx, observe)
 	if err != nil {
 		return nil, err
@@ -82,15 +98,26 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 	f := &Findings{}
 	// An app our journal made a moment ago and that was seen since is there: a
 	// round of reads that misses it met a replica that lags.
-	due := known.appSeen && known.appName == a.Registration.Name && a.Registration.Kind == state.KindOwned && a.Registration.AppID == ""
+	due := known.app.seen && known.app.name == a.Registration.Name && a.Registration.Kind == state.KindOwned && a.Registration.AppID == ""
 	found, err := msclient.Until(ctx, s.showing("the app registration", observe), func(ctx context.Context) (bool, error) {
 		*f = Findings{
 			Cloud: s.client.Cloud(), Account: s.account, RoleIDs: slices.Clone(s.tokenRoles),
 			Resources: map[string]Resource{}, Refused: known.refused, Made: known.made,
+			Around: Around{Unread: map[Part]Unread{}},
 		}
-		if err := s.readAll(ctx, s.firstRound(a, f, known)); err != nil {
+		round := s.firstRound(a, f, known)
+		if around {
+			round = append(round, s.aroundReadings(a, f)...)
+		}
+		if err := s.readAll(ctx, round); around && denied(err) {
+			f.Unread[PartDirectory] = Unread{
+				"The tenant's apps and APIs are not shown to this account", "Sign in with a member of the tenant who has a role such as Global Administrator.",
+			}
+			return true, nil
+		} else if err != nil {
 			return false, err
 		}
+		known.forget(f)
 		for id := range f.Resources {
 			delete(f.Refused, id)
 		}
@@ -105,6 +132,9 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 	}
 	s.account = f.Account
 	f.At, f.Skew = s.client.Now(), s.client.Skew()
+	if _, unread := f.Unread[PartDirectory]; unread {
+		return f, nil
+	}
 	if f.policy != nil {
 		made := f.At
 		if f.App != nil {
@@ -113,29 +143,31 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 		f.Secrets = f.policy.secrets(made)
 	}
 	appID := ""
+	var round []reading
 	switch {
 	case a.Registration.Kind == state.KindConnector:
 		appID = catalog.VendorConnector
 	case f.App != nil:
 		appID = f.App.AppID
-	default:
-		return f, nil
-	}
-	principal, err := s.principal(ctx, appID, observe)
-	if err != nil {
-		return nil, err
-	}
-	if a.Registration.Kind == state.KindConnector {
-		f.Connector = principal
-		return f, nil
-	}
-	f.Principal = principal
-	s.inspectSecrets(f, known)
-	if f.Secrets.Forbidden {
-		if err := s.readAll(ctx, []reading{exemption(f)}); err != nil {
-			return nil, err
+		if f.Secrets.Forbidden {
+			round = append(round, exemption(f))
 		}
 	}
+	if around {
+		round = append(round, s.secondReadings(a, f)...)
+	}
+	principal, err := s.principal(ctx, appID, round, observe)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Registration.Kind == state.KindConnector:
+		f.Connector = principal
+		return f, nil
+	case f.App == nil:
+		return f, nil
+	}
+	f.Principal = known.live(principal)
+	s.inspectSecrets(f, known)
 	return f, s.closeOpen(f)
 }
 
@@ -164,7 +196,7 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 		path: "/v1.0/policies/defaultAppManagementPolicy",
 		take: takeOne(func(w wireManagementPolicy, _ json.RawMessage) { f.policy = &w }),
 		// Without the policy the plan goes on; the service says no if it has to.
-		denied: func() {}, absent: func() {},
+		unread: func(error) {}, absent: func() {},
 	})
 	takeApp := takeOne(func(w wireApplication, raw json.RawMessage) { f.App = w.application(raw) })
 	if a.Registration.AppID != "" {
@@ -197,7 +229,7 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 			return nil
 		},
 	})
-	if id := known.appObject; id != "" && known.appName == a.Registration.Name {
+	if id := known.app.object; id != "" && known.app.name == a.Registration.Name {
 		round = append(round, reading{
 			path: query(applications+"/"+id, "$select", applicationFields),
 			take: takeApp, absent: func() {},
@@ -206,21 +238,23 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 	return round
 }
 
-// accountReadings read who is signed in, to which tenant and with which roles.
+// accountReadings read who is signed in, to which tenant and with which roles. Of
+// an app that acts as itself there is nothing to read.
 func (s *Setup) accountReadings(f *Findings) []reading {
-	return []reading{
-		{path: query("/v1.0/organization", "$select", "id,displayName,verifiedDomains"), take: takePage(s, func(orgs []wireOrganization) error {
+	round := []reading{
+		{path: query("/v1.0/organization", "$select", "id,displayName,verifiedDomains,partnerTenantType"), take: takePage(s, func(orgs []wireOrganization) error {
 			if len(orgs) != 1 {
 				return fmt.Errorf("the service named %d organizations instead of one", len(orgs))
 			}
-			f.Org = Organization{ID: orgs[0].ID, Name: orgs[0].DisplayName}
-			for _, d := range orgs[0].VerifiedDomains {
-				if d.IsDefault {
-					f.Org.DefaultDomain = d.Name
-				}
-			}
+			f.Org = orgs[0].organization()
 			return nil
 		})},
+	}
+	if f.Account.App {
+		f.RolesUnknown = true
+		return round
+	}
+	return append(round, []reading{
 		{path: query("/v1.0/me", "$select", "id,userPrincipalName,userType"), take: takeOne(func(u wireUser, _ json.RawMessage) {
 			f.Account.Guest = strings.EqualFold(u.UserType, "Guest")
 		})},
@@ -235,9 +269,9 @@ func (s *Setup) accountReadings(f *Findings) []reading {
 					}
 				}
 				return nil
-			}), denied: func() { f.RolesUnknown = true },
+			}), unread: func(error) { f.RolesUnknown = true },
 		},
-	}
+	}...)
 }
 
 // chooseApp picks the app to bring to the answers: the one named by id, the one
@@ -259,17 +293,18 @@ func chooseApp(a state.Answers, f *Findings) *Application {
 }
 
 // principal reads an app's service principal with its grants; nil when there is
-// none.
-func (s *Setup) principal(ctx context.Context, appID string, observe func(Event)) (*Principal, error) {
+// none, or no app. Other readings of the same round go with it.
+func (s *Setup) principal(ctx context.Context, appID string, others []reading, observe func(Event)) (*Principal, error) {
 	var p *Principal
-	err := s.readAll(ctx, []reading{{
-		path: query(principals+"(appId="+quote(appID)+")", "$select", principalFields),
-		take: takeOne(func(w wirePrincipal, _ json.RawMessage) {
-			p = &Principal{ObjectID: w.ID, AppID: w.AppID, Name: w.DisplayName, Tags: w.Tags}
-		}),
-		absent: func() {},
-	}})
-	if err != nil || p == nil {
+	round := others
+	if appID != "" {
+		round = append(round, reading{
+			path:   query(principals+"(appId="+quote(appID)+")", "$select", principalFields),
+			take:   takeOne(func(w wirePrincipal, _ json.RawMessage) { p = w.principal() }),
+			absent: func() {},
+		})
+	}
+	if err := s.readAll(ctx, round); err != nil || p == nil {
 		return nil, err
 	}
 	// A replica that does not know the service principal yet knows no grants of it.
@@ -374,7 +409,7 @@ func exemption(f *Findings) reading {
 			f.Secrets.Own = len(page.Value) > 0
 			return nil
 		},
-		denied: func() {}, absent: func() {},
+		unread: func(error) {}, absent: func() {},
 	}
 }
 

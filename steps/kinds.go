@@ -51,6 +51,9 @@ func judge(c Change, err error, fresh bool) verdict {
 	case e.Status == 0: // never left this machine, and repeating did not help
 		return forbidden
 	case c.Action == Remove || c.Action == Delete:
+		if e.Status == 404 && c.Young {
+			return lagging
+		}
 		if e.Status == 404 || c.Kind == KindSecret && e.Status == 400 && says("no password", "not found", "does not exist", "no credential") {
 			return already
 		}

@@ -54,6 +54,8 @@ type Change struct {
 	Binds  string          `json:"binds,omitempty"`  // the reference its answer fills: "app" gives ${app.id}
 	Before json.RawMessage `json:"before,omitempty"` // what was there, for an update or a removal
 	Name   string          `json:"name,omitempty"`   // what the object is found by when an answer is lost
+	Undoes []string        `json:"undoes,omitempty"` // writes of the journal that it takes back
+	Young  bool            `json:"-"`                // what it removes was made so recently that "not found" may mean "not yet"
 }
 
 // Kind groups changes that the engine treats alike.
@@ -101,6 +103,7 @@ type Plan struct {
 	want     desired
 	findings *Findings
 	options  PlanOptions
+	client   bool // it is about the program's own client
 }
 
 // Empty tells whether there is nothing to change.
@@ -196,10 +199,14 @@ func (c Change) Describe() string {
 // trying again can help.
 type Problem struct {
 	What      string // what happened
+	Cause     string // what is behind it, when that is known
 	Do        string // what to do next
+	Who       string // who can do it
 	Retry     bool   // trying again may help
 	RequestID string // Microsoft's id of the failed request, for support
 	Raw       string // the service's own words, made harmless where shown
+	Code      string // "AADSTS53003", "Authorization_RequestDenied"; empty when there was none
+	Rule      string // id of the catalogue's rule that was found; empty when none was
 	Err       error
 }
 

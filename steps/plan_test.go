@@ -18,10 +18,18 @@ import (
 func bare() *Findings {
 	f := &Findings{
 		Cloud: catalog.Clouds()[0], Account: Account{Username: "admin@contoso.onmicrosoft.com", MFA: true},
-		Org:     Organization{ID: "7c1f1f0e-0000-4000-8000-000000000001", Name: "Contoso", DefaultDomain: "contoso.onmicrosoft.com"},
+		Org: Organization{
+			ID: "7c1f1f0e-0000-4000-8000-000000000001", Name: "Contoso", DefaultDomain: "contoso.onmicrosoft.com",
+			Domains: []string{"contoso.onmicrosoft.com"}, PartnerType: "resellerPartnerDelegatedAdmin",
+		},
 		RoleIDs: []string{catalog.RoleGlobalAdministrator}, Secrets: SecretPolicy{Known: true},
 		Resources: map[string]Resource{}, Refused: map[string]string{}, Made: map[string]bool{},
 		At: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC),
+		Around: Around{
+			Groups: []string{"agents"}, AgentGroups: []string{"agents"}, MembersRegister: true, Plans: []string{"AAD_PREMIUM", "EXCHANGE_S_STANDARD"},
+			Subscriptions: []Subscription{{ID: "s", Name: "Production", State: "Enabled", Usable: true, Vaults: []string{"keys"}}},
+			Partner:       PartnerAccount{Name: "Contoso", Customers: 3}, Unread: map[Part]Unread{},
+		},
 	}
 	for _, r := range catalog.Resources() {
 		live := Resource{ObjectID: "sp-" + r.Prefix, AppID: r.AppID, Name: r.Name, Roles: map[string]string{}, Scopes: map[string]string{}}
@@ -124,79 +132,6 @@ func TestPlanSecret(t *testing.T) {
 	if end := p.secretEnd(); end.After(f.At.Add(f.Secrets.MaxLifetime)) {
 		t.Errorf("the secret would live until %v, longer than the policy allows", end)
 	}
-}
-
-func TestPreflightBlocks(t *testing.T) {
-	a := everything("recommended")
-	for name, c := range map[string]struct {
-		change func(*Findings)
-		id     string
-		state  CheckState
-		blocks bool
-	}{
-		"guest":     {func(f *Findings) { f.Account.Guest = true }, "account", Failed, true},
-		"no MFA":    {func(f *Findings) { f.Account.MFA = false }, "mfa", Warned, false},
-		"no role":   {func(f *Findings) { f.RoleIDs = nil }, "roles", Failed, true},
-		"apps only": {func(f *Findings) { f.RoleIDs = []string{catalog.RoleApplicationAdministrator} }, "roles", Failed, true},
-		"two roles": {func(f *Findings) {
-			f.RoleIDs = []string{catalog.RoleCloudApplicationAdministrator, catalog.RolePrivilegedRoleAdministrator}
-		}, "roles", Passed, false},
-		"clock":           {func(f *Findings) { f.Skew = -time.Hour }, "clock", Warned, false},
-		"another cloud":   {func(f *Findings) { f.Cloud.Vendor = false }, "tenant", Warned, false},
-		"secrets refused": {func(f *Findings) { f.Secrets.Forbidden = true }, CheckSecrets, Failed, true},
-		"policy unread":   {func(f *Findings) { f.Secrets.Known = false }, CheckSecrets, Unknown, false},
-		"same name":       {func(f *Findings) { f.SameName = []AppSummary{{AppID: "x", Name: "Rewst Integration"}} }, CheckSameName, Failed, true},
-		"API missing":     {func(f *Findings) { delete(f.Resources, catalog.ManagementAPIsAppID) }, "apis", Passed, false},
-		"API refused": {func(f *Findings) {
-			delete(f.Resources, catalog.ManagementAPIsAppID)
-			f.Refused[catalog.ManagementAPIsAppID] = "no"
-		}, "apis", Warned, false},
-		"permission gone": {func(f *Findings) { delete(f.Resources[catalog.GraphAppID].Roles, "Domain.ReadWrite.All") }, "permissions", Warned, false},
-		"others' scopes":  {func(f *Findings) { *f = *withLongGrant(f) }, "length", Failed, true},
-		"look-alike":      {func(f *Findings) { *f = *withLookAlike(f) }, "look-alike", Warned, false},
-	} {
-		f := bare()
-		c.change(f)
-		found := false
-		for _, check := range Preflight(a, f) {
-			if check.ID != c.id {
-				if check.State == Failed && c.id != check.ID {
-					t.Errorf("%s: %s failed too: %s", name, check.ID, check.Evidence)
-				}
-				continue
-			}
-			found = true
-			if check.State != c.state || check.Blocks != c.blocks {
-				t.Errorf("%s: got %s (blocks %v), want %s (blocks %v): %s", name, check.State, check.Blocks, c.state, c.blocks, check.Evidence)
-			}
-			if check.State != Passed && check.Fix == "" {
-				t.Errorf("%s: nothing says what to do", name)
-			}
-		}
-		if !found {
-			t.Errorf("%s: no check %s", name, c.id)
-		}
-	}
-	for _, check := range Preflight(a, bare()) {
-		if check.State != Passed {
-			t.Errorf("a tenant in order: %s is %s: %s", check.ID, check.State, check.Evidence)
-		}
-	}
-}
-
-func withLongGrant(f *Findings) *Findings {
-	f.App = &Application{AppSummary: AppSummary{AppID: "x", Audience: audienceMulti}}
-	f.Principal = &Principal{Grants: []Grant{{
-		ID: "g", ResourceID: f.Resources[catalog.GraphAppID].ObjectID, Scopes: []string{strings.Repeat("x", catalog.ScopeCharLimit)},
-	}}}
-	return f
-}
-
-func withLookAlike(f *Findings) *Findings {
-	f.App = &Application{AppSummary: AppSummary{AppID: "x", Audience: audienceMulti}, Required: []RequiredAccess{{
-		ResourceAppID: catalog.LookAlikes()[0].AppID, Access: []ResourceAccess{{"id", "Scope"}},
-	}}}
-	return f
 }
 
 func TestJudge(t *testing.T) {

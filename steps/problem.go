@@ -18,87 +18,90 @@ func problem(err error, what string) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, &p) {
 		return err
 	}
-	out := &Problem{What: what, Err: err}
+	out := &Problem{What: what, Err: err, Retry: true}
 	var refused *msclient.AuthError
 	var failed *msclient.Error
 	var dir *state.DirError
+	var file *state.FileError
 	host, unreachable := msclient.Unreachable(err)
+	var other *msclient.OtherAccountError
 	switch {
+	case errors.Is(err, msclient.ErrSkipped):
+		out.Cause = "It takes a sign-in that was given up."
+		out.Do, out.Who = "Look again, and sign in when you are asked to.", string(catalog.ByYou)
+	case errors.As(err, &other):
+		out.Cause = fmt.Sprintf("%s signed in, and %s was expected.", other.Got, other.Want)
+		out.Do, out.Who = "Sign in again and choose \"use another account\", in a private window if the browser keeps taking the wrong one.", string(catalog.ByYou)
 	case errors.As(err, &refused):
-		out.Do, out.Retry = adviseSignIn(refused)
-		out.RequestID, out.Raw = refused.Correlation, refused.Error()
+		out.signIn(refused)
 	case unreachable:
-		out.Do = fmt.Sprintf("%s could not be reached. Check the network and the proxy settings (HTTPS_PROXY), then try again.", host)
-		out.Retry = true
+		out.Cause = host + " could not be reached."
+		out.Do, out.Who = "Check the network and the proxy settings (HTTPS_PROXY), then try again.", string(catalog.ByNetwork)
 	case errors.As(err, &failed):
-		out.Do, out.Retry = adviseGraph(failed)
-		out.RequestID, out.Raw = failed.RequestID, failed.Message
-		if failed.Code != "" {
-			out.Raw = failed.Code + ": " + failed.Message
-		}
+		out.request(failed)
 	case errors.As(err, &dir):
-		out.What, out.Do, out.Retry = what, strings.ToUpper(dir.Error()[:1])+dir.Error()[1:]+".", true
+		out.Do, out.Who = strings.ToUpper(dir.Error()[:1])+dir.Error()[1:]+".", string(catalog.ByYouHere)
 	case errors.Is(err, msclient.ErrPassphrase):
-		out.Do = "It was kept under another passphrase, or its file is damaged. Set the right passphrase, or forget it with 'msbundle logout' and sign in again."
+		out.Cause = "It was kept under another passphrase, or its file is damaged."
+		out.Do, out.Who = "Set the right passphrase, or forget it with 'msbundle logout' and sign in again.", string(catalog.ByYouHere)
+		out.Retry = false
 	case errors.Is(err, msclient.ErrSignInExpired):
-		out.Do, out.Retry = "Nobody entered the code in time. If the browser showed an error, its code (AADSTS...) says why; then start the sign-in again.", true
+		out.Cause = "Nobody entered the code in time."
+		out.Do, out.Who = "If the browser showed an error, its code (AADSTS...) says why; then start the sign-in again.", string(catalog.ByYou)
 	case errors.Is(err, context.DeadlineExceeded):
-		out.Do, out.Retry = "The service took too long. Try again.", true
+		out.Cause, out.Do, out.Who = "The service took too long.", "Try again.", string(catalog.ByMicrosoft)
+	case errors.As(err, &file):
+		out.Do, out.Who, out.Retry = err.Error(), string(catalog.ByYouHere), false
 	default:
-		var file *state.FileError
-		if errors.As(err, &file) {
-			out.Do = err.Error()
-			break
-		}
-		out.Do, out.Retry = "Try again; the log (--log FILE) has the details.", true
+		out.Do = "Try again; the log (--log FILE) has the details."
 	}
 	return out
 }
 
-// adviseSignIn says what to do about a refused sign-in.
-// https://learn.microsoft.com/entra/identity-platform/reference-error-codes
-func adviseSignIn(e *msclient.AuthError) (do string, retry bool) {
-	switch e.OAuth {
-	case "authorization_declined", "access_denied":
-		return "The sign-in was declined in the browser. Start it again and choose to continue.", true
-	case "invalid_tenant":
-		e, _ := catalog.SignInErrorByCode(90002)
-		return e.Do, true
-	case "bad_verification_code":
-		return "The code belongs to another sign-in. Start again with a new one.", true
+// signIn tells why the sign-in service refused.
+func (p *Problem) signIn(e *msclient.AuthError) {
+	p.RequestID, p.Raw = e.Correlation, e.Error()
+	p.Do = "Start the sign-in again; if it keeps refusing, look up the code with the tenant's administrator."
+	p.Cause, p.Who = "The sign-in service refused.", string(catalog.ByEitherAdmin)
+	if len(e.Codes) > 0 {
+		p.Code = fmt.Sprintf("AADSTS%d", e.Codes[0])
 	}
-	for _, code := range e.Codes {
-		if e, known := catalog.SignInErrorByCode(code); known {
-			return e.Do, true
-		}
-	}
-	return "The sign-in service refused. Start the sign-in again; if it keeps refusing, look up the code with the tenant's administrator.", true
+	p.explain(catalog.Clues{Text: e.Description, AADSTS: e.Codes, Codes: []string{e.OAuth}})
 }
 
-// adviseGraph says what to do about a request that Graph refused.
+// request tells why a request failed.
 // https://learn.microsoft.com/graph/errors
-func adviseGraph(e *msclient.Error) (do string, retry bool) {
-	switch {
-	case e.Status == 0:
-		return "The answer was lost on the way. Try again: what was already done is found and not done twice.", true
-	case e.Status == 401:
-		return "The sign-in is not valid any more. Sign in again.", true
-	case e.Code == "Authorization_RequestDenied":
-		return "The account lacks the right for it. Sign in with a Global Administrator, or have the missing role assigned and sign in again.", false
-	case e.Code == "Directory_QuotaExceeded":
-		return "The tenant or the account has reached its number of directory objects. Delete what is not needed (also for good, under deleted items), then try again.", true
-	case e.Code == "CredentialTypeNotAllowedAsPerAppPolicy":
-		return "The tenant's app management policy forbids client secrets. Have this app exempted from it (Entra admin center, Enterprise applications, App policies), then try again.", true
-	case e.Code == "CredentialInvalidLifetimeAsPerAppPolicy":
-		return "The tenant's app management policy does not allow a secret to live this long. Look again at the tenant and plan anew.", true
-	case e.Code == "SignInAudienceNotAllowedAsPerAppPolicy":
-		return "The tenant's app management policy does not allow this audience. Choose the other one on the app registration page.", false
-	case e.Throttled():
-		return "The service is busy for this tenant and asked to wait for longer than a few minutes. Try again later.", true
-	case e.Status >= 500:
-		return "Microsoft's service failed. Try again: what was already done is found and not done twice.", true
-	case e.Status == 404:
-		return "It is not there (any more). Look at the tenant again and plan anew.", true
+func (p *Problem) request(e *msclient.Error) {
+	p.RequestID, p.Raw, p.Code = e.RequestID, e.Message, e.Code
+	if e.Code != "" {
+		p.Raw = e.Code + ": " + e.Message
 	}
-	return "The service refused it. Look at the tenant again and plan anew; its own words are below.", true
+	if e.Status == 0 {
+		p.Cause = "The answer was lost on the way."
+		p.Do, p.Who = "Try again: what was already done is found and not done twice.", string(catalog.ByNetwork)
+		return
+	}
+	p.Cause, p.Who = "The service refused it.", string(catalog.ByYouHere)
+	p.Do = "Look at the tenant again and plan anew; the service's own words are below."
+	codes := []string{e.Code}
+	for _, d := range e.Details {
+		codes = append(codes, d.Code)
+	}
+	p.explain(catalog.Clues{Text: e.Error(), Codes: codes, Status: e.Status})
+	switch p.Rule {
+	case "graph.denied", "graph.access-denied", "http.403", "app.audience-forbidden":
+		p.Retry = false // nothing changes until somebody else signs in or other answers are given
+	}
+}
+
+// explain fills in what the catalogue knows.
+func (p *Problem) explain(c catalog.Clues) {
+	e := catalog.Explain(c)
+	if !e.Found {
+		return
+	}
+	p.Rule, p.Cause, p.Do, p.Who = e.Rule.ID, e.Rule.Cause, e.Rule.DoHere(), string(e.Rule.Who)
+	if e.Code != "" {
+		p.Code = e.Code
+	}
 }

@@ -143,7 +143,7 @@ func (p *Plan) requiredOf(app *Application) []RequiredAccess {
 		if d.asks(resource, a) {
 			return true
 		}
-		return !p.findings.Made[madeListed(resource, a)] && !drop
+		return !p.findings.Made[madeListed(app.ObjectID, resource, a)] && !drop
 	})
 }
 
@@ -194,17 +194,17 @@ func (p *Plan) extras() extraPermissions {
 						name = n
 					}
 				}
-				note(shortAPI(r.ResourceAppID), name, kind, f.Made[madeListed(r.ResourceAppID, a)])
+				note(shortAPI(r.ResourceAppID), name, kind, f.Made[madeListed(f.App.ObjectID, r.ResourceAppID, a)])
 			}
 		}
 	}
 	for _, g := range p.extraScopes() {
 		for _, s := range g.scopes {
-			note(shortAPI(g.api.AppID), s, catalog.Delegated, f.Made[madeScope(g.api.AppID, s)])
+			note(shortAPI(g.api.AppID), s, catalog.Delegated, f.Made[madeScope(p.principalRef(), g.api.AppID, s)])
 		}
 	}
 	for _, x := range p.extraRoles() {
-		note(shortAPI(x.api.AppID), x.name, catalog.Application, f.Made[madeRole(x.RoleID)])
+		note(shortAPI(x.api.AppID), x.name, catalog.Application, f.Made[madeRole(p.principalRef(), x.RoleID)])
 	}
 	return out
 }

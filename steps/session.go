@@ -121,13 +121,17 @@ func unfinished(t state.Tenant) (Unfinished, bool) {
 	u := Unfinished{TenantID: t.Tenant, Name: t.TenantName, File: t.Answers}
 	records := t.Records
 	for i, r := range slices.Backward(records) {
-		if r.Kind == state.RecordFinished {
+		if r.Kind == state.RecordFinished && r.Step != stepClient {
 			records = records[i+1:]
 			break
 		}
 	}
-	open, done := 0, 0
+	open, done, undoing := 0, 0, false
 	for _, e := range state.Entries(records) {
+		if e.Step == stepClient { // made beside the setup, and begun anew by its own command
+			continue
+		}
+		undoing = undoing || e.Step == stepUndo
 		if u.When.Before(e.At) {
 			u.When = e.At
 		}
@@ -145,6 +149,8 @@ func unfinished(t state.Tenant) (Unfinished, bool) {
 		}
 	}
 	switch {
+	case undoing:
+		u.Left = "an undo that was not finished: msbundle undo"
 	case open > 0:
 		u.Left = fmt.Sprintf("%s done, %d to be looked at", plural(done, "write"), open)
 	case done > 0:

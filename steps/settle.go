@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,13 +27,20 @@ const clockTolerance = 5 * time.Minute
 
 // journaled is what our journal knows of the tenant.
 type journaled struct {
-	appObject string // object id of the app we made last
-	appName   string
-	appSeen   bool // it was read since, so a read that misses it only lags
-	made      map[string]bool
-	refused   map[string]string // APIs that could not be provisioned a short while ago
-	secrets   []state.Entry     // every secret we set out to make
-	gone      map[string]bool   // names of those we removed
+	app     journaledApp // the setup's
+	client  journaledApp // the program's own client
+	made    map[string]bool
+	refused map[string]string // APIs that could not be provisioned a short while ago
+	secrets []state.Entry     // every secret we set out to make
+	gone    map[string]bool   // names of those we removed
+	deleted map[string]bool   // ids of objects we deleted a short while ago
+}
+
+// journaledApp is the app of a kind that we made last.
+type journaledApp struct {
+	object string // its id
+	name   string
+	seen   bool // it was read since, so a read that misses it only lags
 }
 
 // settleAll finds out what became of the writes an earlier run left without an
@@ -49,7 +59,7 @@ func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, 
 			return journaled{}, err
 		}
 	}
-	k := journaled{made: map[string]bool{}, refused: map[string]string{}}
+	k := journaled{made: map[string]bool{}, refused: map[string]string{}, deleted: map[string]bool{}}
 	entries := s.store.Entries()
 	for _, e := range entries {
 		if e.Outcome.Kind == state.RecordUnoffered && s.client.Now().Sub(e.Outcome.At) < refusalHolds {
@@ -58,20 +68,50 @@ func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, 
 		if e.Outcome.Kind != state.RecordReceipt {
 			continue
 		}
+		recent := s.client.Now().Sub(e.Outcome.At) < replicationHorizon
+		if e.Action == string(Delete) && recent {
+			k.deleted[path.Base(e.Path)] = true
+		}
+		if e.Undone || e.There || e.Step == stepUndo {
+			continue // not there any more, or not ours
+		}
 		k.learn(e)
 		created := e.Action == string(Create) && (e.What == string(KindApplication) || e.What == string(KindPrincipal))
-		if created && s.client.Now().Sub(e.Outcome.At) < replicationHorizon {
+		if created && recent {
 			seen, err := s.awaitVisible(ctx, e, observe)
 			if err != nil {
 				return k, err
 			}
 			if e.What == string(KindApplication) {
-				k.appSeen = seen
+				k.appOf(e).seen = seen
 			}
 		}
 	}
 	k.secrets, k.gone = journaledSecrets(entries)
 	return k, nil
+}
+
+// appOf is the app an entry is about.
+func (k *journaled) appOf(e state.Entry) *journaledApp {
+	if e.Step == stepClient {
+		return &k.client
+	}
+	return &k.app
+}
+
+// forget drops what we deleted a moment ago and a replica still shows.
+func (k *journaled) forget(f *Findings) {
+	f.SameName = slices.DeleteFunc(f.SameName, func(a AppSummary) bool { return k.deleted[a.ObjectID] })
+	f.ours = slices.DeleteFunc(f.ours, func(a *Application) bool { return k.deleted[a.ObjectID] })
+	maps.DeleteFunc(f.Resources, func(_ string, r Resource) bool { return k.deleted[r.ObjectID] })
+}
+
+// live is a service principal unless we deleted it a moment ago.
+func (k *journaled) live(p *Principal) *Principal {
+	if p != nil && k.deleted[p.ObjectID] {
+		return nil
+	}
+	return p
 }
 
 // journaledSecrets lists the secrets a journal set out to make, and the names of
@@ -80,7 +120,7 @@ func journaledSecrets(entries []state.Entry) (made []state.Entry, gone map[strin
 	gone = map[string]bool{}
 	for _, e := range entries {
 		switch {
-		case e.What != string(KindSecret):
+		case e.What != string(KindSecret), e.Undone:
 		case e.Action == string(Create):
 			made = append(made, e)
 		case e.Outcome.Kind == state.RecordReceipt:
@@ -143,12 +183,12 @@ func (s *Setup) lookForApp(ctx context.Context, intent state.Record) (map[string
 	for _, e := range s.store.Entries() {
 		mine[e.Outcome.Refs["app.id"]] = true
 	}
-	path := query(applications, "$filter", "displayName eq "+quote(intent.Name), "$select", "id,appId,displayName,createdDateTime,tags", "$top", "999")
-	for w, err := range msclient.List[wireApplication](ctx, s.graph, path) {
+	address := query(applications, "$filter", "displayName eq "+quote(intent.Name), "$select", "id,appId,displayName,createdDateTime,tags", "$top", "999")
+	for w, err := range msclient.List[wireApplication](ctx, s.graph, address) {
 		if err != nil {
 			return nil, err
 		}
-		if w.summary().Ours && !mine[w.ID] && w.Created.After(intent.At.Add(-clockTolerance)) {
+		if slices.Equal(w.Tags, written(intent.Body).Tags) && !mine[w.ID] && w.Created.After(intent.At.Add(-clockTolerance)) {
 			return map[string]string{"app.id": w.ID, "app.appId": w.AppID}, nil
 		}
 	}
@@ -156,8 +196,8 @@ func (s *Setup) lookForApp(ctx context.Context, intent state.Record) (map[string
 }
 
 func (s *Setup) lookForSecret(ctx context.Context, intent state.Record) (map[string]string, error) {
-	path := strings.TrimSuffix(intent.Path, "/addPassword")
-	w, err := msclient.Get[wireApplication](ctx, s.graph, query(path, "$select", "id,passwordCredentials"))
+	address := query(strings.TrimSuffix(intent.Path, "/addPassword"), "$select", "id,passwordCredentials")
+	w, err := msclient.Get[wireApplication](ctx, s.graph, address)
 	var failed *msclient.Error
 	if errors.As(err, &failed) && failed.Status == 404 {
 		return nil, nil
@@ -178,15 +218,15 @@ func (s *Setup) lookForSecret(ctx context.Context, intent state.Record) (map[str
 // not there any more.
 func (s *Setup) awaitVisible(ctx context.Context, e state.Entry, observe func(Event)) (bool, error) {
 	id := e.Outcome.Refs["app.id"]
-	path := applications + "/" + id
+	address := applications + "/" + id
 	if e.What == string(KindPrincipal) {
 		id = e.Outcome.Refs["sp.id"]
-		path = principals + "/" + id
+		address = principals + "/" + id
 	}
 	there := false
 	known, err := msclient.Until(ctx, s.showing(e.Object, observe), func(ctx context.Context) (bool, error) {
 		results, err := s.graph.Batch(ctx, []msclient.Request{
-			{Path: query(path, "$select", "id")}, {Path: "/v1.0/directory/deletedItems/" + id},
+			{Path: query(address, "$select", "id")}, {Path: "/v1.0/directory/deletedItems/" + id},
 		})
 		if err != nil {
 			return false, err
@@ -224,68 +264,89 @@ func (s *Setup) showing(object string, observe func(Event)) msclient.Patience {
 	}
 }
 
-// learn takes up what a write that took effect tells of the tenant.
+// learn takes up what a write of ours that took effect tells of the tenant.
 func (k *journaled) learn(e state.Entry) {
-	on := e.Action != string(Remove) && e.Action != string(Delete)
+	body, before := written(e.Body), written(e.Before)
 	switch Kind(e.What) {
 	case KindApplication:
+		object := path.Base(e.Path)
 		if e.Action == string(Create) {
-			k.appObject, k.appName = e.Outcome.Refs["app.id"], e.Name
+			object = e.Outcome.Refs["app.id"]
+			app := k.appOf(e)
+			app.object, app.name = object, e.Name
 		}
-		var body struct {
-			Required []RequiredAccess `json:"requiredResourceAccess"`
-		}
-		_ = json.Unmarshal(e.Body, &body)
-		had := map[string]bool{}
-		var before struct {
-			Required []RequiredAccess `json:"requiredResourceAccess"`
-		}
-		_ = json.Unmarshal(e.Before, &before)
-		for _, r := range before.Required {
-			for _, a := range r.Access {
-				had[madeListed(r.ResourceAppID, a)] = true
-			}
-		}
-		if len(body.Required) > 0 { // what is listed no longer is nobody's
-			listed := map[string]bool{}
-			for _, r := range body.Required {
+		listed := func(list []RequiredAccess) map[string]bool {
+			out := map[string]bool{}
+			for _, r := range list {
 				for _, a := range r.Access {
-					listed[madeListed(r.ResourceAppID, a)] = true
+					out[madeListed(object, r.ResourceAppID, a)] = true
 				}
 			}
-			for key := range had {
-				if !listed[key] {
-					delete(k.made, key)
-				}
-			}
+			return out
 		}
-		for _, r := range body.Required {
-			for _, a := range r.Access {
-				if key := madeListed(r.ResourceAppID, a); !had[key] {
-					k.made[key] = true
-				}
-			}
+		had, has := listed(before.Required), listed(body.Required)
+		if len(body.Required) > 0 { // what is listed no longer is nobody's
+			k.lose(had, has)
 		}
+		k.gain(had, has)
 	case KindRole:
-		k.made[madeRole(e.Name)] = on
+		k.made[madeRole(firstOf(body.PrincipalID, before.PrincipalID), e.Name)] = e.Action == string(Add)
 	case KindGrant:
-		var body, before struct {
-			Scope string `json:"scope"`
-		}
-		_ = json.Unmarshal(e.Body, &body)
-		_ = json.Unmarshal(e.Before, &before)
-		had := strings.Fields(before.Scope)
-		for _, scope := range had {
-			if e.Method == "DELETE" && e.Action == string(Remove) || e.Method == "PATCH" && !containsFold(strings.Fields(body.Scope), scope) {
-				delete(k.made, madeScope(e.Name, scope))
+		scopes := func(list string) map[string]bool {
+			out := map[string]bool{}
+			for scope := range strings.FieldsSeq(list) {
+				out[madeScope(firstOf(body.ClientID, before.ClientID), e.Name, scope)] = true
 			}
+			return out
 		}
-		for scope := range strings.FieldsSeq(body.Scope) {
-			if !containsFold(had, scope) {
-				k.made[madeScope(e.Name, scope)] = true
-			}
+		had, has := scopes(before.Scope), scopes(body.Scope)
+		if e.Method == "PATCH" || e.Action == string(Remove) {
+			k.lose(had, has)
+		}
+		k.gain(had, has)
+	}
+}
+
+// gain and lose take up what was put there, and what was taken away.
+func (k *journaled) gain(had, has map[string]bool) {
+	for key := range has {
+		if !had[key] {
+			k.made[key] = true
 		}
 	}
+}
+
+func (k *journaled) lose(had, has map[string]bool) {
+	for key := range had {
+		if !has[key] {
+			delete(k.made, key)
+		}
+	}
+}
+
+// wireWritten are the parts of what was written, or stood there before, that tell
+// what a journal entry is about.
+type wireWritten struct {
+	Tags        []string         `json:"tags"`
+	Required    []RequiredAccess `json:"requiredResourceAccess"`
+	ClientID    string           `json:"clientId"`    // of a delegated grant
+	PrincipalID string           `json:"principalId"` // of an application permission
+	ResourceID  string           `json:"resourceId"`
+	RoleID      string           `json:"appRoleId"`
+	Scope       string           `json:"scope"`
+}
+
+func written(body json.RawMessage) wireWritten {
+	var w wireWritten
+	_ = json.Unmarshal(body, &w) // no body is like an empty one
+	return w
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
 }
 
 // closeOpen records, of the writes left without an answer that are harmless to
@@ -300,24 +361,26 @@ func (s *Setup) closeOpen(f *Findings) error {
 			continue
 		}
 		var refs map[string]string
-		switch Kind(e.What) {
-		case KindResource:
+		body := written(e.Body)
+		switch {
+		case e.Action == string(Create) && e.What == string(KindResource):
 			if r, ok := f.Resources[e.Name]; ok {
 				refs = map[string]string{refResource + e.Name + ".id": r.ObjectID}
 			}
-		case KindPrincipal:
+		case e.Action == string(Create) && e.What == string(KindPrincipal):
 			if f.Principal.AppID == e.Name {
 				refs = map[string]string{"sp.id": f.Principal.ObjectID}
 			}
-		case KindRole:
+		case e.Action == string(Add) && firstOf(body.ClientID, body.PrincipalID) != f.Principal.ObjectID: // of another app
+		case e.Action == string(Add) && e.What == string(KindRole):
 			for _, a := range f.Principal.Assignments {
-				if a.RoleID == e.Name && e.Action == string(Add) {
+				if a.RoleID == e.Name {
 					refs = map[string]string{"id": a.ID}
 				}
 			}
-		case KindGrant:
+		case e.Action == string(Add) && e.What == string(KindGrant):
 			for _, g := range f.Principal.Grants {
-				if g.ResourceID == f.Resources[e.Name].ObjectID && e.Action == string(Add) {
+				if g.ResourceID == f.Resources[e.Name].ObjectID {
 					refs = map[string]string{"id": g.ID}
 				}
 			}

@@ -25,6 +25,8 @@ type Organization struct {
 	ID            string
 	Name          string
 	DefaultDomain string
+	Domains       []string // all that are verified
+	PartnerType   string   // what kind of Microsoft partner the directory says it is; empty for none
 }
 
 // Findings is what the tenant holds, as far as the setup is concerned. It is the
@@ -54,6 +56,8 @@ type Findings struct {
 	// reads may not show it yet.
 	FreshSecret bool
 
+	Around // for the checks only
+
 	ours   []*Application // of SameName, those that carry our tag
 	policy *wireManagementPolicy
 }
@@ -64,6 +68,7 @@ type AppSummary struct {
 	AppID    string
 	Name     string
 	Created  time.Time
+	Deleted  time.Time // zero when it is there
 	Audience string
 	Secrets  int
 	Ours     bool // carries our tag
@@ -91,6 +96,7 @@ type Check struct {
 	Evidence string // what was seen
 	Fix      string // what to do about it; empty when passed
 	Blocks   bool   // the setup cannot go on while it fails
+	Offer    string // id of an offer of the plan that mends it without harm; empty when there is none
 }
 
 // CheckSameName is the check whose failure the person answers by adopting an

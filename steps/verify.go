@@ -21,10 +21,43 @@ func (e *engine) verify(ctx context.Context) (*Result, error) {
 	}
 	var app *Application
 	var principal *Principal
-	var requests []string
+	proof, missing, err := e.prove(ctx, e.proofLimit(), func(ctx context.Context) (string, []string, error) {
+		var ids []string
+		var err error
+		if app, principal, ids, err = e.readBack(ctx, appID); err != nil {
+			return "", nil, err
+		}
+		return e.lacking(app, principal), ids, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := e.result(app, principal)
+	r.Proof = proof
+	if err := e.keep(proof, missing); err != nil {
+		return nil, err
+	}
+	if missing != "" && e.plan.Answers.Registration.Kind == state.KindOwned {
+		return r, unproven(missing)
+	}
+	return r, nil
+}
+
+func unproven(missing string) error {
+	return &Problem{
+		What: "not everything could be read back: " + missing,
+		Do:   "Microsoft may need more time. Run it again in a few minutes: what is there is kept, what is missing is planned.", Retry: true,
+	}
+}
+
+// prove reads again and again until nothing was missing several times in a row.
+// read names the first thing that is not as it should be, and the requests it
+// took. What is missing in the end is no error.
+func (e *engine) prove(ctx context.Context, limit time.Duration, read func(context.Context) (missing string, ids []string, err error)) (Proof, string, error) {
+	var p Proof
 	missing := ""
 	good, err := msclient.Until(ctx, msclient.Patience{
-		Good: proofReads, First: firstBackoff, Max: longestWait, Limit: e.proofLimit(),
+		Good: proofReads, First: firstBackoff, Max: longestWait, Limit: limit,
 		Seen: func(n int) { e.tell(Event{Kind: EventProof, Proof: n, Of: proofReads, Text: "Read back"}) },
 		Waiting: func(since time.Time, next time.Duration) {
 			e.tell(Event{Kind: EventWaiting, Text: "Reading back", Wait: &Wait{
@@ -35,35 +68,21 @@ func (e *engine) verify(ctx context.Context) (*Result, error) {
 	}, func(ctx context.Context) (bool, error) {
 		var ids []string
 		var err error
-		if app, principal, ids, err = e.readBack(ctx, appID); err != nil {
+		if missing, ids, err = read(ctx); err != nil {
 			return false, err
 		}
-		missing = e.lacking(app, principal)
 		if missing == "" {
-			requests = append(requests, ids...)
+			p.RequestIDs = append(p.RequestIDs, ids...)
 		} else {
-			requests = nil
+			p.RequestIDs = nil
 		}
 		return missing == "", nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	r := e.result(app, principal)
-	r.Proof = Proof{At: e.client.Now(), RequestIDs: requests}
 	if good {
-		r.Proof.Reads = proofReads
+		p.Reads = proofReads
 	}
-	if err := e.keep(good, missing, requests); err != nil {
-		return nil, err
-	}
-	if !good && e.plan.Answers.Registration.Kind == state.KindOwned {
-		return r, &Problem{
-			What: "not everything could be read back: " + missing,
-			Do:   "Microsoft may need more time. Run it again in a few minutes: what is there is kept, what is missing is planned.", Retry: true,
-		}
-	}
-	return r, nil
+	p.At = e.client.Now()
+	return p, missing, err
 }
 
 // proofLimit is how long to go on reading back. What a person did elsewhere is
@@ -182,7 +201,7 @@ func (e *engine) lacking(app *Application, principal *Principal) string {
 	}
 	f := *e.plan.findings
 	f.App, f.Principal, f.Resources, f.Left = app, principal, e.apis, nil
-	for _, c := range MakePlan(e.plan.Answers, &f, e.plan.options).Changes {
+	for _, c := range e.plan.again(&f).Changes {
 		if c.Kind != KindSecret {
 			return lowerFirst(c.Describe()) + " does not show yet"
 		}
@@ -192,19 +211,30 @@ func (e *engine) lacking(app *Application, principal *Principal) string {
 
 // keep makes the evidence durable and, when everything was right, records that
 // the stage is finished.
-func (e *engine) keep(good bool, missing string, requests []string) error {
-	ev := state.Evidence{At: e.client.Now(), What: "owned app and its permissions", Good: good, Text: missing, RequestIDs: requests}
-	if e.plan.Answers.Registration.Kind == state.KindConnector {
-		ev.What = "the vendor's connector and its permissions"
+func (e *engine) keep(p Proof, missing string) error {
+	what, finished := "owned app and its permissions", state.Record{Kind: state.RecordFinished, At: p.At}
+	switch {
+	case e.plan.client:
+		what, finished.Step = "the program's own client", stepClient
+	case e.plan.Answers.Registration.Kind == state.KindConnector:
+		what = "the vendor's connector and its permissions"
 	}
-	if err := e.store.AddEvidence(ev); err != nil {
-		return problem(err, "the evidence could not be kept")
-	}
-	if _, err := e.Save(e.plan.Answers); err != nil {
+	if err := e.evidence(what, p, missing); err != nil {
 		return err
 	}
-	if !good {
+	if !e.plan.client {
+		if _, err := e.Save(e.plan.Answers); err != nil {
+			return err
+		}
+	}
+	if missing != "" {
 		return nil
 	}
-	return problem(e.store.Append(state.Record{Kind: state.RecordFinished, At: ev.At}), "the journal could not be written")
+	return problem(e.store.Append(finished), "the journal could not be written")
+}
+
+// evidence makes a proof durable.
+func (e *engine) evidence(what string, p Proof, missing string) error {
+	err := e.store.AddEvidence(state.Evidence{At: p.At, What: what, Good: missing == "", Text: missing, RequestIDs: p.RequestIDs})
+	return problem(err, "the evidence could not be kept")
 }

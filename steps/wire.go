@@ -19,6 +19,18 @@ type wireOrganization struct {
 		Name      string `json:"name"`
 		IsDefault bool   `json:"isDefault"`
 	} `json:"verifiedDomains"`
+	PartnerType string `json:"partnerTenantType"`
+}
+
+func (w wireOrganization) organization() Organization {
+	o := Organization{ID: w.ID, Name: w.DisplayName, PartnerType: w.PartnerType}
+	for _, d := range w.VerifiedDomains {
+		o.Domains = append(o.Domains, d.Name)
+		if d.IsDefault {
+			o.DefaultDomain = d.Name
+		}
+	}
+	return o
 }
 
 type wireUser struct {
@@ -36,6 +48,7 @@ type wireApplication struct {
 	AppID                  string           `json:"appId"`
 	DisplayName            string           `json:"displayName"`
 	Created                time.Time        `json:"createdDateTime"`
+	Deleted                time.Time        `json:"deletedDateTime"`
 	SignInAudience         string           `json:"signInAudience"`
 	Tags                   []string         `json:"tags"`
 	IsFallbackPublicClient *bool            `json:"isFallbackPublicClient"`
@@ -50,7 +63,7 @@ type wireApplication struct {
 	} `json:"web"`
 }
 
-const applicationFields = "id,appId,displayName,createdDateTime,signInAudience,tags,isFallbackPublicClient,requiredResourceAccess,passwordCredentials,web"
+const applicationFields = "id,appId,displayName,createdDateTime,signInAudience,tags,isFallbackPublicClient,requiredResourceAccess,passwordCredentials,web,publicClient"
 
 type wirePassword struct {
 	KeyID       string    `json:"keyId"`
@@ -63,6 +76,8 @@ type wirePrincipal struct {
 	AppID       string   `json:"appId"`
 	DisplayName string   `json:"displayName"`
 	Tags        []string `json:"tags"`
+	Enabled     *bool    `json:"accountEnabled"`
+	Assigned    bool     `json:"appRoleAssignmentRequired"`
 	AppRoles    []struct {
 		ID        string `json:"id"`
 		Value     string `json:"value"`
@@ -76,13 +91,14 @@ type wirePrincipal struct {
 }
 
 const (
-	principalFields = "id,appId,displayName,tags"
+	principalFields = "id,appId,displayName,tags,accountEnabled,appRoleAssignmentRequired"
 	resourceFields  = "id,appId,displayName,appRoles,oauth2PermissionScopes"
 )
 
 type wireGrant struct {
 	ID          string `json:"id"`
 	ConsentType string `json:"consentType"`
+	PrincipalID string `json:"principalId"`
 	ResourceID  string `json:"resourceId"`
 	Scope       string `json:"scope"`
 }
@@ -124,13 +140,20 @@ func (w wireApplication) application(raw json.RawMessage) *Application {
 
 func (w wireApplication) summary() AppSummary {
 	s := AppSummary{
-		ObjectID: w.ID, AppID: w.AppID, Name: w.DisplayName, Created: w.Created,
+		ObjectID: w.ID, AppID: w.AppID, Name: w.DisplayName, Created: w.Created, Deleted: w.Deleted,
 		Audience: w.SignInAudience, Secrets: len(w.Passwords),
 	}
 	for _, t := range w.Tags {
 		s.Ours = s.Ours || t == catalog.OwnTag
 	}
 	return s
+}
+
+func (w wirePrincipal) principal() *Principal {
+	return &Principal{
+		ObjectID: w.ID, AppID: w.AppID, Name: w.DisplayName, Tags: w.Tags,
+		Disabled: w.Enabled != nil && !*w.Enabled, Assigned: w.Assigned,
+	}
 }
 
 func (w wirePrincipal) resource() Resource {

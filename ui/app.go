@@ -2,18 +2,13 @@ package ui
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
-
-	"msbundle/state"
-	"msbundle/steps"
 )
 
 // Screen is one page of the wizard.
@@ -95,6 +90,7 @@ type App struct {
 	ticking   bool
 	leaving   bool // waits for the write in flight, then ends
 	quietTill time.Time
+	from      int // the page the sign-in was opened from
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -112,14 +108,20 @@ func New(cfg Config) *App {
 
 // Init starts the first screen and asks the terminal how it looks.
 func (a *App) Init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, a.screen.Init(), a.tick())
+	return tea.Batch(tea.RequestBackgroundColor, a.w.prompts.next(a.w.ctx), a.screen.Init(), a.tick())
 }
 
 // Update takes a message to where it belongs.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	a.w.now = a.w.cfg.Now()
-	cmd := a.route(msg)
-	return a, tea.Batch(cmd, a.follow(), a.tick())
+	cmds := []tea.Cmd{a.route(msg), a.follow()}
+	if p := a.w.panel; p != nil && p.call.over() {
+		a.closePanel()
+		if p.call.kind != callSignIn {
+			a.hush()
+		}
+	}
+	return a, tea.Batch(append(cmds, a.tick())...)
 }
 
 func (a *App) route(msg tea.Msg) tea.Cmd {
@@ -150,12 +152,15 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 		}
 	case applyMsg:
 		return a.applied(msg)
+	case promptsMsg:
+		return a.prompted(msg)
 	case tea.KeyPressMsg:
 		return a.press(msg)
 	case tea.PasteMsg:
 		if a.covered() {
 			return nil
 		}
+		return a.front().Update(msg)
 	}
 	if s, ok := msg.(stamped); ok && int(s.stamp()) != a.w.run {
 		return nil
@@ -190,18 +195,22 @@ func (a *App) press(msg tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	if key.Matches(msg, a.keys.Back) {
-		if e, ok := a.screen.(escaper); ok && e.closes() {
+		if e, ok := a.front().(escaper); ok && e.closes() {
 			e.escape()
+			return nil
+		}
+		if a.w.panel != nil && a.w.panel.call.kind != callSignIn {
+			a.w.panel.leave()
 			return nil
 		}
 		a.back()
 		return nil
 	}
-	return a.screen.Update(msg)
+	return a.front().Update(msg)
 }
 
 func (a *App) typing() bool {
-	t, ok := a.screen.(typist)
+	t, ok := a.front().(typist)
 	return ok && t.typing()
 }
 
@@ -221,6 +230,10 @@ func (a *App) answer(msg tea.KeyPressMsg) tea.Cmd {
 func (a *App) backTo() int {
 	here, stop := a.pages[a.at].id, 0
 	switch {
+	case here == pageSignIn && a.w.account != nil: // as the account of before
+		return a.from
+	case here == pageSignIn && a.w.wrote:
+		return a.index(pagePreflight)
 	case here == pageResult:
 		return -1
 	case a.w.apply.running() && here != pageApply:
@@ -256,7 +269,7 @@ func (a *App) follow() tea.Cmd {
 		a.w.move = nil
 		cmds = append(cmds, a.openPage(a.index(m.to)))
 		if m.byItself {
-			a.quietTill = a.w.now.Add(a.w.cfg.Grace)
+			a.hush()
 		}
 	}
 	return tea.Batch(cmds...)
@@ -265,6 +278,9 @@ func (a *App) follow() tea.Cmd {
 func (a *App) openPage(i int) tea.Cmd {
 	a.screen.Close()
 	forward := i > a.at && a.at > 0
+	if a.pages[i].id == pageSignIn {
+		a.from = a.at
+	}
 	a.at = i
 	a.w.run++
 	a.w.notice = notice{}
@@ -278,7 +294,7 @@ func (a *App) openPage(i int) tea.Cmd {
 
 // tick keeps one timer going while the screen shows time.
 func (a *App) tick() tea.Cmd {
-	s, ok := a.screen.(animated)
+	s, ok := a.front().(animated)
 	if !ok || a.ticking {
 		return nil
 	}
@@ -296,14 +312,15 @@ func (a *App) restart(cfg Config) tea.Cmd {
 	if cfg.Now == nil {
 		cfg.Now = old.Now
 	}
-	cfg.NoColor, cfg.Accessible, cfg.Grace = old.NoColor, old.Accessible, old.Grace
+	cfg.NoColor, cfg.Grace = old.NoColor, old.Grace
 	n := a.w.run
 	a.screen.Close()
+	a.w.cancel()
 	a.w = newWizard(a.ctx, cfg)
 	a.w.run, a.at = n+1, 0
 	a.screen = a.pages[0].open(a.w)
 	a.w.openByItself(pageIntegrations)
-	return nil
+	return a.w.prompts.next(a.w.ctx)
 }
 
 // interrupt is ctrl+c: it asks while changes are being written, or when the
@@ -329,6 +346,72 @@ func (a *App) interrupt() tea.Cmd {
 	}
 	return a.leave()
 }
+
+// front is what gets the keys: the sign-in under way, else the screen.
+func (a *App) front() Screen {
+	if a.w.panel != nil {
+		return a.w.panel
+	}
+	return a.screen
+}
+
+// prompted takes what the engine asks of the person.
+func (a *App) prompted(msg promptsMsg) tea.Cmd {
+	if msg.from != a.w.prompts {
+		return nil
+	}
+	cmds := []tea.Cmd{a.w.prompts.next(a.w.ctx)}
+	for _, i := range msg.items {
+		if i.call.over() {
+			continue
+		}
+		p := a.w.panel
+		same := p != nil && p.prompt.N == i.prompt.N
+		switch {
+		case i.prompt.Ended && same:
+			if !p.given && p.call.kind != callSignIn {
+				a.w.say("✓", "Signed in. Going on.")
+			}
+			a.closePanel()
+			a.hush()
+			continue
+		case i.prompt.Ended:
+			continue
+		case !same:
+			a.closePanel()
+			a.w.panel, a.help = newPanel(a.w, i.call, a.somebodyElse()), false
+		}
+		if i.prompt.Err != nil || !same {
+			a.hush()
+		}
+		cmds = append(cmds, a.w.panel.take(i.prompt))
+	}
+	return tea.Batch(cmds...)
+}
+
+// somebodyElse begins the sign-in of the open page anew; nil on other pages, where
+// it has to be the same person.
+func (a *App) somebodyElse() func() tea.Cmd {
+	if s, ok := a.screen.(*signin); ok {
+		return s.other
+	}
+	return nil
+}
+
+// closePanel takes the sign-in off the screen, with what it asked.
+func (a *App) closePanel() {
+	p := a.w.panel
+	if p == nil {
+		return
+	}
+	if p.ask != nil && a.w.ask == p.ask {
+		a.w.ask = nil
+	}
+	a.w.panel, a.help = nil, false
+}
+
+// hush has keys ignored for a moment, because the screen changed by itself.
+func (a *App) hush() { a.quietTill = a.w.now.Add(a.w.cfg.Grace) }
 
 // leave ends the program, after the write in flight and after the answers were
 // saved.
@@ -388,81 +471,11 @@ func (a *App) Stop(wait time.Duration) {
 }
 
 // Outcome says how the wizard ended.
-func (a *App) Outcome() Outcome {
-	var waits *steps.Waiting
-	switch {
-	case a.w.apply != nil && errors.As(a.w.apply.err, &waits):
-		return Waits
-	case a.Err() != nil:
-		return Partial
-	case a.w.result != nil && a.w.result.Done():
-		return Done
-	case a.w.result != nil && a.w.answers.Registration.Kind == state.KindConnector:
-		return Waits // for the vendor, or for Microsoft to show what it granted
-	case a.w.result != nil:
-		return Partial
-	case a.w.apply != nil:
-		return Interrupted
-	case a.w.wrote: // and was about to do the rest
-		return Partial
-	case a.w.noSignIn:
-		return NoSignIn
-	}
-	return Left
-}
+func (a *App) Outcome() Outcome { return a.w.outcome() }
 
 // Err is what the wizard failed with, when it was left on a failure.
-func (a *App) Err() error {
-	if a.w.apply != nil && a.w.apply.err != nil && !cancelled(a.w.apply.err) {
-		return a.w.apply.err
-	}
-	return nil
-}
+func (a *App) Err() error { return a.w.failure() }
 
 // Summary is what to print after the program has ended: the alternate screen is
 // gone by then.
-func (a *App) Summary() string {
-	var b strings.Builder
-	line := func(s string) {
-		if s != "" {
-			b.WriteString(clean(s) + "\n")
-		}
-	}
-	outcome := a.Outcome()
-	switch outcome {
-	case Done, Partial, Waits:
-		if r := a.w.result; r != nil {
-			for _, l := range resultSummary(r) {
-				line(l)
-			}
-		} else {
-			line("Not everything was done. What was done is kept.")
-			line("Start msbundle again and choose Resume to do the rest.")
-		}
-		if err := a.Err(); err != nil {
-			p := problemOf(err)
-			line(sentence(p.What) + " " + sentence(p.Do))
-		}
-		if a.w.unfinishedSecret() {
-			line("The client secret was neither shown nor copied. The next run replaces it.")
-		}
-	case Interrupted:
-		line("Stopped while changes were being written. What was done is kept.")
-		line("Start msbundle again and choose Resume to do the rest.")
-	case NoSignIn:
-		line("Nothing was changed: there was no sign-in.")
-	case Left:
-		if a.at > 0 {
-			line("Nothing was changed.")
-		}
-	}
-	if a.at > 0 && a.w.save.path != "" {
-		line("Your answers: " + a.w.save.path)
-		if outcome != NoSignIn && outcome != Left {
-			if again := a.w.runAgain(); again != "" {
-				line("Run it again: " + again)
-			}
-		}
-	}
-	return b.String()
-}
+func (a *App) Summary() string { return a.w.summary(a.at > 0) }

@@ -47,7 +47,9 @@ func (a *App) content() string {
 	blank := strings.Repeat(" ", margin)
 	body := exactly(strings.Split(f.fill(strings.Split(a.body(f), "\n")), "\n"), f.Height)
 	for _, l := range append(body, foot...) {
-		if l != "" {
+		if whole, ok := strings.CutPrefix(l, flushMark); ok {
+			l = whole
+		} else if l != "" {
 			l = blank + l
 		}
 		lines = append(lines, l)
@@ -71,7 +73,7 @@ func (a *App) body(f Frame) string {
 	case a.help:
 		return f.fill(a.helpLines(f))
 	}
-	return a.screen.View(f)
+	return a.front().View(f)
 }
 
 // dialog draws a few sentences in the middle of the frame.
@@ -104,6 +106,9 @@ func (a *App) header() string {
 	t := a.theme
 	blank := strings.Repeat(" ", margin)
 	left := blank + t.Title.Render("msbundle") + t.Muted.Render(" › ") + t.Strong.Render(a.pages[a.at].title)
+	if a.w.panel != nil && a.pages[a.at].id != pageSignIn {
+		left += t.Muted.Render(" › ") + t.Strong.Render("Sign in")
+	}
 	right := blank
 	if a.at > 0 {
 		right = t.Muted.Render(fmt.Sprintf("%d of %d", a.at, len(a.pages)-1)) + blank
@@ -181,7 +186,11 @@ func (a *App) keyLine(width int) string {
 	if a.help {
 		return a.theme.Muted.Render("any key closes this")
 	}
-	return a.keysIn(append(a.screen.Keys().ShortHelp(), a.global()...), width)
+	bindings := append(a.front().Keys().ShortHelp(), a.global()...)
+	if p := a.w.panel; p != nil && p.call.kind != callSignIn { // the way past it must be seen
+		bindings = append([]key.Binding{a.global()[0]}, append(p.keys.ShortHelp(), a.global()[1:]...)...)
+	}
+	return a.keysIn(bindings, width)
 }
 
 // keysIn writes as many keys as fit. Where some do not, the last one is always
@@ -220,10 +229,15 @@ func (a *App) keysIn(bindings []key.Binding, width int) string {
 // global lists the keys that work everywhere, as far as they do just now.
 func (a *App) global() []key.Binding {
 	k := a.keys
-	e, closes := a.screen.(escaper)
-	k.Back.SetEnabled(a.backTo() >= 0 || closes && e.closes())
+	e, closes := a.front().(escaper)
+	open := closes && e.closes()
+	k.Back.SetEnabled(a.backTo() >= 0 || a.w.panel != nil || open)
 	k.Help.SetEnabled(!a.typing())
-	if a.pages[a.at].id == pageApply {
+	switch p := a.w.panel; {
+	case open:
+	case p != nil && p.call.kind != callSignIn:
+		k.Back.SetHelp("esc", p.leaves())
+	case a.pages[a.at].id == pageApply:
 		k.Back.SetHelp("esc", "look at the plan")
 	}
 	return []key.Binding{k.Back, k.Help, k.Quit}
@@ -233,7 +247,7 @@ func (a *App) global() []key.Binding {
 func (a *App) helpLines(f Frame) []string {
 	t := f.Theme
 	var bindings []key.Binding
-	for _, group := range append(a.screen.Keys().FullHelp(), a.global()) {
+	for _, group := range append(a.front().Keys().FullHelp(), a.global()) {
 		for _, b := range group {
 			if b.Enabled() {
 				bindings = append(bindings, b)

@@ -58,11 +58,9 @@ type applyMsg struct {
 	items []applyItem
 }
 
-// startApply begins to carry out a plan under a context of its own.
-func startApply(w *wizard, p steps.Plan) (*applying, tea.Cmd) {
-	ctx, cancel := context.WithCancel(w.ctx)
+func newApplying(p steps.Plan, now time.Time) *applying {
 	a := &applying{
-		plan: p, gate: &steps.Gate{}, cancel: cancel, began: w.now,
+		plan: p, gate: &steps.Gate{}, began: now,
 		items: make(chan applyItem, 64), gone: make(chan struct{}), ended: make(chan struct{}),
 		group: map[string]int{}, finished: map[string]bool{},
 	}
@@ -72,6 +70,14 @@ func startApply(w *wizard, p steps.Plan) (*applying, tea.Cmd) {
 			a.group[c.ID] = i
 		}
 	}
+	return a
+}
+
+// startApply begins to carry out a plan under a context of its own.
+func startApply(w *wizard, p steps.Plan) (*applying, tea.Cmd) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	a := newApplying(p, w.now)
+	a.cancel = cancel
 	setup := w.cfg.Setup
 	run := func() tea.Msg {
 		result, err := setup.Apply(ctx, p, steps.ApplyOptions{
@@ -130,13 +136,18 @@ func (a *applying) take(w *wizard, msg applyMsg) tea.Cmd {
 			a.event(i.event)
 			continue
 		}
-		a.over, a.err, a.wait, a.current, a.end = true, i.err, nil, "", w.now
-		if i.result != nil {
-			w.result, w.taken = i.result, false
-		}
+		a.finish(w, i.result, i.err)
 		return w.saveAnswers()
 	}
 	return a.next()
+}
+
+// finish keeps what the apply led to.
+func (a *applying) finish(w *wizard, r *steps.Result, err error) {
+	a.over, a.err, a.wait, a.current, a.end = true, err, nil, "", w.now
+	if r != nil {
+		w.result, w.taken = r, false
+	}
 }
 
 func (a *applying) event(e steps.Event) {

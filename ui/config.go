@@ -46,14 +46,25 @@ type Config struct {
 	OpenURL func(url string) error  // nil when no browser can be opened
 	Copy    func(text string) error // native clipboard; nil when there is none
 
+	// Methods are the ways to sign in here, the one to begin with first. Empty
+	// means by a code alone.
+	Methods []steps.Method
+	// Browse opens a sign-in page in this computer's browser, or plays one in a
+	// rehearsal; nil when there is neither.
+	Browse func(url string) error
+	// Tunnel is the command that leads a browser on another computer back to a
+	// port of this one.
+	Tunnel    func(port int) string
+	OwnClient bool   // people sign in through a client of their own
+	Remember  string // where the sign-in is kept, and how; empty when it ends with the program
+
 	// Again is the command line that applies a setup file later; nil when a later
 	// run would not find this cloud again.
 	Again func(file string) string
 
-	StateDir   string        // where answers and journal are kept; named on the first screen
-	NoColor    bool          // meaning is carried by words and marks alone
-	Accessible bool          // no drawings: no QR code, no big letters, no spinner
-	Grace      time.Duration // keys ignored after a screen changed by itself
+	StateDir string        // where answers and journal are kept; named on the first screen
+	NoColor  bool          // meaning is carried by words and marks alone
+	Grace    time.Duration // keys ignored after a screen changed by itself
 }
 
 // Outcome says how the wizard ended.
@@ -66,6 +77,7 @@ const (
 	Waits                      // somebody else has to act first
 	NoSignIn                   // the sign-in failed and the wizard was left there
 	Interrupted                // left while changes were being written
+	Declined                   // before anything was written, by a word or because the input ended
 )
 
 // problemOf turns any error into what a person is shown.

@@ -2,7 +2,9 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,25 +19,45 @@ import (
 type fake struct {
 	mu sync.Mutex
 
-	code      steps.DeviceCode
-	signIn    chan error // nil: signs in at once
-	signInErr error
-	findings  *steps.Findings
-	inspect   chan error
-	inspected []state.Answers
-	events    []steps.Event
-	step      chan struct{} // each event waits for one
-	applyErr  error
-	result    *steps.Result
-	applied   []steps.Plan
-	delivered int
-	saved     []state.Answers
-	saveErr   error
-	signedIn  bool
-	open      []steps.Unfinished
-	openErr   error
-	resumed   state.Answers
-	codes     int
+	why, app    string
+	code        steps.DeviceCode
+	page        string
+	account     steps.Account
+	signIn      chan error // nil: signs in at once
+	signInErr   error
+	earlyErr    error         // before anybody is asked
+	slow        chan struct{} // nil: a code or a page is there at once
+	renew       chan struct{} // gives the sign-in under way a new code
+	method      steps.Method
+	methods     []steps.Method
+	inspectAsks *steps.Prompt // a sign-in that Inspect needs
+	applyAsks   *steps.Prompt // a sign-in that Apply needs, before its second event
+	moreDone    chan error    // how the attempts at those end
+	findings    *steps.Findings
+	inspect     chan error
+	inspected   []state.Answers
+	events      []steps.Event
+	step        chan struct{} // each event waits for one
+	applyErr    error
+	result      *steps.Result
+	applied     []steps.Plan
+	delivered   int
+	saved       []state.Answers
+	saveErr     error
+	signedIn    bool
+	open        []steps.Unfinished
+	openErr     error
+	resumed     state.Answers
+	codes       int      // given out so far, or pages
+	signIns     []string // accounts expected
+	used        []steps.Method
+	skips       int
+
+	show    func(steps.Prompt)
+	hold    bool
+	asking  bool
+	asks    int
+	choices chan steps.Method // empty: to go on without
 }
 
 // epoch is when every test begins.
@@ -48,10 +70,17 @@ const (
 
 func newFake() *fake {
 	return &fake{
-		code:     steps.DeviceCode{UserCode: "FJC3T9Q2W", URL: "https://microsoft.com/devicelogin", Expires: epoch.Add(15 * time.Minute)},
-		findings: fakeFindings(),
+		code:     steps.DeviceCode{UserCode: "FJC3T9Q2W", URL: "https://microsoft.com/devicelogin", Expires: epoch.Add(15 * time.Minute), Renews: epoch.Add(14*time.Minute + 30*time.Second)},
+		findings: fakeFindings(), account: fakeAccount(), page: fakePage,
+		why: "Microsoft Graph, to look at the tenant and to make what the plan will show", app: "Microsoft Graph Command Line Tools",
+		method: steps.ByDevice, methods: []steps.Method{steps.ByDevice, steps.ByBrowser, steps.ByTunnel},
+		choices: make(chan steps.Method, 1), renew: make(chan struct{}), moreDone: make(chan error),
 	}
 }
+
+// fakePage is as long as Microsoft's are.
+var fakePage = "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize?client_id=14d82eec-204b-4c2f-b7e8-296a70dab67e&scope=" +
+	strings.Repeat("https%3A%2F%2Fgraph.microsoft.com%2FApplication.ReadWrite.All+", 12) + "openid&state=END"
 
 func fakeAccount() steps.Account {
 	return steps.Account{Username: "admin@contoso.onmicrosoft.com", ObjectID: "aaaaaaaa-0000-0000-0000-000000000001", TenantID: tenantID, MFA: true}
@@ -66,6 +95,11 @@ func fakeFindings() *steps.Findings {
 		RoleIDs:   []string{catalog.RoleGlobalAdministrator},
 		Resources: map[string]steps.Resource{}, Refused: map[string]string{}, Made: map[string]bool{},
 		Secrets: steps.SecretPolicy{Known: true},
+		Around: steps.Around{
+			Plans: []string{"AAD_PREMIUM", "EXCHANGE_S_STANDARD"}, MembersRegister: true, AgentGroups: []string{"agents"}, Groups: []string{"agents"},
+			Partner:       steps.PartnerAccount{Name: "Contoso", Customers: 3},
+			Subscriptions: []steps.Subscription{{Name: "Production", State: "Enabled", Usable: true, Vaults: []string{"keys"}}},
+		},
 	}
 	for i, r := range catalog.Resources() {
 		f.Resources[r.AppID] = steps.Resource{
@@ -112,29 +146,161 @@ func fakeResult() *steps.Result {
 	}
 }
 
-func (f *fake) SignIn(ctx context.Context, _ state.Answers, show func(steps.DeviceCode)) (steps.Account, error) {
+// Prompts, Use and Skip behave as the engine's do.
+func (f *fake) Prompts(show func(steps.Prompt), hold bool) {
 	f.mu.Lock()
-	f.codes++
-	wait, err, code := f.signIn, f.signInErr, f.code
-	if f.codes > 1 {
-		code.UserCode, code.Expires = fmt.Sprintf("NEW%06d", f.codes), code.Expires.Add(time.Duration(f.codes-1)*15*time.Minute)
+	defer f.mu.Unlock()
+	f.show, f.hold = show, hold
+}
+
+func (f *fake) Use(m steps.Method) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.method = m
+	f.used = append(f.used, m)
+	f.choose(m)
+}
+
+func (f *fake) Skip() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.skips++
+	f.choose("")
+}
+
+// choose tells the sign-in under way, if there is one.
+func (f *fake) choose(m steps.Method) {
+	if !f.asking {
+		return
 	}
+	select {
+	case <-f.choices:
+	default:
+	}
+	f.choices <- m
+}
+
+// ask has the person sign in: wait brings how each attempt ends; without it they
+// end at once as told by failure.
+func (f *fake) ask(ctx context.Context, p steps.Prompt, wait <-chan error, failure func() error) error {
+	f.mu.Lock()
+	f.asks++
+	p.N, p.Methods = f.asks, f.methods
+	f.asking = true
+	show, hold := f.show, f.hold
 	f.mu.Unlock()
-	show(code)
-	if wait != nil {
+	defer func() {
+		f.mu.Lock()
+		f.asking = false
+		f.mu.Unlock()
+		p.Ended, p.Err = true, nil
+		show(p)
+	}()
+	for {
+		f.mu.Lock()
+		p.Method = f.method
+		slow := f.slow
+		f.mu.Unlock()
+		if slow != nil {
+			select {
+			case <-slow:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		show(f.prompt(p))
+		err := f.attempt(ctx, p, wait, failure)
+		var chosen choseError
+		switch {
+		case errors.As(err, &chosen) && chosen.method == "":
+			return msclient.ErrSkipped
+		case errors.As(err, &chosen):
+			continue
+		case err == nil || ctx.Err() != nil || !hold:
+			return err
+		}
+		failed := p
+		failed.Err = err
+		show(failed)
 		select {
-		case err = <-wait:
+		case m := <-f.choices:
+			if m == "" {
+				return msclient.ErrSkipped
+			}
 		case <-ctx.Done():
-			return steps.Account{}, ctx.Err()
+			return ctx.Err()
 		}
 	}
+}
+
+// choseError ends an attempt because the person chose something else.
+type choseError struct{ method steps.Method }
+
+func (choseError) Error() string { return "something else was chosen" }
+
+func (f *fake) attempt(ctx context.Context, p steps.Prompt, wait <-chan error, failure func() error) error {
+	if wait == nil {
+		return failure()
+	}
+	for {
+		select {
+		case err := <-wait:
+			return err
+		case m := <-f.choices:
+			return choseError{m}
+		case <-f.renew:
+			f.show(f.prompt(p))
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// prompt fills a code or a page in.
+func (f *fake) prompt(p steps.Prompt) steps.Prompt {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.codes++
+	if p.Method != steps.ByDevice {
+		p.URL, p.Port = f.page, 43211
+		return p
+	}
+	p.Code = f.code
+	if f.codes > 1 {
+		p.Code.UserCode, p.Code.Expires = fmt.Sprintf("NEW%06d", f.codes), f.code.Expires.Add(time.Duration(f.codes-1)*15*time.Minute)
+	}
+	return p
+}
+
+func (f *fake) SignIn(ctx context.Context, a state.Answers) (steps.Account, error) {
+	f.mu.Lock()
+	f.signIns = append(f.signIns, a.Account)
+	p, wait, early := steps.Prompt{Why: f.why, App: f.app, Account: a.Account}, f.signIn, f.earlyErr
+	f.mu.Unlock()
+	if early != nil {
+		return steps.Account{}, early
+	}
+	err := f.ask(ctx, p, wait, func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.signInErr
+	})
 	if err != nil {
 		return steps.Account{}, err
 	}
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.signedIn = true
-	f.mu.Unlock()
-	return fakeAccount(), nil
+	return f.account, nil
+}
+
+// more asks for a sign-in in the middle of the work, when the story wants one.
+func (f *fake) more(ctx context.Context, p *steps.Prompt) error {
+	if p == nil {
+		return nil
+	}
+	p.Account = f.account.Username
+	return f.ask(ctx, *p, f.moreDone, func() error { return nil })
 }
 
 func (f *fake) Inspect(ctx context.Context, a state.Answers, _ func(steps.Event)) (*steps.Findings, error) {
@@ -142,6 +308,9 @@ func (f *fake) Inspect(ctx context.Context, a state.Answers, _ func(steps.Event)
 	f.inspected = append(f.inspected, a)
 	wait, found := f.inspect, *f.findings
 	f.mu.Unlock()
+	if err := f.more(ctx, f.inspectAsks); err != nil && !errors.Is(err, msclient.ErrSkipped) {
+		return nil, err
+	}
 	if wait != nil {
 		select {
 		case err := <-wait:
@@ -180,7 +349,12 @@ func (f *fake) Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*
 			events = append(events, steps.Event{Kind: steps.EventProof, Proof: n, Of: 3})
 		}
 	}
-	for _, e := range events {
+	for i, e := range events {
+		if i == 1 {
+			if err := f.more(ctx, f.applyAsks); err != nil {
+				return nil, err
+			}
+		}
 		if step != nil {
 			select {
 			case <-step:

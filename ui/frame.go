@@ -34,7 +34,11 @@ func (f Frame) fill(lines []string) string {
 	}
 	out := make([]string, len(lines))
 	for i, l := range lines {
-		out[i] = ansi.Truncate(l, max(f.Width, 0), "…")
+		width := max(f.Width, 0)
+		if strings.HasPrefix(l, flushMark) {
+			width += 2 * margin
+		}
+		out[i] = ansi.Truncate(l, width, "…")
 	}
 	return strings.Join(out, "\n")
 }
@@ -84,6 +88,11 @@ func exactly(lines []string, n int) []string {
 // application command: no width, no effect should it ever reach a terminal, and
 // never part of outside text, which loses its escape characters.
 const cursorMark = "\x1b_cursor\x1b\\"
+
+// flushMark begins a line that is drawn over the whole width of the terminal,
+// margins too: what is selected with a mouse and pasted elsewhere must not bring
+// blanks along.
+const flushMark = "\x1b_flush\x1b\\"
 
 // takeCursor removes the mark and says where it stood.
 func takeCursor(content string) (text string, x, y int, ok bool) {

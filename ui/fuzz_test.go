@@ -37,7 +37,7 @@ func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 func TestFrameFuzz(t *testing.T) {
 	keys := []string{
 		"enter", "enter", "esc", "space", "space", "tab", "shift+tab", "up", "down", "down", "left", "right", "pgup", "pgdown", "home", "end",
-		"backspace", "ctrl+u", "?", "/", "a", "A", "c", "d", "e", "m", "n", "o", "p", "r", "s", "u", "x", "y", "q", "G", "é", "統",
+		"backspace", "ctrl+u", "?", "/", "a", "A", "b", "c", "d", "e", "e", "m", "m", "n", "o", "p", "r", "s", "u", "v", "x", "y", "q", "G", "é", "統",
 	}
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestFrameFuzz(t *testing.T) {
 				if r.IntN(3) == 0 {
 					everything(&c.Answers)
 				}
-				c.NoColor, c.Accessible = r.IntN(2) == 0, r.IntN(4) == 0
+				c.NoColor = r.IntN(2) == 0
 				c.Rehearse = func(context.Context) (Config, error) {
 					return Config{Setup: f, Answers: c.Answers, Sandbox: pick(r, nasty), DevicePage: pick(r, nasty)}, nil
 				}
@@ -66,6 +66,8 @@ func TestFrameFuzz(t *testing.T) {
 						s.send(tea.BackgroundColorMsg{})
 					case 4:
 						s.pass(time.Duration(r.IntN(3)) * time.Second)
+					case 5:
+						s.answer(r)
 					default:
 						s.keys(pick(r, keys))
 					}
@@ -78,12 +80,41 @@ func TestFrameFuzz(t *testing.T) {
 	}
 }
 
+// answer has the sign-in under way come to something, if there is one.
+func (s *story) answer(r *rand.Rand) {
+	if s.app.w.panel == nil || !s.app.w.panel.waiting() {
+		return
+	}
+	done := s.f.signIn
+	if s.app.w.panel.call.kind != callSignIn {
+		done = s.f.moreDone
+	}
+	select {
+	case done <- pick(r, []error{nil, nil, errors.New(pick(r, nasty)), &steps.Problem{What: pick(r, nasty), Raw: "AADSTS53003: " + pick(r, nasty)}}):
+	case s.f.renew <- struct{}{}:
+	default:
+	}
+	s.settle()
+}
+
 // spoil gives a tenant nasty names, and now and then a failure.
 func spoil(r *rand.Rand, f *fake) {
 	f.findings.Org.Name, f.findings.Org.DefaultDomain = pick(r, nasty), pick(r, nasty)
 	f.findings.Account.Username = pick(r, nasty)
 	f.code.UserCode = pick(r, []string{"FJC3T9Q2W", "WMWMWMWMW", pick(r, nasty)})
 	f.code.URL = pick(r, append([]string{f.code.URL}, nasty...))
+	f.page = pick(r, append([]string{f.page, "https://login.example/" + pick(r, nasty)}, nasty...))
+	f.why, f.app, f.account.Username = pick(r, append(nasty, f.why)), pick(r, append(nasty, f.app)), pick(r, append(nasty, f.account.Username))
+	f.method = pick(r, f.methods)
+	if r.IntN(3) == 0 {
+		f.signIn = make(chan error)
+	}
+	if r.IntN(2) == 0 {
+		f.inspectAsks = &steps.Prompt{Why: f.why, App: f.app, Skip: r.IntN(2) == 0}
+	}
+	if r.IntN(2) == 0 {
+		f.applyAsks = &steps.Prompt{Why: f.why, App: f.app}
+	}
 	for range r.IntN(4) {
 		f.findings.SameName = append(f.findings.SameName, steps.AppSummary{Name: pick(r, nasty), AppID: pick(r, nasty)})
 	}

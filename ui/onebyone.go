@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"sync/atomic"
 
 	"msbundle/state"
 	"msbundle/steps"
@@ -12,29 +13,43 @@ import (
 // does not call it any more.
 type oneByOne struct {
 	setup Setup
-	turn  chan struct{} // holds one item while a call is under way
+	turn  chan struct{}         // holds one item while a call is under way
+	now   *atomic.Pointer[call] // that may ask for a sign-in
 }
 
-func (o oneByOne) wait(ctx context.Context) error {
+func newOneByOne(s Setup) oneByOne {
+	return oneByOne{setup: s, turn: make(chan struct{}, 1), now: &atomic.Pointer[call]{}}
+}
+
+func (o oneByOne) wait(ctx context.Context, kind callKind) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
 	case o.turn <- struct{}{}:
+		o.now.Store(&call{ctx, kind})
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (o oneByOne) next() { <-o.turn }
+func (o oneByOne) next() {
+	o.now.Store(nil)
+	<-o.turn
+}
+
+// tell takes prompts to where the wizard reads them, with the call each is for.
+func (o oneByOne) tell(p *prompts) {
+	o.setup.Prompts(func(prompt steps.Prompt) { p.put(asked{prompt, o.now.Load()}) }, true)
+}
 
 func (o oneByOne) Prompts(show func(steps.Prompt), hold bool) { o.setup.Prompts(show, hold) }
 func (o oneByOne) Use(m steps.Method)                         { o.setup.Use(m) }
 func (o oneByOne) Skip()                                      { o.setup.Skip() }
 
 func (o oneByOne) SignIn(ctx context.Context, a state.Answers) (steps.Account, error) {
-	if err := o.wait(ctx); err != nil {
+	if err := o.wait(ctx, callSignIn); err != nil {
 		return steps.Account{}, err
 	}
 	defer o.next()
@@ -42,7 +57,7 @@ func (o oneByOne) SignIn(ctx context.Context, a state.Answers) (steps.Account, e
 }
 
 func (o oneByOne) Inspect(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error) {
-	if err := o.wait(ctx); err != nil {
+	if err := o.wait(ctx, callInspect); err != nil {
 		return nil, err
 	}
 	defer o.next()
@@ -50,7 +65,7 @@ func (o oneByOne) Inspect(ctx context.Context, a state.Answers, observe func(ste
 }
 
 func (o oneByOne) Apply(ctx context.Context, p steps.Plan, opts steps.ApplyOptions) (*steps.Result, error) {
-	if err := o.wait(ctx); err != nil {
+	if err := o.wait(ctx, callApply); err != nil {
 		return nil, err
 	}
 	defer o.next()

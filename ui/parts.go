@@ -56,18 +56,12 @@ func day(t time.Time) string { return t.Format("2 Jan 2006") }
 
 // spin is the spinner's frame at a time; it needs no state of its own.
 func (w *wizard) spin() string {
-	if w.cfg.Accessible {
-		return "…"
-	}
 	frames := []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 	return frames[w.now.UnixMilli()/100%int64(len(frames))]
 }
 
 // pace is how often a screen that waits is drawn again.
 func (w *wizard) pace() time.Duration {
-	if w.cfg.Accessible {
-		return time.Second
-	}
 	return 100 * time.Millisecond
 }
 
@@ -100,7 +94,11 @@ func (f Frame) problem(p *steps.Problem) []string {
 			lines = append(lines, "  "+l)
 		}
 	}
+	indent(t.lines(t.Plain, sentence(p.Cause), f.Width-2))
 	indent(t.lines(t.Plain, sentence(p.Do), f.Width-2))
+	if p.Who != "" {
+		indent(t.lines(t.Muted, "Who can put it right: "+p.Who, f.Width-2))
+	}
 	if p.Raw != "" {
 		lines = append(lines, "")
 		raw := t.lines(t.Muted, "Details: "+p.Raw, f.Width-2)

@@ -255,15 +255,13 @@ func (s *permissions) press(press tea.KeyPressMsg) {
 	case key.Matches(press, k.Application):
 		s.toggle(press.String(), []catalog.Kind{catalog.Application}, pending)
 	case key.Matches(press, k.Minimum):
-		s.base(catalog.Minimum, "Only what is required is chosen. ")
+		s.base(catalog.Minimum)
 	case key.Matches(press, k.Recommended):
-		s.base(catalog.Recommended, "Required and recommended permissions are chosen.")
+		s.base(catalog.Recommended)
 	case key.Matches(press, k.Stock):
-		s.base(catalog.Stock, "Everything Rewst preselects is chosen.")
+		s.base(catalog.Stock)
 	case key.Matches(press, k.ReadOnly):
-		s.sel.ReadOnly()
-		s.recount()
-		s.w.say("•", "Permissions that can change something are left out, except required ones. "+s.broken())
+		s.readOnly()
 	case key.Matches(press, k.Shorten):
 		s.shorten()
 	case key.Matches(press, k.Filter):
@@ -277,13 +275,25 @@ func (s *permissions) press(press tea.KeyPressMsg) {
 	}
 }
 
-func (s *permissions) base(tier catalog.Tier, text string) {
+// base starts over from a tier.
+func (s *permissions) base(tier catalog.Tier) {
+	text := map[catalog.Tier]string{
+		catalog.Minimum:     "Only what is required is chosen. ",
+		catalog.Recommended: "Required and recommended permissions are chosen.",
+		catalog.Stock:       "Everything Rewst preselects is chosen.",
+	}[tier]
 	s.sel.SetBase(tier)
 	for i := range s.extras {
 		s.extras[i].on = false
 	}
 	s.recount()
 	s.w.say("•", strings.TrimSpace(text+s.broken()))
+}
+
+func (s *permissions) readOnly() {
+	s.sel.ReadOnly()
+	s.recount()
+	s.w.say("•", strings.TrimSpace("Permissions that can change something are left out, except required ones. "+s.broken()))
 }
 
 // broken warns of recommended permissions that are left out.
@@ -319,9 +329,14 @@ func (s *permissions) toggle(pressed string, kinds []catalog.Kind, pending *remo
 		s.pending = &removal{pressed, kinds, at}
 		return
 	}
+	s.set(r, kinds, !all)
+}
+
+// set chooses the kinds of a row or leaves them out, except what is required.
+func (s *permissions) set(r permRow, kinds []catalog.Kind, on bool) {
 	stays := false
 	for _, kind := range kinds {
-		if p, ok := r.kinds[kind]; ok && !s.sel.Set(p, !all) {
+		if p, ok := r.kinds[kind]; ok && !s.sel.Set(p, on) {
 			stays = true
 		}
 	}
@@ -371,20 +386,28 @@ func (s *permissions) shorten() {
 func (s *permissions) propose(press tea.KeyPressMsg) {
 	switch {
 	case key.Matches(press, s.keys.Accept):
-		for _, p := range s.proposal {
-			s.sel.Set(p, false)
-		}
-		n := len(s.proposal)
-		s.proposal = nil
-		s.recount()
-		s.w.say("✓", "Left out "+count(n, "permission", "permissions")+" that others cover.")
+		s.accept()
 	default:
 		s.scroll.Update(press, s.keys.move)
 	}
 }
 
+// accept leaves out what was proposed.
+func (s *permissions) accept() {
+	for _, p := range s.proposal {
+		s.sel.Set(p, false)
+	}
+	n := len(s.proposal)
+	s.proposal = nil
+	s.recount()
+	s.w.say("✓", "Left out "+count(n, "permission", "permissions")+" that others cover.")
+}
+
 func (s *permissions) next() {
 	if over := s.over(); over != "" {
+		if s.meter.Total <= catalog.ManifestPermissionLimit {
+			over += " Press x to see what can go without loss."
+		}
 		s.w.say("✗", over)
 		return
 	}
@@ -399,10 +422,10 @@ func (s *permissions) over() string {
 		return fmt.Sprintf("%s too many for one app. Leave out what Rewst is not to use.",
 			count(m.Total-catalog.ManifestPermissionLimit, "permission", "permissions"))
 	case m.Chars > catalog.ScopeCharLimit:
-		return fmt.Sprintf("The delegated scope string is %s too long for Microsoft Graph. Press x to see what can go without loss.",
+		return fmt.Sprintf("The delegated scope string is %s too long for Microsoft Graph.",
 			count(m.Chars-catalog.ScopeCharLimit, "character", "characters"))
 	case m.Bytes > catalog.ScopeByteLimit:
-		return fmt.Sprintf("The delegated scope string is %s too long for the sign-in. Press x to see what can go without loss.",
+		return fmt.Sprintf("The delegated scope string is %s too long for the sign-in.",
 			count(m.Bytes-catalog.ScopeByteLimit, "byte", "bytes"))
 	}
 	return ""

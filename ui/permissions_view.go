@@ -21,31 +21,54 @@ func (s *permissions) View(f Frame) string {
 	return f.fill(append(append(head, s.summary(f)), rest.split(rows, s.table, s.details)...))
 }
 
-// meters shows how much of each limit the selection uses.
-func (f Frame) meterLine(label string, n, limit int, unit, of string) string {
+// gauge is how much of a limit the selection uses.
+type gauge struct {
+	label    string
+	n, limit int
+	unit, of string
+}
+
+func gauges(m steps.Meter) []gauge {
+	return []gauge{
+		{"Scope string", m.Chars, catalog.ScopeCharLimit, "characters", "Graph's limit"},
+		{"", m.Bytes, catalog.ScopeByteLimit, "bytes", "sign-in limit"},
+		{"Permissions", m.Total, catalog.ManifestPermissionLimit, "permissions", "an app's limit"},
+	}
+}
+
+func (g gauge) String() string {
+	text := fmt.Sprintf("%s of %s %s, %s", number(g.n), number(g.limit), g.unit, g.of)
+	if g.n > g.limit {
+		return "OVER: " + text
+	}
+	return text
+}
+
+// meterLine shows how much of a limit the selection uses.
+func (f Frame) meterLine(g gauge) string {
 	t := f.Theme
-	style, text := t.Accent, fmt.Sprintf("%s of %s %s, %s", number(n), number(limit), unit, of)
-	if n > limit {
-		style, text = t.Bad, fmt.Sprintf("OVER: %s of %s %s, %s", number(n), number(limit), unit, of)
+	style, text := t.Accent, g.String()
+	if g.n > g.limit {
+		style = t.Bad
 	}
 	const labelled, texted = 14, 47
 	barWidth := min(f.Width-labelled-texted-1, 40)
-	line := t.Muted.Render(pad(label, labelled))
+	line := t.Muted.Render(pad(g.label, labelled))
 	if barWidth >= 6 {
-		line += t.bar(style, n, limit, barWidth) + " "
+		line += t.bar(style, g.n, g.limit, barWidth) + " "
 	}
-	if n > limit {
+	if g.n > g.limit {
 		return line + t.Bad.Render(text)
 	}
 	return line + text
 }
 
 func (s *permissions) meters(f Frame, m steps.Meter) []string {
-	return []string{
-		f.meterLine("Scope string", m.Chars, catalog.ScopeCharLimit, "characters", "Graph's limit"),
-		f.meterLine("", m.Bytes, catalog.ScopeByteLimit, "bytes", "sign-in limit"),
-		f.meterLine("Permissions", m.Total, catalog.ManifestPermissionLimit, "permissions", "an app's limit"),
+	var lines []string
+	for _, g := range gauges(m) {
+		lines = append(lines, f.meterLine(g))
 	}
+	return lines
 }
 
 // summary is the line between meters and list: the base, and the filter.
@@ -166,18 +189,25 @@ func (s *permissions) details(f Frame) []string {
 		lines = append(lines, s.kindLines(f, r)...)
 		lines = append(lines, "")
 	}
-	if loss := steps.Loss(first); loss != "" {
-		if first.Tier == catalog.Minimum {
-			lines = append(lines, t.lines(t.Plain, "For "+first.UsedFor+".", f.Width)...)
-		}
-		lines = append(lines, t.lines(t.Plain, loss, f.Width)...)
-	} else {
-		lines = append(lines, t.lines(t.Plain, "Not preselected by Rewst. For: "+first.UsedFor+".", f.Width)...)
+	for _, text := range reasons(first) {
+		lines = append(lines, t.lines(t.Plain, text, f.Width)...)
 	}
 	if first.Note != "" {
 		lines = append(lines, t.lines(t.Muted, "Note: "+first.Note+".", f.Width)...)
 	}
 	return lines
+}
+
+// reasons say why a permission is there and what breaks without it.
+func reasons(p catalog.Permission) []string {
+	switch loss := steps.Loss(p); {
+	case loss == "":
+		return []string{"Not preselected by Rewst. For: " + p.UsedFor + "."}
+	case p.Tier == catalog.Minimum:
+		return []string{"For " + p.UsedFor + ".", loss}
+	default:
+		return []string{loss}
+	}
 }
 
 // first is the permission the row's texts are taken from: that of the stronger
@@ -203,13 +233,16 @@ func (s *permissions) kindLines(f Frame, r permRow) []string {
 			lines = append(lines, t.Muted.Render("    "+pad(k.does, 12)+"– none of this kind"))
 			continue
 		}
-		risk := "not rated"
-		if p.Privilege > 0 {
-			risk = fmt.Sprintf("risk %d of 4, %s", p.Privilege, riskWords[p.Privilege])
-		}
-		lines = append(lines, t.tick(s.sel.Has(p))+" "+pad(k.does, 12)+t.Muted.Render(risk))
+		lines = append(lines, t.tick(s.sel.Has(p))+" "+pad(k.does, 12)+t.Muted.Render(riskText(p)))
 	}
 	return lines
+}
+
+func riskText(p catalog.Permission) string {
+	if p.Privilege == 0 {
+		return "not rated"
+	}
+	return fmt.Sprintf("risk %d of 4, %s", p.Privilege, riskWords[p.Privilege])
 }
 
 // asked is the question before a recommended permission goes.

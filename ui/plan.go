@@ -38,6 +38,7 @@ type planLine struct {
 type planKeys struct {
 	Apply, Press, Open, Tick key.Binding
 	Fold, Collapse, Expand   key.Binding
+	Other                    key.Binding
 	move                     moveKeys
 }
 
@@ -46,7 +47,7 @@ func (k planKeys) ShortHelp() []key.Binding {
 }
 
 func (k planKeys) FullHelp() [][]key.Binding {
-	return [][]key.Binding{{k.Apply, k.Press, k.Open, k.Tick, k.Fold, k.Collapse, k.Expand}, k.move.all()}
+	return [][]key.Binding{{k.Apply, k.Press, k.Open, k.Tick, k.Fold, k.Collapse, k.Expand, k.Other}, k.move.all()}
 }
 
 func newPlan(w *wizard) Screen {
@@ -60,6 +61,7 @@ func newPlan(w *wizard) Screen {
 			Fold:     bind("space", "close or open", "space", "enter"),
 			Collapse: bind("←", "close the group", "left", "h"),
 			Expand:   bind("→", "open the group", "right", "l"),
+			Other:    bind("s", "sign in as somebody else", "s"),
 			move:     newMoveKeys(),
 		},
 	}
@@ -140,6 +142,7 @@ func (s *plan) settle() {
 	k.Fold.SetEnabled(closed && l.head != "")
 	k.Collapse.SetEnabled(closed)
 	k.Expand.SetEnabled(closed)
+	k.Other.SetEnabled(closed && !s.w.apply.running())
 }
 
 func (s *plan) Init() tea.Cmd { return nil }
@@ -165,6 +168,8 @@ func (s *plan) Update(msg tea.Msg) tea.Cmd {
 		s.list.Collapse(true)
 	case key.Matches(press, s.keys.Expand):
 		s.list.Collapse(false)
+	case key.Matches(press, s.keys.Other):
+		s.w.open(pageSignIn)
 	default:
 		s.list.Update(press, s.keys.move)
 	}
@@ -178,14 +183,19 @@ func (s *plan) open() {
 // tick takes or leaves an offer and plans again.
 func (s *plan) tick() {
 	id := s.line().offer.ID
-	s.w.ticked[id] = !s.w.ticked[id]
-	s.make()
-	s.build()
+	s.take(id)
 	for i, l := range s.lines { // the offer may have moved
 		if l.offer != nil && l.offer.ID == id {
 			s.list.Select(i)
 		}
 	}
+}
+
+// take takes an offer, or leaves it again.
+func (s *plan) take(id string) {
+	s.w.ticked[id] = !s.w.ticked[id]
+	s.make()
+	s.build()
 }
 
 func noteText(n steps.Note) string {
@@ -301,12 +311,14 @@ func (s *plan) details(f Frame) []string {
 	case l.note != nil:
 		return t.lines(t.Plain, noteText(*l.note), f.Width)
 	case l.button && s.plan.Secret():
-		return t.lines(t.Plain, "The client secret is shown on the last screen, once. Have the place you keep it at hand.", f.Width)
+		return t.lines(t.Plain, "The client secret is shown on the last screen, once. "+keepSecret, f.Width)
 	case l.button:
 		return t.lines(t.Plain, "Afterwards everything is read back until it is found right three times in a row.", f.Width)
 	}
 	return t.lines(t.Muted, "space closes and opens the group", f.Width)
 }
+
+const keepSecret = "Have the place you keep it at hand."
 
 func undoWord(c steps.Change) string {
 	if c.Reversible {

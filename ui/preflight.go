@@ -28,7 +28,10 @@ type preflight struct {
 	wait    *steps.Wait // for an earlier write whose outcome is unknown
 	err     error
 	checks  []steps.Check
+	offers  map[string]steps.Offer // of the plan, by id
 	list    *picker
+	whole   bool // the check under the cursor fills the screen
+	scroll  scroller
 
 	choosing bool // among apps of the chosen name
 	apps     *picker
@@ -37,15 +40,16 @@ type preflight struct {
 
 type preflightKeys struct {
 	Next, Again, Choose, Adopt, Rename, Apply key.Binding
+	Fix, Account, Whole                       key.Binding
 	move                                      moveKeys
 }
 
 func (k preflightKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Apply, k.Adopt, k.Rename, k.Next, k.Choose, k.Again}
+	return []key.Binding{k.Apply, k.Adopt, k.Rename, k.Next, k.Choose, k.Fix, k.Again, k.Account}
 }
 
 func (k preflightKeys) FullHelp() [][]key.Binding {
-	return [][]key.Binding{{k.Apply, k.Adopt, k.Next, k.Choose, k.Rename, k.Again}, k.move.all()}
+	return [][]key.Binding{{k.Apply, k.Adopt, k.Next, k.Choose, k.Rename, k.Fix, k.Again, k.Account, k.Whole}, k.move.all()}
 }
 
 type inspectedMsg struct {
@@ -67,13 +71,16 @@ func newPreflight(w *wizard) Screen {
 		w: w, run: run(w.run), ctx: ctx, cancel: cancel, list: newPicker(nil), apps: newPicker(nil),
 		rename: newField(w.answers.Registration.Name, "Rewst Integration"),
 		keys: preflightKeys{
-			Next:   bind("enter", "continue", "enter"),
-			Again:  bind("r", "look again", "r"),
-			Choose: bind("u", "which app", "u"),
-			Adopt:  bind("enter", "use this app", "enter"),
-			Rename: bind("n", "another name", "n"),
-			Apply:  bind("enter", "use this name", "enter"),
-			move:   newMoveKeys(),
+			Next:    bind("enter", "continue", "enter"),
+			Again:   bind("r", "look again", "r"),
+			Choose:  bind("u", "which app", "u"),
+			Adopt:   bind("enter", "use this app", "enter"),
+			Rename:  bind("n", "another name", "n"),
+			Apply:   bind("enter", "use this name", "enter"),
+			Fix:     bind("f", "fix it for me", "f"),
+			Account: bind("s", "switch account", "s"),
+			Whole:   bind("v", "whole text", "v"),
+			move:    newMoveKeys(),
 		},
 	}
 	if w.findings != nil {
@@ -91,7 +98,7 @@ func (s *preflight) Init() tea.Cmd {
 }
 
 func (s *preflight) inspect() tea.Cmd {
-	s.loading, s.err, s.began, s.choosing = true, nil, s.w.now, false
+	s.loading, s.err, s.began, s.choosing, s.whole = true, nil, s.w.now, false, false
 	s.w.forgetFindings()
 	s.settle()
 	s.wait = nil
@@ -135,10 +142,18 @@ func (s *preflight) show() {
 			Fix:      "Going on creates it. To use another one, go back and give its exact name or its client id.",
 		})
 	}
+	s.offers = map[string]steps.Offer{}
+	if slices.ContainsFunc(s.checks, func(c steps.Check) bool { return c.Offer != "" }) {
+		for _, o := range steps.MakePlan(s.w.answers, f, steps.PlanOptions{Secret: true}).Offers {
+			s.offers[o.ID] = o
+		}
+	}
 	s.list.SetRows(make([]row, len(s.checks)))
-	at := slices.IndexFunc(s.checks, func(c steps.Check) bool { return c.Blocks && c.State == steps.Failed })
-	if at < 0 {
-		at = slices.IndexFunc(s.checks, func(c steps.Check) bool { return c.State != steps.Passed })
+	at := s.blocking()
+	for _, state := range []steps.CheckState{steps.Failed, steps.Warned, steps.Unknown} {
+		if at < 0 {
+			at = slices.IndexFunc(s.checks, func(c steps.Check) bool { return c.State == state })
+		}
 	}
 	s.list.Select(max(at, 0))
 	s.apps.SetRows(make([]row, len(f.SameName)))
@@ -155,13 +170,27 @@ func (s *preflight) sameName() bool {
 	})
 }
 
+// offer is what mends the check under the cursor, when the plan offers it.
+func (s *preflight) offer() (steps.Offer, bool) {
+	at := s.list.Current()
+	if at < 0 {
+		return steps.Offer{}, false
+	}
+	o, ok := s.offers[s.checks[at].Offer]
+	return o, ok
+}
+
 func (s *preflight) settle() {
 	k := &s.keys
 	ready := !s.loading && s.err == nil
 	list := ready && !s.choosing
+	_, mends := s.offer()
 	k.Next.SetEnabled(list)
 	k.Again.SetEnabled(!s.loading && !s.choosing)
 	k.Choose.SetEnabled(list && s.sameName())
+	k.Fix.SetEnabled(list && mends)
+	k.Account.SetEnabled(!s.loading && !s.choosing)
+	k.Whole.SetEnabled(list && !s.whole && len(s.checks) > 0)
 	k.Adopt.SetEnabled(ready && s.choosing && !s.rename.Focused() && len(s.apps.rows) > 0)
 	k.Rename.SetEnabled(ready && s.choosing && !s.rename.Focused())
 	k.Apply.SetEnabled(ready && s.choosing && s.rename.Focused())
@@ -205,15 +234,34 @@ func (s *preflight) press(msg tea.KeyPressMsg) tea.Cmd {
 		s.apps.Update(msg, s.keys.move)
 	case key.Matches(msg, s.keys.Again):
 		return s.inspect()
+	case key.Matches(msg, s.keys.Account):
+		s.w.open(pageSignIn)
 	case s.loading || s.err != nil:
 	case key.Matches(msg, s.keys.Choose):
 		s.choosing = true
+	case key.Matches(msg, s.keys.Fix):
+		s.fix()
+	case key.Matches(msg, s.keys.Whole):
+		s.whole, s.scroll = true, scroller{}
+	case s.whole && s.scroll.Update(msg, s.keys.move):
 	case key.Matches(msg, s.keys.Next):
 		s.next()
 	default:
 		s.list.Update(msg, s.keys.move)
 	}
 	return nil
+}
+
+// fix takes the offer that mends the check under the cursor into the plan, or
+// leaves it out again.
+func (s *preflight) fix() {
+	o, _ := s.offer()
+	s.w.ticked[o.ID] = !s.w.ticked[o.ID]
+	if s.w.ticked[o.ID] {
+		s.w.say("✓", "The plan has it: "+o.Title+".")
+		return
+	}
+	s.w.say("•", "Left out of the plan: "+o.Title+".")
 }
 
 func (s *preflight) next() {
@@ -225,6 +273,7 @@ func (s *preflight) next() {
 		s.choosing = true
 	default:
 		s.list.Select(at)
+		s.whole = false
 		s.w.say("✗", "This has to be mended first: "+s.checks[at].Title+". Then press r to look again.")
 	}
 }
@@ -267,17 +316,33 @@ func (s *preflight) View(f Frame) string {
 		return f.fill(lines)
 	case s.err != nil:
 		lines := f.problem(problemOf(s.err))
-		return f.fill(append(lines, "", "  "+t.Key.Render("r")+" looks again, "+t.Key.Render("esc")+" goes back."))
+		return f.fill(append(lines, "", "  "+t.Key.Render("r")+" looks again, "+t.Key.Render("s")+" switches account, "+t.Key.Render("esc")+" goes back."))
 	case s.choosing:
 		return f.fill(s.chooser(f))
 	case len(s.checks) == 0:
 		return f.fill([]string{t.Good.Render("✓") + " Nothing stands in the way.", "", t.Key.Render("enter") + " shows the plan."})
 	}
 	head := []string{s.verdict(t, f.Width), ""}
-	return f.fill(append(head, f.sized(f.Width, f.Height-len(head)).split(6, s.table, s.details)...))
+	in := f.sized(f.Width, f.Height-len(head))
+	if s.whole {
+		return f.fill(append(head, s.scroll.View(in, s.details(in.sized(in.Width-2, in.Height)))...))
+	}
+	return f.fill(append(head, in.split(8, s.table, s.details)...))
 }
 
 func (s *preflight) verdict(t *Theme, width int) string {
+	mark := t.Good.Render("✓ ")
+	switch {
+	case s.blocking() >= 0:
+		mark = t.Bad.Render("✗ ")
+	case slices.ContainsFunc(s.checks, func(c steps.Check) bool { return c.State != steps.Passed }):
+		mark = t.Warn.Render("! ")
+	}
+	return mark + clip(s.tally(), width-2)
+}
+
+// tally says how the checks came out and whether one can go on.
+func (s *preflight) tally() string {
 	failed, warned, unknown := 0, 0, 0
 	for _, c := range s.checks {
 		switch c.State {
@@ -301,18 +366,22 @@ func (s *preflight) verdict(t *Theme, width int) string {
 	}
 	switch {
 	case s.blocking() >= 0:
-		return t.Bad.Render("✗ ") + clip(text+". Mend that first.", width-2)
+		return text + ". Mend that first."
 	case failed+warned+unknown > 0:
-		return t.Warn.Render("! ") + clip(text+". You can go on.", width-2)
+		return text + ". You can go on."
 	}
-	return t.Good.Render("✓ ") + clip(text+".", width-2)
+	return text + "."
 }
 
 func (s *preflight) table(f Frame) []string {
 	t := f.Theme
 	return f.list(s.list, func(i int, current bool, w int) string {
 		c := s.checks[i]
-		return t.cursorAt(current) + pad(t.row(clip(c.Title, w-21), current), w-20) + t.state(c.State)
+		title := c.Title
+		if s.w.ticked[c.Offer] && c.State != steps.Passed {
+			title += ", mended by the plan"
+		}
+		return t.cursorAt(current) + pad(t.row(clip(title, w-21), current), w-20) + t.state(c.State)
 	})
 }
 
@@ -336,6 +405,13 @@ func (s *preflight) details(f Frame) []string {
 	}
 	c := s.checks[at]
 	lines := t.lines(t.Strong, c.Title, f.Width)
+	if o, mends := s.offer(); mends {
+		does := "takes this into the plan: "
+		if s.w.ticked[o.ID] {
+			does = "leaves this out of the plan again: "
+		}
+		lines = append(lines, f.labelled("f", does+o.Title, 8)...)
+	}
 	lines = append(lines, f.labelled("Seen", c.Evidence, 8)...)
 	if c.Fix != "" {
 		lines = append(lines, f.labelled("Do", c.Fix, 8)...)
@@ -343,7 +419,23 @@ func (s *preflight) details(f Frame) []string {
 	if c.ID == steps.CheckSameName && c.State != steps.Passed {
 		lines = append(lines, strings.Repeat(" ", 8)+t.Key.Render("u")+" shows these apps: use one, or choose another name")
 	}
+	if len(lines) > f.Height && !s.whole {
+		lines = append(lines[:max(f.Height-1, 0)], strings.Repeat(" ", 8)+t.Key.Render("v")+" shows the whole text")
+	}
 	return lines
+}
+
+// appFacts are what a person recognises an app by.
+func appFacts(app steps.AppSummary) string {
+	made := "made on " + day(app.Created)
+	if app.Created.IsZero() {
+		made = "age unknown"
+	}
+	owner := "not made by this program"
+	if app.Ours {
+		owner = "made by this program"
+	}
+	return fmt.Sprintf("%s, %s, %s", made, owner, count(app.Secrets, "client secret", "client secrets"))
 }
 
 // chooser lists the apps of the chosen name.
@@ -361,30 +453,25 @@ func (s *preflight) chooser(f Frame) []string {
 	}
 	return append(lines, f.sized(f.Width, (f.Height-len(lines))/3*3).tall(s.apps, 3, func(i int, current bool, w int) []string {
 		app := s.w.findings.SameName[i]
-		made := "made on " + day(app.Created)
-		if app.Created.IsZero() {
-			made = "age unknown"
-		}
-		owner := "not made by this program"
-		if app.Ours {
-			owner = "made by this program"
-		}
 		return []string{
 			t.cursorAt(current) + t.row(clip(app.Name, w-2), current),
-			"  " + t.Muted.Render(clip(fmt.Sprintf("%s, %s, %s", made, owner, count(app.Secrets, "client secret", "client secrets")), w-2)),
+			"  " + t.Muted.Render(clip(appFacts(app), w-2)),
 			"  " + t.Muted.Render(clip("client id "+app.AppID, w-2)),
 		}
 	})...)
 }
 
 func (s *preflight) typing() bool { return s.rename.Focused() }
-func (s *preflight) closes() bool { return s.choosing }
+func (s *preflight) closes() bool { return s.choosing || s.whole }
 
 func (s *preflight) escape() {
-	if s.rename.Focused() {
+	switch {
+	case s.rename.Focused():
 		s.rename.Blur()
-	} else {
+	case s.choosing:
 		s.choosing = false
+	default:
+		s.whole = false
 	}
 	s.settle()
 }

@@ -204,14 +204,21 @@ func (s *registration) store() {
 
 // fault is what is wrong with a line; empty when it can be used.
 func (s *registration) fault(i item) string {
+	if i == itemAppID && s.source == enterID && s.appID.Value() == "" {
+		return noAppID
+	}
+	return faultIn(s.w.answers, i)
+}
+
+const noAppID = "enter the application (client) id of the app; the portal shows it on the app's overview page"
+
+// faultIn is what is wrong with the answer to a line; empty when it can be used.
+func faultIn(a state.Answers, i item) string {
 	keys := map[item]string{
 		itemName: "registration.name", itemAppID: "registration.appId", itemRegion: "region",
 		itemAudience: "registration.audience", itemTenant: "tenant",
 	}
-	if i == itemAppID && s.source == enterID && s.appID.Value() == "" {
-		return "enter the application (client) id of the app; the portal shows it on the app's overview page"
-	}
-	for _, bad := range s.w.answers.Validate() {
+	for _, bad := range a.Validate() {
 		if bad.Key == keys[i] {
 			return bad.Text
 		}
@@ -297,26 +304,32 @@ func itemLabel(i item) string {
 
 func (s *registration) value(i item, t *Theme, width int) string {
 	a := s.w.answers
+	names, at := choices(i, a, s.source)
+	if names == nil {
+		return s.field(i).View(t, width)
+	}
+	return t.choice(width, i == s.focus, names, at)
+}
+
+// choices are the alternatives of a line and which of them is chosen; none for a
+// line of text.
+func choices(i item, a state.Answers, from source) (names []string, at int) {
 	switch i {
 	case itemKind:
-		return t.choice(width, i == s.focus, []string{"Owned app registration", "Rewst connector"},
-			slices.Index([]string{state.KindOwned, state.KindConnector}, a.Registration.Kind))
+		return []string{"Owned app registration", "Rewst connector"},
+			slices.Index([]string{state.KindOwned, state.KindConnector}, a.Registration.Kind)
 	case itemSource:
-		return t.choice(width, i == s.focus, []string{"Create new", "Use existing", "Enter its id"}, int(s.source))
+		return []string{"Create new", "Use existing", "Enter its id"}, int(from)
 	case itemRegion:
-		names, at := make([]string, len(s.regions)), -1
-		for n, r := range s.regions {
-			names[n] = r.Name
-			if r.ID == a.Region {
-				at = n
-			}
+		for _, r := range catalog.Regions() {
+			names = append(names, r.Name)
 		}
-		return t.choice(width, i == s.focus, names, at)
+		return names, slices.IndexFunc(catalog.Regions(), func(r catalog.Region) bool { return r.ID == a.Region })
 	case itemAudience:
-		return t.choice(width, i == s.focus, []string{"Any organisation", "This tenant only"},
-			slices.Index([]string{state.AudienceMulti, state.AudienceSingle}, a.Registration.Audience))
+		return []string{"Any organisation", "This tenant only"},
+			slices.Index([]string{state.AudienceMulti, state.AudienceSingle}, a.Registration.Audience)
 	}
-	return s.field(i).View(t, width)
+	return nil, -1
 }
 
 // choice draws alternatives side by side, or only the chosen one where there is
@@ -341,47 +354,51 @@ func (t *Theme) choice(width int, current bool, names []string, at int) string {
 
 // details explains the line that has focus.
 func (s *registration) details(f Frame) []string {
-	t, a := f.Theme, s.w.answers
-	title, texts := itemLabel(s.focus), []string{}
-	switch s.focus {
-	case itemKind:
-		texts = []string{
-			"Owned: an app of yours that this program makes and keeps in order. For special access needs, tighter control, or an app you already have.",
-			"Connector: Rewst's own app, which Rewst recommends to most. You authorise it in Rewst; this program checks the outcome.",
-		}
-	case itemSource:
-		texts = []string{map[source]string{
-			createApp:   "A new app of the name below. If the tenant already has one of that name, you are asked after signing in.",
-			existingApp: "An app the tenant already has. Give its name here; after signing in you pick it from those found.",
-			enterID:     "The app with the client id below is brought in line: redirect URI, ID tokens, permissions and consent.",
-		}[s.source]}
-	case itemName:
-		texts = []string{"How the app is called in Entra. Your technicians will meet this name under App registrations."}
-		if s.source == existingApp {
-			texts = []string{"The name of the app to look for, exactly as Entra shows it."}
-		}
-	case itemAppID:
-		texts = []string{"The application (client) id from the app's overview page in Entra. Not the object id, and not a secret id."}
-	case itemRegion:
-		texts = []string{"Where your Rewst account lives. It is the address you sign in at: " + s.webApps() + "."}
-	case itemAudience:
-		texts = []string{"Auth subject common: any organisation can use the app. Needed for Microsoft CSP, because the app also goes to customer tenants."}
-		if a.Registration.Audience == state.AudienceSingle {
-			texts = []string{"Auth subject is your tenant id: only your own tenant can use the app. Choose it when no customer tenant is to be reached."}
-		}
-	case itemTenant:
-		texts = []string{"Your own tenant, as an id or a domain such as contoso.onmicrosoft.com. Leave it empty to use the tenant of whoever signs in; fill it in to refuse any other."}
-	}
-	lines := []string{t.Strong.Render(title)}
-	for _, text := range texts {
+	t := f.Theme
+	lines := []string{t.Strong.Render(itemLabel(s.focus))}
+	for _, text := range about(s.focus, s.w.answers, s.source) {
 		lines = append(lines, t.lines(t.Plain, text, f.Width)...)
 	}
 	return lines
 }
 
-func (s *registration) webApps() string {
+// about explains a line of the form.
+func about(i item, a state.Answers, from source) []string {
+	switch i {
+	case itemKind:
+		return []string{
+			"Owned: an app of yours that this program makes and keeps in order. For special access needs, tighter control, or an app you already have.",
+			"Connector: Rewst's own app, which Rewst recommends to most. You authorise it in Rewst; this program checks the outcome.",
+		}
+	case itemSource:
+		return []string{map[source]string{
+			createApp:   "A new app of the name below. If the tenant already has one of that name, you are asked after signing in.",
+			existingApp: "An app the tenant already has. Give its name here; after signing in you pick it from those found.",
+			enterID:     "The app with the client id below is brought in line: redirect URI, ID tokens, permissions and consent.",
+		}[from]}
+	case itemName:
+		if from == existingApp {
+			return []string{"The name of the app to look for, exactly as Entra shows it."}
+		}
+		return []string{"How the app is called in Entra. Your technicians will meet this name under App registrations."}
+	case itemAppID:
+		return []string{"The application (client) id from the app's overview page in Entra. Not the object id, and not a secret id."}
+	case itemRegion:
+		return []string{"Where your Rewst account lives. It is the address you sign in at: " + webApps() + "."}
+	case itemAudience:
+		if a.Registration.Audience == state.AudienceSingle {
+			return []string{"Auth subject is your tenant id: only your own tenant can use the app. Choose it when no customer tenant is to be reached."}
+		}
+		return []string{"Auth subject common: any organisation can use the app. Needed for Microsoft CSP, because the app also goes to customer tenants."}
+	case itemTenant:
+		return []string{"Your own tenant, as an id or a domain such as contoso.onmicrosoft.com. Leave it empty to use the tenant of whoever signs in; fill it in to refuse any other."}
+	}
+	return nil
+}
+
+func webApps() string {
 	var out []string
-	for _, r := range s.regions {
+	for _, r := range catalog.Regions() {
 		out = append(out, r.WebApp)
 	}
 	return strings.Join(out, ", ")

@@ -192,11 +192,23 @@ func (s *result) View(f Frame) string {
 
 func (s *result) verdict(f Frame) []string {
 	t, r := f.Theme, s.got
-	proof := fmt.Sprintf("%s, read back %s in a row", count(r.Written, "write", "writes"), count(r.Proof.Reads, "time", "times"))
+	mark := t.Warn.Render("! ")
 	if r.Done() {
-		return []string{t.Good.Render("✓ ") + t.Strong.Render("Authorised.") + " " + t.Muted.Render(proof)}
+		mark = t.Good.Render("✓ ")
 	}
-	return []string{t.Warn.Render("! ") + t.Strong.Render("Not everything is authorised.") + " " + t.Muted.Render(proof)}
+	return []string{mark + t.Strong.Render(verdictOf(r)+".") + " " + t.Muted.Render(s.proof())}
+}
+
+func verdictOf(r *steps.Result) string {
+	if r.Done() {
+		return "Authorised"
+	}
+	return "Not everything is authorised"
+}
+
+func (s *result) proof() string {
+	r := s.got
+	return fmt.Sprintf("%s, read back %s in a row", count(r.Written, "write", "writes"), count(r.Proof.Reads, "time", "times"))
 }
 
 func (s *result) integrations(f Frame) []string {
@@ -222,13 +234,15 @@ func (s *result) integrations(f Frame) []string {
 	return lines
 }
 
+const pasteHere = "Paste into Rewst, under Marketplace > Integrations > Microsoft Cloud Bundle"
+
 // values are what goes into Rewst's form.
 func (s *result) values(f Frame) []string {
 	t, r := f.Theme, s.got
 	if len(s.rows) == 0 {
 		return nil
 	}
-	lines := t.lines(t.Strong, "Paste into Rewst, under Marketplace > Integrations > Microsoft Cloud Bundle", f.Width)
+	lines := t.lines(t.Strong, pasteHere, f.Width)
 	for i, v := range s.rows {
 		current := i == s.list.Current()
 		value := v.value
@@ -253,7 +267,7 @@ func (s *result) values(f Frame) []string {
 		lines = append(lines, line+t.Strong.Render(clip(value, f.Width-18))+where)
 	}
 	if !r.Secret.IsZero() && !r.SecretExpires.IsZero() {
-		text := "The secret expires on " + day(r.SecretExpires) + ". Note it: Rewst stops working then."
+		text := secretEnds(r)
 		if s.shown {
 			text += " Press r to hide it; it is not shown again."
 		}
@@ -262,25 +276,48 @@ func (s *result) values(f Frame) []string {
 	return lines
 }
 
+func secretEnds(r *steps.Result) string {
+	return "The secret expires on " + day(r.SecretExpires) + ". Note it: Rewst stops working then."
+}
+
+// fact is something worth knowing, by name.
+type fact struct{ label, text string }
+
+// Names of facts.
+const (
+	factNext  = "Next"
+	factFile  = "Your answers"
+	factAgain = "Run again"
+)
+
 func (s *result) facts(f Frame) []string {
-	r := s.got
 	var lines []string
+	for _, k := range s.known() {
+		lines = append(lines, f.labelled(k.label, k.text, 17)...)
+	}
+	return lines
+}
+
+// known lists what else there is to say, what comes next first.
+func (s *result) known() []fact {
+	r := s.got
+	var facts []fact
 	add := func(label, text string) {
 		if text != "" {
-			lines = append(lines, f.labelled(label, text, 17)...)
+			facts = append(facts, fact{label, text})
 		}
 	}
 	if s.w.answers.Registration.Kind == state.KindOwned {
 		region, _ := catalog.RegionByID(s.w.answers.Region)
-		add("Next", "Paste the values in Rewst ("+region.WebApp+") and authorize there with the same account. A new app can take a minute or two to be known.")
+		add(factNext, "Paste the values in Rewst ("+region.WebApp+") and authorize there with the same account. A new app can take a minute or two to be known.")
 	}
 	add("Authorised by", r.Account.Username)
 	add("Tenant", strings.TrimSpace(r.Org.Name+"  "+r.Org.ID))
 	add("Enterprise app", strings.TrimSpace(r.AppName+"  "+r.PrincipalID))
 	if s.w.save.path != "" {
-		add("Your answers", s.w.save.path)
+		add(factFile, s.w.save.path)
 		if again := s.w.runAgain(); again != "" {
-			add("Run again", again)
+			add(factAgain, again)
 		}
 	}
 	add("Redirect URI", r.RedirectURI)
@@ -288,17 +325,13 @@ func (s *result) facts(f Frame) []string {
 	for _, n := range r.Notes {
 		add("Note", noteText(n))
 	}
-	return lines
+	return facts
 }
 
 // resultSummary is what is printed after the program has ended. It never holds
 // the secret.
 func resultSummary(r *steps.Result) []string {
-	word := "Authorised"
-	if !r.Done() {
-		word = "Not everything is authorised"
-	}
-	lines := []string{fmt.Sprintf("%s: %s in %s (%s).", word, r.AppName, name(r.Org.Name, r.Org.ID), count(r.Written, "write", "writes"))}
+	lines := []string{fmt.Sprintf("%s: %s in %s (%s).", verdictOf(r), r.AppName, name(r.Org.Name, r.Org.ID), count(r.Written, "write", "writes"))}
 	for _, i := range r.Integrations {
 		line := fmt.Sprintf("  %s: %s of %s", i.Name, number(i.Granted), count(i.Wanted, "permission", "permissions"))
 		if len(i.Missing) > 0 {

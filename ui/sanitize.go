@@ -44,6 +44,12 @@ func clean(s string) string {
 	return b.String()
 }
 
+// isPage tells whether an address from outside is one of a web page, fit to be
+// handed to a browser: ours on this machine, or one that proves who it is.
+func isPage(s string) bool {
+	return (strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://127.0.0.1:")) && isPlain(s) && !strings.Contains(s, " ")
+}
+
 func isPlain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

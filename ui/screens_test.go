@@ -57,17 +57,42 @@ func TestScreens(t *testing.T) {
 			s.toRegistration()
 			s.keys("right", "enter", "enter")
 		}},
-		{name: "signin", fake: waiting, tale: func(s *story) { s.toAuthorize(); s.keys("enter") }},
+		{name: "authorize-method", cfg: func(c *Config) { c.Remember = "in the system's keyring" }, tale: func(s *story) {
+			s.toAuthorize()
+			s.types("admin@contoso.onmicrosoft.com")
+			s.keys("tab", "tab", "right")
+		}},
+		{name: "authorize-mended", tale: func(s *story) { s.toAuthorize(); s.types("admin"); s.keys("enter") }},
+		{name: "signin", fake: waiting, cfg: owned(func(a *state.Answers) { a.Account = "admin@contoso.onmicrosoft.com" }), tale: func(s *story) { s.toAuthorize(); s.keys("enter") }},
+		{name: "signin-late", fake: waiting, tale: func(s *story) { s.toAuthorize(); s.keys("enter"); s.pass(askAfter) }},
 		{name: "signin-rehearsal", fake: waiting, cfg: func(c *Config) {
 			c.Sandbox, c.DevicePage = "sandbox: happy", "http://127.0.0.1:43211/devicelogin"
-		}, tale: func(s *story) { s.toAuthorize(); s.keys("enter") }},
+		}, tale: func(s *story) { s.toAuthorize(); s.keys("enter"); s.pass(askAfter) }},
+		{name: "signin-browser", fake: func(f *fake) { waiting(f); f.method = steps.ByBrowser }, tale: func(s *story) { s.toAuthorize(); s.keys("enter"); s.pass(12 * time.Second) }},
+		{name: "signin-tunnel", fake: func(f *fake) { waiting(f); f.method = steps.ByTunnel }, tale: func(s *story) { s.toAuthorize(); s.keys("enter") }},
+		{name: "signin-address", fake: func(f *fake) { waiting(f); f.method = steps.ByTunnel }, tale: func(s *story) { s.toAuthorize(); s.keys("enter", "v") }},
+		{name: "signin-methods", fake: waiting, tale: func(s *story) { s.toAuthorize(); s.keys("enter", "m", "down") }},
+		{name: "signin-asking", fake: waiting, tale: func(s *story) { s.toAuthorize(); s.keys("enter", "e"); s.types("530") }},
 		{name: "signin-error", fake: waiting, tale: func(s *story) {
 			s.toAuthorize()
 			s.keys("enter", "e")
 			s.types("AADSTS53003: blocked")
 			s.keys("enter")
 		}},
-		{name: "signin-failed", fake: func(f *fake) { f.signInErr = refused }, tale: func(s *story) { s.toAuthorize(); s.keys("enter") }},
+		{name: "signin-failed", fake: func(f *fake) {
+			f.signInErr = &steps.Problem{
+				What: "nobody was signed in", Cause: "A policy of your organisation blocks codes.", Do: "Sign in another way.", Who: string(catalog.ByYou),
+				RequestID: "99999999-aaaa-bbbb-cccc-dddddddddddd", Rule: "AADSTS53003",
+				Raw: "AADSTS53003: Access has been blocked by Conditional Access policies.",
+			}
+		}, tale: func(s *story) { s.toAuthorize(); s.keys("enter") }},
+		{name: "signin-optional", fake: func(f *fake) {
+			f.inspectAsks = &steps.Prompt{Why: "Azure Resource Manager, to look for subscriptions and key vaults. Microsoft Graph's client has no access to it", App: "Microsoft Azure CLI", Skip: true}
+		}, tale: func(s *story) { s.toPreflight() }},
+		{name: "signin-again", fake: func(f *fake) {
+			f.applyAsks = &steps.Prompt{Why: "Microsoft Graph asks for a new sign-in before it goes on", App: "Microsoft Graph Command Line Tools"}
+		}, tale: func(s *story) { s.toApply() }},
+		{name: "signin-give-up", fake: func(f *fake) { f.applyAsks = &steps.Prompt{Why: "x", App: "y"} }, tale: func(s *story) { s.toApply(); s.keys("esc") }},
 		{name: "preflight-loading", fake: func(f *fake) { f.inspect = make(chan error) }, tale: func(s *story) { s.toPreflight(); s.pass(3 * time.Second) }},
 		{name: "preflight", tale: func(s *story) { s.toPreflight() }},
 		{name: "preflight-blocked", fake: func(f *fake) { f.findings.RoleIDs = nil; f.findings.Secrets.Known = false }, tale: func(s *story) { s.toPreflight(); s.keys("enter") }},

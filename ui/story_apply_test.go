@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,37 +209,6 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 		s.settle()
 		if !s.ended {
 			t.Error("the program did not end")
-		}
-	})
-}
-
-func TestBrowserAndClipboard(t *testing.T) {
-	tell(t, func(f *fake, _ *Config) { f.signIn = make(chan error) }, func(s *story) {
-		s.toAuthorize()
-		s.keys("enter", "c", "o")
-		s.sees("If nothing opened, open the address yourself.")
-		if !slices.Equal(s.clip, []string{"FJC3T9Q2W"}) || !slices.Equal(s.urls, []string{"https://microsoft.com/devicelogin"}) {
-			t.Errorf("got clipboard %q, opened %q", s.clip, s.urls)
-		}
-	})
-	tell(t, func(f *fake, c *Config) { f.signIn, c.OpenURL, c.Copy = make(chan error), nil, nil }, func(s *story) {
-		s.toAuthorize()
-		s.keys("enter")
-		if s.app.screen.(*signin).keys.Open.Enabled() {
-			t.Error("offers to open a browser where there is none")
-		}
-		s.keys("c")
-		s.sees("Sent the code to the clipboard.")
-	})
-}
-
-func TestNothingIsOpenedInARehearsal(t *testing.T) {
-	tell(t, func(f *fake, c *Config) { f.signIn, c.Sandbox = make(chan error), "sandbox: happy" }, func(s *story) {
-		s.toAuthorize()
-		s.keys("enter")
-		s.sees("the simulated administrator enters it")
-		if s.app.screen.(*signin).keys.Open.Enabled() {
-			t.Error("offers to open Microsoft's page in a rehearsal")
 		}
 	})
 }

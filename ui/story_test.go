@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -34,6 +35,7 @@ type story struct {
 	ended bool     // the program was told to end
 	clip  []string // what went to the clipboard
 	urls  []string // what the browser was asked to open
+	paper []string // what was written on the terminal's normal screen
 }
 
 // tell runs a story. set may change the fake and the configuration first; it runs
@@ -49,6 +51,9 @@ func tell(t *testing.T, set func(*fake, *Config), tale func(*story)) {
 			Setup: f, Answers: state.DefaultAnswers(), NoColor: true,
 			Now:     func() time.Time { return epoch.Add(time.Since(begin)) },
 			OpenURL: func(url string) error { s.urls = append(s.urls, url); return nil },
+			Browse:  func(url string) error { s.urls = append(s.urls, url); return nil },
+			Tunnel:  func(port int) string { return fmt.Sprintf("ssh -N -L %d:127.0.0.1:%d alex@server1", port, port) },
+			Methods: f.methods,
 			Copy:    func(text string) error { s.clip = append(s.clip, text); return nil },
 		}
 		if set != nil {
@@ -105,6 +110,8 @@ func (s *story) send(msg tea.Msg) {
 	case tea.QuitMsg:
 		s.ended = true
 		return
+	case tea.RawMsg:
+		s.paper = append(s.paper, fmt.Sprint(msg.Msg))
 	}
 	v := reflect.ValueOf(msg)
 	if v.Kind() == reflect.Slice && strings.HasSuffix(v.Type().String(), "sequenceMsg") {
@@ -219,7 +226,7 @@ func (s *story) misses(text string) {
 }
 
 var (
-	styling   = regexp.MustCompile(`\x1b\[[0-9;:]*m`)
+	styling   = regexp.MustCompile(`\x1b\[[0-9;:]*m|\x1b\]8;[^;\x1b]*;(?:https?://[!-~]*)?(?:\x07|\x1b\\)`)
 	dangerous = regexp.MustCompile(`[\x00-\x09\x0b-\x1f\x7f-\x{9f}\x{61c}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{feff}]`)
 )
 

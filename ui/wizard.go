@@ -14,10 +14,11 @@ import (
 // wizard is what the screens share: what the person chose and what has come of
 // it so far.
 type wizard struct {
-	cfg Config
-	ctx context.Context // of the program; screens derive theirs from it
-	now time.Time       // when the last message arrived
-	run int             // of the current screen; results of an earlier one are dropped
+	cfg    Config
+	ctx    context.Context // of the program; screens derive theirs from it
+	cancel context.CancelFunc
+	now    time.Time // when the last message arrived
+	run    int       // of the current screen; results of an earlier one are dropped
 
 	answers  state.Answers
 	existing bool // an app that is already there is to be used
@@ -30,6 +31,10 @@ type wizard struct {
 	result   *steps.Result
 	taken    bool // the secret was revealed or copied
 	noSignIn bool // the last sign-in failed
+
+	prompts *prompts
+	panel   *panel       // a sign-in under way; stands in front of the screen
+	method  steps.Method // of signing in, as far as it is known
 
 	notice notice
 	save   saving
@@ -82,8 +87,19 @@ type savedMsg struct {
 }
 
 func newWizard(ctx context.Context, cfg Config) *wizard {
-	cfg.Setup = oneByOne{setup: cfg.Setup, turn: make(chan struct{}, 1)}
-	return &wizard{cfg: cfg, ctx: ctx, now: cfg.Now(), answers: cfg.Answers.Clone(), ticked: map[string]bool{}}
+	ctx, cancel := context.WithCancel(ctx)
+	w := &wizard{
+		ctx: ctx, cancel: cancel, now: cfg.Now(), answers: cfg.Answers.Clone(), ticked: map[string]bool{},
+		prompts: newPrompts(), method: steps.ByDevice,
+	}
+	if len(cfg.Methods) > 0 {
+		w.method = cfg.Methods[0]
+	}
+	setup := newOneByOne(cfg.Setup)
+	setup.tell(w.prompts)
+	cfg.Setup = setup
+	w.cfg = cfg
+	return w
 }
 
 func (w *wizard) open(id string)         { w.move = &move{to: id} }
@@ -166,11 +182,12 @@ func (w *wizard) copyText(text string) tea.Cmd {
 }
 
 // openURL asks the system's browser to open an address, off the message loop.
-func (w *wizard) openURL(url string) tea.Cmd {
-	if w.cfg.OpenURL == nil {
+func (w *wizard) openURL(url string) tea.Cmd { return openWith(w.cfg.OpenURL, url) }
+
+func openWith(open func(string) error, url string) tea.Cmd {
+	if open == nil || !isPage(url) {
 		return nil
 	}
-	open := w.cfg.OpenURL
 	return func() tea.Msg {
 		_ = open(url) // its success means nothing; the address stays on screen
 		return nil

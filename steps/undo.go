@@ -1,0 +1,3 @@
+package steps
+
+const stepUndo = "undo"

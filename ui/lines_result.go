@@ -1,0 +1,215 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"msbundle/steps"
+)
+
+// apply carries the plan out and says what is done.
+func (l *Lines) apply(ctx context.Context) error {
+	type outcome struct {
+		result *steps.Result
+		err    error
+	}
+	finished := make(chan outcome, 1)
+	plan := *l.w.plan
+	l.tick()
+	a := newApplying(plan, l.w.now)
+	l.w.apply = a
+	if len(plan.Changes) > 0 {
+		l.say("Writing. ctrl+c stops after the write in flight; what was done is kept.")
+	} else {
+		l.say("Nothing to write; reading back what is there.")
+	}
+	var wait *steps.Wait
+	err := l.during(ctx, work{
+		kind: callApply,
+		do: func(ctx context.Context, tell func(steps.Event)) error {
+			result, err := l.w.cfg.Setup.Apply(ctx, plan, steps.ApplyOptions{Gate: a.gate, Observe: tell})
+			finished <- outcome{result, err}
+			return err
+		},
+		event: func(e steps.Event) {
+			now := a.current
+			a.event(e)
+			l.w.wrote = l.w.wrote || a.started
+			if e.Kind == steps.EventWaiting {
+				wait = l.waiting(wait, e.Wait)
+			}
+			l.progress(a, e, now)
+		},
+		still: func(sofar string) string { return l.stillApplying(a, sofar) },
+	})
+	select {
+	case o := <-finished:
+		l.tick()
+		a.finish(l.w, o.result, o.err)
+		err = o.err
+	default: // it was given up in the middle
+	}
+	l.save()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case l.w.result != nil:
+		return nil
+	}
+	l.problem(err)
+	l.say("What was done is kept.")
+	for {
+		_, err := l.ask(ctx, query{
+			prompt: "Press Enter to look at the tenant again and do the rest, or type quit:",
+			about:  []string{"The tenant is looked at, and what is left is planned and shown before it is written."},
+		})
+		switch {
+		case errors.Is(err, errBack): // asking this part again would be applying again
+			l.say(noWayBack)
+		case err != nil:
+			return err
+		default:
+			l.w.again()
+			return nil
+		}
+	}
+}
+
+// progress says what has happened. now is what was being written before it did.
+func (l *Lines) progress(a *applying, e steps.Event, now string) {
+	switch e.Kind {
+	case steps.EventDone:
+		l.say(fmt.Sprintf("Done: %s. That is %s of %s.", now, number(a.done), count(len(a.plan.Changes), "write", "writes")))
+	case steps.EventProof:
+		l.say(fmt.Sprintf("Read back and right: %d of %d.", e.Proof, e.Of))
+	case steps.EventNote:
+		l.say(closed(e.Text))
+	}
+}
+
+func (l *Lines) stillApplying(a *applying, sofar string) string {
+	text := "Still reading back"
+	switch {
+	case a.wait != nil:
+		return "Still waiting for " + a.wait.For + ", " + spoken(l.w.now.Sub(a.wait.Since)) + " so far."
+	case a.current != "":
+		text = "Still writing: " + a.current
+	case a.done < len(a.plan.Changes):
+		text = "Still writing"
+	}
+	return text + ". Since the beginning: " + sofar + "."
+}
+
+// result says what came of it, and hands the values over.
+func (l *Lines) result(ctx context.Context) error {
+	s := newResult(l.w).(*result)
+	list := func() { l.outcomeOf(s) }
+	list()
+	l.reported = true
+	if err := l.secret(ctx, s); err != nil {
+		return err
+	}
+	for _, f := range s.known() {
+		if f.label == factNext {
+			l.gap()
+			l.facts([]fact{f})
+		}
+	}
+	for !s.got.Done() {
+		text, err := l.ask(ctx, query{
+			"Press Enter to finish, or type again to look at the tenant again:",
+			[]string{"again looks at the tenant, and plans what is left."},
+			list,
+		})
+		switch {
+		case errors.Is(err, errBack):
+			l.say(noWayBack)
+		case err != nil:
+			return err
+		case text == "again":
+			l.w.again()
+			l.reported = false
+			return nil
+		case text == "":
+			return nil
+		default:
+			l.say("That is not understood.")
+		}
+	}
+	return nil
+}
+
+func (l *Lines) outcomeOf(s *result) {
+	r := s.got
+	l.say(verdictOf(r) + ". " + sentence(s.proof()))
+	if l.w.apply != nil && l.w.apply.err != nil {
+		l.problem(l.w.apply.err)
+	}
+	for _, i := range r.Integrations {
+		word := "authorised"
+		if !i.Authorized {
+			word = "incomplete"
+		}
+		l.say(fmt.Sprintf("%s: %s, %s of %s.", i.Name, word, number(i.Granted), count(i.Wanted, "permission", "permissions")))
+		if len(i.Missing) > 0 {
+			l.say("Missing: " + strings.Join(i.Missing, ", ") + ".")
+		}
+	}
+	if len(s.rows) > 0 {
+		l.say("", pasteHere+":")
+	}
+	for _, v := range s.rows {
+		if !v.secret {
+			l.alone(v.label + ": " + v.value)
+		}
+	}
+	if r.SecretNote != "" {
+		l.say(r.SecretNote)
+	}
+	l.gap()
+	for _, f := range s.known() {
+		if f.label != factNext {
+			l.facts([]fact{f})
+		}
+	}
+}
+
+// secret shows the client secret once, when the person asks for it.
+func (l *Lines) secret(ctx context.Context, s *result) error {
+	r := s.got
+	if r.Secret.IsZero() {
+		return nil
+	}
+	l.gap()
+	if !r.SecretExpires.IsZero() {
+		l.say(secretEnds(r))
+	}
+	for {
+		show, err := l.agree(ctx, query{prompt: "Show the client secret now? It is shown once.", about: []string{keepSecret + " It goes into Rewst with the other values."}})
+		switch {
+		case errors.Is(err, errBack):
+			l.say(noWayBack)
+			continue
+		case err != nil && !errors.Is(err, errQuit):
+			return err
+		case show:
+			l.say("Client secret:")
+			l.alone(r.Secret.Reveal())
+			l.w.taken = true
+			if err := l.w.cfg.Setup.SecretDelivered(); err != nil {
+				l.problem(err)
+			}
+			return nil
+		}
+		q := secretQuestion(nil)
+		leave, err := l.agree(ctx, query{prompt: q.title + " " + q.text})
+		switch {
+		case leave || errors.Is(err, errQuit):
+			return errQuit
+		case err != nil && !errors.Is(err, errBack):
+			return err
+		}
+	}
+}
