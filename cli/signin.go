@@ -239,15 +239,11 @@ func (a *app) signIn(ctx context.Context, c *connection, s *steps.Setup, answers
 	return account, nil
 }
 
-// signInExit tells a refused sign-in from a folder or a passphrase that cannot
-// be used.
+// signInExit tells a refused sign-in from a state folder that cannot be used.
 func signInExit(err error) int {
 	var dir *state.DirError
-	switch {
-	case errors.As(err, &dir):
+	if errors.As(err, &dir) {
 		return exitFailed
-	case errors.Is(err, msclient.ErrPassphrase):
-		return exitUsage
 	}
 	return exitNoSignIn
 }

@@ -51,10 +51,6 @@ func (c *Client) SignIn(ctx context.Context, w Wish) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	// A session that cannot be opened would end the sign-in at its very end.
-	if _, err := s.msal.Accounts(ctx); err != nil {
-		return Account{}, signInError(err)
-	}
 	if err := c.ladder.begin(ctx); err != nil {
 		return Account{}, err
 	}
@@ -180,7 +176,6 @@ func signInError(err error) error {
 	var refused *AuthError
 	var request *url.Error
 	var answered *statusError
-	var session *sessionError
 	var call msalerrors.CallErr
 	switch {
 	case errors.As(err, &refused):
@@ -189,8 +184,6 @@ func signInError(err error) error {
 		return request
 	case errors.As(err, &answered):
 		return answered
-	case errors.As(err, &session):
-		return session
 	case errors.As(err, &call):
 		return &statusError{call.Resp.StatusCode}
 	case errors.Is(err, context.Canceled):
