@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -61,7 +60,11 @@ func TestSignInInTmux(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := syscall.Kill(n, syscall.SIGKILL); err != nil {
+				process, err := os.FindProcess(n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := process.Kill(); err != nil {
 					t.Fatal(err)
 				}
 			}

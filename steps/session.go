@@ -38,7 +38,7 @@ type Setup struct {
 	log     *slog.Logger
 
 	account    Account
-	asked      bool // somebody signed in: the next sign-in is for another account
+	asked      bool     // somebody signed in: the next sign-in is for another account
 	tokenRoles []string // roles the token of the sign-in names
 	graph      *msclient.Graph
 	store      *state.Store
