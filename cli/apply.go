@@ -106,9 +106,9 @@ func (r *applyRun) load() (state.Answers, []steps.Change, error) {
 	return answers, append([]steps.Change{}, doc.Changes...), nil
 }
 
-func (r *applyRun) ask(ctx context.Context, p steps.Plan) error {
-	fmt.Fprintf(r.Err, "\nWrite these %d changes to %s? Type yes to go ahead: ", len(p.Changes), plain(p.TenantName))
-	word, err := r.line(ctx) // the end of input declines
+func (a *app) ask(ctx context.Context, p steps.Plan) error {
+	fmt.Fprintf(a.Err, "\nWrite these %d changes to %s? Type yes to go ahead: ", len(p.Changes), plain(p.TenantName))
+	word, err := a.line(ctx) // the end of input declines
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

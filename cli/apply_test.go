@@ -177,18 +177,7 @@ func TestFaultsLeaveTheSameTenant(t *testing.T) {
 	for seed := range int64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				faults, err := sandbox.ParseFaults([]byte(`[
-					{"match": {"path": "^/(v1.0|beta)/"}, "rate": 0.1, "when": "before", "do": "500"},
-					{"match": {"path": "^/(v1.0|beta)/"}, "rate": 0.1, "when": "after", "do": "500"},
-					{"match": {"path": "^/(v1.0|beta)/"}, "rate": 0.05, "when": "after", "do": "reset"},
-					{"match": {"path": "^/(v1.0|beta)/"}, "rate": 0.1, "when": "before", "do": "429"},
-					{"match": {"path": "appRoleAssignedTo", "inner": true}, "rate": 0.05, "when": "before", "do": "429"},
-					{"match": {"method": "POST", "path": "applications"}, "nth": 2, "when": "after", "do": "stale", "for": "30s"}
-				]`))
-				if err != nil {
-					t.Fatal(err)
-				}
-				w := rehearsalOf(t, sandbox.Options{Seed: seed, Faults: faults})
+				w := rehearsalOf(t, sandbox.Options{Seed: seed, Faults: mixed(t)})
 				w.checked()
 				secret := filepath.Join(t.TempDir(), "s")
 				w.untilDone("apply", "-f", ownedCSP, "--yes", "--json", "--secret-out", secret)
@@ -198,6 +187,23 @@ func TestFaultsLeaveTheSameTenant(t *testing.T) {
 			})
 		})
 	}
+}
+
+// mixed are faults of every kind, here and there.
+func mixed(t *testing.T) []sandbox.Fault {
+	t.Helper()
+	faults, err := sandbox.ParseFaults([]byte(`[
+		{"match": {"path": "^/(v1.0|beta)/"}, "rate": 0.1, "when": "before", "do": "500"},
+		{"match": {"path": "^/(v1.0|beta)/"}, "rate": 0.1, "when": "after", "do": "500"},
+		{"match": {"path": "^/(v1.0|beta)/"}, "rate": 0.05, "when": "after", "do": "reset"},
+		{"match": {"path": "^/(v1.0|beta)/"}, "rate": 0.1, "when": "before", "do": "429"},
+		{"match": {"path": "appRoleAssignedTo", "inner": true}, "rate": 0.05, "when": "before", "do": "429"},
+		{"match": {"method": "POST", "path": "applications"}, "nth": 2, "when": "after", "do": "stale", "for": "30s"}
+	]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return faults
 }
 
 // undisturbed is the digest of a run without faults.

@@ -164,7 +164,7 @@ func (a *app) root() *cobra.Command {
 	root.Version = version()
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
 	a.flags.register(root.PersistentFlags())
-	root.AddCommand(a.planCommand(), a.applyCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.explainCommand(), a.sandboxCommand(), a.completionCommand())
+	root.AddCommand(a.planCommand(), a.applyCommand(), a.undoCommand(), a.clientCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.explainCommand(), a.sandboxCommand(), a.completionCommand())
 	for _, c := range append(root.Commands(), root) {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, list []string) error {

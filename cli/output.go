@@ -178,19 +178,24 @@ func resultDocument(p steps.Plan, r *steps.Result) applyDocument {
 		App:    map[string]string{"name": r.AppName, "appId": r.AppID, "servicePrincipalId": r.PrincipalID, "portal": r.PortalURL, "redirectUri": r.RedirectURI},
 		Values: map[string]string{}, Notes: append([]steps.Note{}, r.Notes...),
 		Secret: secretDocument{Made: !r.Secret.IsZero(), Note: r.SecretNote},
-		Proof:  map[string]any{"goodReads": r.Proof.Reads, "requestIds": r.Proof.RequestIDs},
+		Proof:  proofDocument(r.Proof),
 	}
 	if !r.SecretExpires.IsZero() {
 		d.Secret.Expires = r.SecretExpires.UTC().Format(time.RFC3339)
-	}
-	if !r.Proof.At.IsZero() {
-		d.Proof["at"] = r.Proof.At.UTC().Format(time.RFC3339)
 	}
 	for _, i := range r.Integrations {
 		d.Integrations = append(d.Integrations, integrationDocument{i.ID, i.Name, i.Authorized, i.Granted, i.Wanted, append([]string{}, i.Missing...)})
 	}
 	for _, v := range r.Values {
 		d.Values[v.Label] = v.Value
+	}
+	return d
+}
+
+func proofDocument(p steps.Proof) map[string]any {
+	d := map[string]any{"goodReads": p.Reads, "requestIds": append([]string{}, p.RequestIDs...)}
+	if !p.At.IsZero() {
+		d["at"] = p.At.UTC().Format(time.RFC3339)
 	}
 	return d
 }

@@ -22,10 +22,10 @@ const ClientName = "msbundle sign-in"
 // clientTag marks the program's own client.
 const clientTag = catalog.OwnTag + "-client"
 
-// clientRedirect is where a browser on this machine comes back to; the port does
+// ClientRedirect is where a browser on this machine comes back to; the port does
 // not count.
 // https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions
-const clientRedirect = "http://localhost"
+const ClientRedirect = "http://localhost"
 
 // ClientPermission is a delegated permission the program's own client asks for.
 type ClientPermission struct {
@@ -118,7 +118,7 @@ func (d desired) registration() map[string]any {
 		"signInAudience":         d.audience,
 		"tags":                   []string{d.tag},
 		"isFallbackPublicClient": true,
-		"publicClient":           map[string]any{"redirectUris": []string{clientRedirect}},
+		"publicClient":           map[string]any{"redirectUris": []string{ClientRedirect}},
 		"requiredResourceAccess": d.required(nil, nil),
 	}
 }
@@ -278,7 +278,7 @@ func planClient(p *Plan) {
 	for name, right := range map[string]bool{
 		"displayName": true, "tags": slices.Contains(app.Tags, clientTag), // whatever else was put there stays
 		"signInAudience": app.Audience == d.audience, "isFallbackPublicClient": app.PublicFallback,
-		"publicClient": slices.Contains(raw.Public.RedirectURIs, clientRedirect), "requiredResourceAccess": sameRequired(required, app.Required),
+		"publicClient": slices.Contains(raw.Public.RedirectURIs, ClientRedirect), "requiredResourceAccess": sameRequired(required, app.Required),
 	} {
 		if right {
 			delete(body, name)
@@ -289,7 +289,7 @@ func planClient(p *Plan) {
 	}
 	for name, value := range map[string]any{
 		"requiredResourceAccess": required, "tags": append(slices.Clone(app.Tags), clientTag),
-		"publicClient": map[string]any{"redirectUris": append(raw.Public.RedirectURIs, clientRedirect)},
+		"publicClient": map[string]any{"redirectUris": append(raw.Public.RedirectURIs, ClientRedirect)},
 	} {
 		if _, wrong := body[name]; wrong {
 			body[name] = value

@@ -103,7 +103,9 @@ type Plan struct {
 	want     desired
 	findings *Findings
 	options  PlanOptions
-	client   bool // it is about the program's own client
+	client   bool     // it is about the program's own client
+	traces   *Traces  // of an undo: what it was made from
+	undone   []string // of an undo: the writes that are taken back when it was carried out
 }
 
 // Empty tells whether there is nothing to change.
@@ -139,6 +141,9 @@ func (p Plan) Groups() []Group {
 	var out []Group
 	for _, c := range p.Changes {
 		title := groupTitles[c.Kind]
+		if c.Kind == KindResource && c.Action == Delete {
+			title = "Microsoft APIs"
+		}
 		if n := len(out); n == 0 || out[n-1].Title != title {
 			out = append(out, Group{Title: title})
 		}

@@ -100,15 +100,21 @@ func wholeWeb(app *Application, redirects []string) map[string]any {
 		Web map[string]any `json:"web"`
 	}
 	_ = json.Unmarshal(app.Raw, &raw) // it was decoded from these bytes before
+	web := sendable(raw.Web)
+	web["redirectUris"] = redirects
+	web["implicitGrantSettings"] = map[string]bool{"enableIdTokenIssuance": true, "enableAccessTokenIssuance": app.AccessTokens}
+	return web
+}
+
+// sendable is what of an app's web settings, as they were read, can be written.
+func sendable(read map[string]any) map[string]any {
 	web := map[string]any{}
-	for k, v := range raw.Web {
+	for k, v := range read {
 		// redirectUriSettings mirrors redirectUris and would contradict it.
 		if v != nil && k != "redirectUriSettings" && !strings.Contains(k, "@odata") {
 			web[k] = v
 		}
 	}
-	web["redirectUris"] = redirects
-	web["implicitGrantSettings"] = map[string]bool{"enableIdTokenIssuance": true, "enableAccessTokenIssuance": app.AccessTokens}
 	return web
 }
 

@@ -72,7 +72,7 @@ func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, 
 		if e.Action == string(Delete) && recent {
 			k.deleted[path.Base(e.Path)] = true
 		}
-		if e.Undone || e.There || e.Step == stepUndo {
+		if e.Undone || e.Outcome.There || e.Step == stepUndo {
 			continue // not there any more, or not ours
 		}
 		k.learn(e)

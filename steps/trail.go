@@ -1,0 +1,166 @@
+package steps
+
+import (
+	"maps"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"msbundle/state"
+)
+
+// trail is what our journal says we wrote to one thing and did not take back,
+// oldest first.
+type trail struct {
+	kind      Kind   // KindApplication for an app with its secrets
+	object    string // id of the app or service principal; empty while an answer is unknown
+	appID     string // of the app, or of the service principal's app
+	principal string // of a grant or an app role: who was given it
+	resource  string // of a grant or an app role: object id of the API
+	role      string // of an app role: its id
+	writes    []state.Entry
+}
+
+func (t *trail) first() state.Entry { return t.writes[0] }
+func (t *trail) last() state.Entry  { return t.writes[len(t.writes)-1] }
+
+// created tells whether the thing itself is ours. Otherwise it was there before,
+// and we changed it.
+func (t *trail) created() bool {
+	return t.first().Action == string(Create) && t.first().What == string(t.kind)
+}
+
+func (t *trail) intents() []string {
+	var out []string
+	for _, e := range t.writes {
+		out = append(out, e.Intent)
+	}
+	return out
+}
+
+// trails reads from a journal what is ours. A write whose outcome is unknown
+// counts: what is taken back of it is only what is there. One that found its
+// object there already does not.
+func trails(entries []state.Entry) []*trail {
+	var out []*trail
+	at := map[string]*trail{}
+	for _, e := range entries {
+		took := e.Outcome.Kind == state.RecordReceipt && !e.Outcome.There || e.Open() && !singular(Kind(e.What), Action(e.Action))
+		if !took || e.Undone || e.Step == stepUndo {
+			continue
+		}
+		key, t := follow(e)
+		if at[key] == nil {
+			at[key] = &t
+			out = append(out, &t)
+		}
+		mine := at[key]
+		mine.object = firstOf(mine.object, t.object)
+		mine.writes = append(mine.writes, e)
+	}
+	return out
+}
+
+// follow tells which trail an entry belongs to.
+func follow(e state.Entry) (key string, t trail) {
+	refs, body, before := e.Outcome.Refs, written(e.Body), written(e.Before)
+	t.kind = Kind(e.What)
+	switch t.kind {
+	case KindApplication, KindSecret: // a secret's path is /v1.0/applications/ID/addPassword
+		t.kind = KindApplication
+		t.object = firstOf(refs["app.id"], strings.Split(e.Path+"///", "/")[3])
+		t.appID = refs["app.appId"]
+		key = t.object
+	case KindPrincipal:
+		t.object, t.appID = refs[refPrincipal+".id"], e.Name
+		key = t.appID
+	case KindResource:
+		t.object, t.appID = refs[refResource+e.Name+".id"], e.Name
+		key = t.appID
+	case KindGrant:
+		t.principal, t.resource = firstOf(body.ClientID, before.ClientID), firstOf(body.ResourceID, before.ResourceID)
+		t.appID = e.Name
+		key = t.principal + " " + t.resource
+	case KindRole:
+		t.principal, t.resource, t.role = firstOf(body.PrincipalID, before.PrincipalID), firstOf(body.ResourceID, before.ResourceID), e.Name
+		key = t.principal + " " + t.resource + " " + t.role
+	}
+	return string(t.kind) + " " + key, t
+}
+
+// takenBack is a thing as it would be without what we did to it: where it still
+// holds what we wrote there stands again what stood there before. What others
+// changed since stays.
+func takenBack(before, ours, now any) any {
+	switch ours := ours.(type) {
+	case map[string]any:
+		was, _ := before.(map[string]any)
+		is, ok := now.(map[string]any)
+		if !ok {
+			return now
+		}
+		out := maps.Clone(is)
+		for name, value := range ours {
+			if _, there := is[name]; there {
+				out[name] = takenBack(was[name], value, is[name])
+			}
+		}
+		return out
+	case []any:
+		was, _ := before.([]any)
+		is, _ := now.([]any)
+		return takenBackList(was, ours, is, func(a, b any) bool { return reflect.DeepEqual(a, b) })
+	}
+	if reflect.DeepEqual(ours, now) {
+		return before
+	}
+	return now
+}
+
+// takenBackList does it for a list whose order does not count.
+func takenBackList[T any](before, ours, now []T, same func(a, b T) bool) []T {
+	in := func(list []T, v T) bool { return slices.ContainsFunc(list, func(x T) bool { return same(x, v) }) }
+	out := []T{}
+	for _, v := range now {
+		if in(before, v) || !in(ours, v) {
+			out = append(out, v)
+		}
+	}
+	for _, v := range before {
+		if !in(ours, v) && !in(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// scopesBack does it for delegated permissions.
+func scopesBack(before, ours string, now []string) []string {
+	return takenBackList(strings.Fields(before), strings.Fields(ours), now, strings.EqualFold)
+}
+
+// grantsBack are the grants for one API as they would be without our writes, by
+// id. A grant we removed is there again; one that others removed is not.
+func (t *trail) grantsBack(now []Grant) map[string][]string {
+	out := map[string][]string{}
+	for _, g := range now {
+		out[g.ID] = g.Scopes
+	}
+	for _, e := range slices.Backward(t.writes) {
+		before, ours := written(e.Before).Scope, written(e.Body).Scope
+		switch id := path.Base(e.Path); e.Method {
+		case "POST": // there is one grant for a pair, so there is no doubt which
+			for id, scopes := range out {
+				out[id] = scopesBack("", ours, scopes)
+			}
+		case "PATCH":
+			if scopes, there := out[id]; there {
+				out[id] = scopesBack(before, ours, scopes)
+			}
+		case "DELETE":
+			out[id] = scopesBack(before, "", out[id])
+		}
+	}
+	return out
+}
