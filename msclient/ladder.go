@@ -178,7 +178,7 @@ func (c *Client) climb(ctx context.Context, w wish) (public.AuthResult, error) {
 		l.mu.Lock()
 		p.Method = l.method
 		l.mu.Unlock()
-		result, err, chosen := l.attempt(ctx, c, w, p, show)
+		result, chosen, err := l.attempt(ctx, c, w, p, show)
 		switch {
 		case chosen != nil && chosen.skip:
 			return public.AuthResult{}, ErrSkipped
@@ -208,7 +208,7 @@ func (c *Client) climb(ctx context.Context, w wish) (public.AuthResult, error) {
 
 // attempt is one sign-in by one method. It ends early when the person chooses
 // something else.
-func (l *ladder) attempt(ctx context.Context, c *Client, w wish, p Prompt, show func(Prompt)) (public.AuthResult, error, *choice) {
+func (l *ladder) attempt(ctx context.Context, c *Client, w wish, p Prompt, show func(Prompt)) (public.AuthResult, *choice, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type outcome struct {
@@ -225,11 +225,11 @@ func (l *ladder) attempt(ctx context.Context, c *Client, w wish, p Prompt, show 
 	}()
 	select {
 	case o := <-done:
-		return o.result, o.err, nil
+		return o.result, nil, o.err
 	case ch := <-l.choices:
 		cancel()
 		<-done
-		return public.AuthResult{}, nil, &ch
+		return public.AuthResult{}, &ch, nil
 	}
 }
 

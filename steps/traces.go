@@ -269,7 +269,8 @@ func (s *Setup) useReadings(t *Traces, signInApp string) []reading {
 			take: takePage(s, func(list []struct {
 				ID          string `json:"id"`
 				PrincipalID string `json:"principalId"`
-			}) error {
+			},
+			) error {
 				for _, a := range list {
 					t.uses[api.ObjectID] = append(t.uses[api.ObjectID], use{a.ID, a.PrincipalID})
 				}
@@ -281,7 +282,8 @@ func (s *Setup) useReadings(t *Traces, signInApp string) []reading {
 			take: takePage(s, func(list []struct {
 				ID       string `json:"id"`
 				ClientID string `json:"clientId"`
-			}) error {
+			},
+			) error {
 				for _, g := range list {
 					t.uses[api.ObjectID] = append(t.uses[api.ObjectID], use{g.ID, g.ClientID})
 				}
