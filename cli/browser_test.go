@@ -399,7 +399,7 @@ func TestLoginInARealBrowser(t *testing.T) {
 
 			b.open(l.address)
 			b.click(`button[value="continue"]`)
-			b.until("You have signed in")
+			b.until("browser's part is done")
 			r := (<-l.ended).must(t, exitDone)
 			if got := decode[map[string]any](t, r)["account"]; got != cloud.Tenant().Admin {
 				t.Errorf("signed in as %v", got)

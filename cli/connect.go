@@ -141,6 +141,11 @@ func (a *app) setup(ctx context.Context, c *connection, p purpose) (*steps.Setup
 	}
 	s := steps.New(steps.Options{
 		Client: client, StateDir: stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: p.reads, Restore: c.sessions != nil && !p.anew, Log: c.log,
+		Asked: func() {
+			if c.sessions != nil && !a.agreed() { // what is remembered is somebody's consent to just that
+				c.sessions.Freeze()
+			}
+		},
 	})
 	a.onClose(func() { _ = s.Close() })
 	return s, nil

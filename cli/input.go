@@ -14,10 +14,34 @@ import (
 type lines struct {
 	once sync.Once
 	from chan string // closed at the end of input
+
+	mu   sync.Mutex
+	kept []string
+}
+
+// keep puts a line back for the next question.
+func (l *lines) keep(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept = append(l.kept, text)
+}
+
+func (l *lines) first() (string, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.kept) == 0 {
+		return "", false
+	}
+	text := l.kept[0]
+	l.kept = l.kept[1:]
+	return text, true
 }
 
 // line waits for the next line; the end of input is io.EOF.
 func (a *app) line(ctx context.Context) (string, error) {
+	if text, ok := a.input.first(); ok {
+		return text, nil
+	}
 	a.input.once.Do(func() {
 		a.input.from = make(chan string)
 		go func() {

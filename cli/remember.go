@@ -79,7 +79,7 @@ func (a *app) sessions(ctx context.Context, c *connection, p purpose) (*msclient
 	keep := a.agreed() && (p.anew || !p.account) // whoami signs nobody in
 	s := a.remembered(c)
 	kept := s.Kept()
-	if a.fleeting(c) || kept == msclient.NotKept && !keep {
+	if p.anew && !keep || a.fleeting(c) || kept == msclient.NotKept && !keep {
 		return nil, nil
 	}
 	ok, err := a.unlock(ctx, c, s, kept, keep)

@@ -118,7 +118,7 @@ func (a *app) logout(c *connection) error {
 	}
 	was, err := s.Remove(a.keyring())
 	switch {
-	case errors.Is(err, msclient.ErrKeyring):
+	case errors.Is(err, msclient.ErrKeyring) && s.Kept() == msclient.NotKept:
 		return &exitError{exitFailed, fmt.Errorf("the remembered sign-in is forgotten, but its key, which opens nothing any more, is still in the keyring: %w", err)}
 	case err != nil:
 		return &exitError{exitFailed, fmt.Errorf("the remembered sign-in could not be removed: %w; delete the folder yourself", err)}

@@ -99,7 +99,7 @@ func (a *app) prompt(c *connection, s *steps.Setup, asked *bool) func(steps.Prom
 		}
 		*asked = true
 		if p.Skip && shown != p.N {
-			leave = a.offerSkip(s)
+			leave = a.offerSkip(s, p.N)
 		}
 		if a.flags.json {
 			a.progress(promptDocument(c, p))
@@ -117,12 +117,19 @@ func (a *app) prompt(c *connection, s *steps.Setup, asked *bool) func(steps.Prom
 
 // offerSkip lets the person leave a sign-in out by pressing enter, until stop is
 // called.
-func (a *app) offerSkip(s *steps.Setup) (stop func()) {
+func (a *app) offerSkip(s *steps.Setup, n int) (stop func()) {
 	ctx, stop := context.WithCancel(context.Background())
-	fmt.Fprintln(a.Err, "\nOne more sign-in would show more. Press enter to leave it out.")
+	if !a.flags.json {
+		fmt.Fprintln(a.Err, "\nOne more sign-in would show more. Press enter to leave it out.")
+	}
 	go func() {
-		if _, err := a.line(ctx); err == nil {
-			s.Skip()
+		text, err := a.line(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil || text == "": // the end of input declines
+			s.Skip(n)
+		default: // meant for a later question
+			a.input.keep(text)
 		}
 	}()
 	return stop
@@ -136,7 +143,7 @@ func firstOpener(a, b func(string) error) func(string) error {
 }
 
 func promptDocument(c *connection, p steps.Prompt) map[string]any {
-	doc := map[string]any{"event": "sign-in", "method": p.Method, "why": p.Why, "app": p.App}
+	doc := map[string]any{"event": "sign-in", "method": p.Method, "why": p.Why, "app": p.App, "skip": p.Skip}
 	if p.Method == steps.ByDevice {
 		doc["address"], doc["code"], doc["expires"] = firstOf(c.page, p.Code.URL), p.Code.UserCode, p.Code.Expires
 		return doc

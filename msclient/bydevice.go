@@ -69,7 +69,9 @@ func (c *Client) byDevice(ctx context.Context, w wish, show func(DeviceCode)) (p
 				told.Renews = told.Expires.Add(-codeLead)
 				renew.Reset(time.Until(told.Renews))
 			}
-			show(told)
+			if ctx.Err() == nil {
+				show(told)
+			}
 		case o := <-results:
 			polling--
 			switch {

@@ -76,7 +76,10 @@ func (k *credential) token(ctx context.Context, o policy.TokenRequestOptions) (a
 		if !k.home || k.client.username() == "" {
 			return azcore.AccessToken{}, errors.New("nobody is signed in")
 		}
-		r, err := s.restore(ctx, o.Scopes, k.client.username())
+		r, err := s.restore(ctx, o.Scopes, k.client.username(), k.tenant)
+		if err == nil && r.AccessToken != "" {
+			err = k.client.samePerson(accountOf(r))
+		}
 		if err != nil || r.AccessToken == "" {
 			return azcore.AccessToken{}, need(errors.Join(errNobody, err))
 		}

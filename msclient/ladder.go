@@ -92,25 +92,23 @@ func (c *Client) Prompts(show func(Prompt), hold bool) {
 	c.ladder.show, c.ladder.hold = show, hold
 }
 
-// Use begins the sign-in under way again by a method, which also serves the ones
-// after it. With the method in use it gives a new code or a new page.
-func (c *Client) Use(m Method) {
-	c.ladder.mu.Lock()
-	if slices.Contains(c.ladder.methods, m) {
-		c.ladder.method = m
-	}
-	c.ladder.mu.Unlock()
-	c.ladder.choose(choice{method: m})
-}
+// Use begins sign-in n again by a method, which also serves the ones after it.
+// With the method in use it gives a new code or a new page. When n is over, or 0,
+// it is about the next ones only.
+func (c *Client) Use(n int, m Method) { c.ladder.choose(n, choice{method: m}) }
 
-// Skip ends the sign-in under way: what needs it fails with ErrSkipped.
-func (c *Client) Skip() { c.ladder.choose(choice{skip: true}) }
+// Skip ends sign-in n: what needs it fails with ErrSkipped. It does nothing when n
+// is over.
+func (c *Client) Skip(n int) { c.ladder.choose(n, choice{skip: true}) }
 
-// choose tells the sign-in under way, if there is one. The last choice counts.
-func (l *ladder) choose(ch choice) {
+// choose tells the sign-in under way. The last choice counts.
+func (l *ladder) choose(n int, ch choice) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.busy {
+	if slices.Contains(l.methods, ch.method) {
+		l.method = ch.method
+	}
+	if !l.busy || n != l.count {
 		return
 	}
 	l.drop()
@@ -174,11 +172,27 @@ func (c *Client) climb(ctx context.Context, w wish) (public.AuthResult, error) {
 		p.Ended, p.Err, p.Code, p.URL = true, nil, DeviceCode{}, ""
 		show(p)
 	}()
+	before, err := w.signer.people(ctx)
+	if err != nil {
+		return public.AuthResult{}, signInError(err)
+	}
 	for {
 		l.mu.Lock()
 		p.Method = l.method
 		l.mu.Unlock()
 		result, chosen, err := l.attempt(ctx, c, w, p, show)
+		if err == nil && chosen == nil && ctx.Err() == nil {
+			if err = w.refuses(result); err == nil {
+				return result, c.commit(ctx, w, result)
+			}
+		}
+		// Whoever signed in and does not count is not kept either, unless the person
+		// was there before.
+		if !result.Account.IsZero() && !before[result.Account.HomeAccountID] {
+			if e := w.signer.msal.RemoveAccount(context.WithoutCancel(ctx), result.Account); e != nil {
+				return public.AuthResult{}, signInError(e)
+			}
+		}
 		switch {
 		case chosen != nil && chosen.skip:
 			return public.AuthResult{}, ErrSkipped
@@ -186,8 +200,6 @@ func (c *Client) climb(ctx context.Context, w wish) (public.AuthResult, error) {
 			continue
 		case ctx.Err() != nil:
 			return public.AuthResult{}, ctx.Err()
-		case err == nil:
-			return result, nil
 		case !hold:
 			return public.AuthResult{}, err
 		}
@@ -206,8 +218,8 @@ func (c *Client) climb(ctx context.Context, w wish) (public.AuthResult, error) {
 	}
 }
 
-// attempt is one sign-in by one method. It ends early when the person chooses
-// something else.
+// attempt is one sign-in by one method, with nothing done about whoever signed in.
+// It ends early when the person chooses something else.
 func (l *ladder) attempt(ctx context.Context, c *Client, w wish, p Prompt, show func(Prompt)) (public.AuthResult, *choice, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -218,9 +230,6 @@ func (l *ladder) attempt(ctx context.Context, c *Client, w wish, p Prompt, show 
 	done := make(chan outcome, 1)
 	go func() {
 		result, err := c.by(ctx, w, p, show)
-		if err == nil {
-			err = c.accept(ctx, w, result)
-		}
 		done <- outcome{result, err}
 	}()
 	select {
@@ -228,8 +237,8 @@ func (l *ladder) attempt(ctx context.Context, c *Client, w wish, p Prompt, show 
 		return o.result, nil, o.err
 	case ch := <-l.choices:
 		cancel()
-		<-done
-		return public.AuthResult{}, &ch, nil
+		o := <-done
+		return o.result, &ch, o.err
 	}
 }
 

@@ -68,7 +68,7 @@ func TestAFailedSignInIsHeld(t *testing.T) {
 		c.Prompts(func(p Prompt) {
 			a.show(p)
 			if p.Err != nil {
-				time.AfterFunc(time.Minute, func() { c.Use(ByDevice) })
+				time.AfterFunc(time.Minute, func() { c.Use(p.N, ByDevice) })
 			}
 		}, true)
 		got, err := c.SignIn(t.Context(), Wish{Scopes: scopes})
@@ -89,7 +89,7 @@ func TestAHeldSignInCanBeGivenUp(t *testing.T) {
 		s.polls = pollScript(oauth("authorization_declined", 65004))
 		c.Prompts(func(p Prompt) {
 			if p.Err != nil {
-				time.AfterFunc(time.Second, c.Skip)
+				time.AfterFunc(time.Second, func() { c.Skip(p.N) })
 			}
 		}, true)
 		_, err := c.SignIn(t.Context(), Wish{Scopes: scopes})
@@ -284,7 +284,7 @@ func TestASecondClientIsAskedForOnce(t *testing.T) {
 			c.Prompts(func(p Prompt) {
 				a.show(p)
 				if skip && !p.Ended {
-					time.AfterFunc(time.Second, c.Skip)
+					time.AfterFunc(time.Second, func() { c.Skip(p.N) })
 				}
 			}, false)
 			if skip {
@@ -445,7 +445,7 @@ func TestSignInByBrowser(t *testing.T) {
 		t.Fatalf("the sign-in ended: %v", err)
 	default:
 	}
-	if got, text := b.send(t, good, nil); got != 200 || !strings.Contains(text, "You have signed in") {
+	if got, text := b.send(t, good, nil); got != 200 || !strings.Contains(text, "part is done.") {
 		t.Errorf("got %d: %s", got, text)
 	}
 	if err := <-ended; err != nil {
@@ -466,5 +466,75 @@ func TestARefusalComesBackByBrowser(t *testing.T) {
 	var refused *AuthError
 	if err := <-ended; !errors.As(err, &refused) || refused.OAuth != "access_denied" || !slices.Contains(refused.Codes, 65004) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A sign-in that is given up when it has just worked leaves everything as it was.
+func TestASignInGivenUpAtTheLastMomentLeavesNoTrace(t *testing.T) {
+	test(t, func(t *testing.T, s *service, c *Client) {
+		g := s.signIn(c)
+		s.user = "00000000-0000-0000-0000-0000000000f2"
+		ctx, cancel := context.WithCancel(t.Context())
+		c.Prompts(func(Prompt) {}, true)
+		_, err := c.SignIn(ctx, Wish{Scopes: scopes, Check: func(Account) error {
+			cancel()
+			return errors.New("never mind")
+		}})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := g.Do(t.Context(), Request{Path: app}); err != nil {
+			t.Error(err)
+		}
+		if got := tokenOf(s.to(app)[0].token); got != homeTenant+"#1" {
+			t.Errorf("token: got %s", got)
+		}
+		accounts, err := graphSigner(t, c).msal.Accounts(t.Context())
+		if err != nil || len(accounts) != 1 || accounts[0].LocalAccountID != person {
+			t.Errorf("accounts: %+v, %v", accounts, err)
+		}
+	})
+}
+
+// Whoever is refused and was remembered before stays remembered.
+func TestARefusalForgetsNobodyKnownBefore(t *testing.T) {
+	test(t, func(t *testing.T, s *service, c *Client) {
+		s.signIn(c)
+		c.Prompts(func(Prompt) {}, false)
+		if _, err := c.SignIn(t.Context(), Wish{Scopes: scopes, Username: "megan@contoso.com"}); err == nil {
+			t.Error("taken")
+		}
+		if accounts, err := graphSigner(t, c).msal.Accounts(t.Context()); err != nil || len(accounts) == 0 {
+			t.Errorf("accounts: %v, %v", accounts, err)
+		}
+	})
+}
+
+// A choice about a sign-in that is over does not touch the next one.
+func TestALateChoiceIsDropped(t *testing.T) {
+	test(t, func(t *testing.T, s *service, c *Client) {
+		s.polls = pollScript(pendingAnswer, granted)
+		c.Prompts(func(p Prompt) {
+			if !p.Ended {
+				c.Skip(p.N - 1)
+			}
+		}, false)
+		if _, err := c.SignIn(t.Context(), Wish{Scopes: scopes}); err != nil {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// The code a browser brings back is used once, whatever becomes of the answer.
+func TestACodeOfTheBrowserIsUsedOnce(t *testing.T) {
+	s := newService(t)
+	s.redeem = func(sent) reply { return status(502) }
+	b, ended := byBrowser(t, s)
+	b.send(t, url.Values{"code": {"x"}, "state": {b.query.Get("state")}}, nil)
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "502") {
+		t.Errorf("got %v", err)
+	}
+	if n := len(s.to("/token")); n != 1 {
+		t.Errorf("sent %d times", n)
 	}
 }

@@ -1,6 +1,7 @@
 package msclient
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -17,6 +18,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
@@ -120,43 +123,67 @@ type callback struct {
 	port    int
 	done    chan struct{} // closed when code or refused is set
 
-	mu      sync.Mutex
-	code    Secret
-	refused *AuthError
+	answering atomic.Int32 // requests under way
+	mu        sync.Mutex
+	code      Secret
+	refused   *AuthError
 }
 
-// listen opens the loopback port on both address families: a browser may take
+// ports is how many ports are tried for one that is free for both address families.
+const ports = 8
+
+// listen opens a loopback port on both address families: a browser may take
 // localhost for either.
 func (b *callback) listen(ctx context.Context) (port int, stop func(), err error) {
-	var lc net.ListenConfig
-	four, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, nil, err
+	var listeners []net.Listener
+	for try := 1; ; try++ {
+		if listeners, err = loopback(ctx); err == nil {
+			break
+		}
+		if try == ports || !errors.Is(err, syscall.EADDRINUSE) {
+			return 0, nil, err
+		}
 	}
-	b.port = four.Addr().(*net.TCPAddr).Port
-	listeners := []net.Listener{four}
-	if six, err := lc.Listen(ctx, "tcp", "[::1]:"+strconv.Itoa(b.port)); err == nil {
-		listeners = append(listeners, six)
-	}
+	b.port = listeners[0].Addr().(*net.TCPAddr).Port
 	server := &http.Server{Handler: b, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second}
 	var served sync.WaitGroup
 	for _, l := range listeners {
 		served.Go(func() { _ = server.Serve(l) })
 	}
 	return b.port, func() {
-		// The page that says it worked may still be on its way.
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if server.Shutdown(ctx) != nil {
-			_ = server.Close()
+		// The page that says what came of it may still be on its way. Browsers also
+		// keep connections open that they never use; those are not waited for.
+		for wait := time.Second; b.answering.Load() > 0 && wait > 0; wait -= 5 * time.Millisecond {
+			time.Sleep(5 * time.Millisecond)
 		}
+		_ = server.Close()
 		served.Wait()
 	}, nil
+}
+
+// loopback listens on a free port, on IPv6 only where this machine has it.
+func loopback(ctx context.Context) ([]net.Listener, error) {
+	var lc net.ListenConfig
+	four, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	six, err := lc.Listen(ctx, "tcp", fmt.Sprintf("[::1]:%d", four.Addr().(*net.TCPAddr).Port))
+	switch {
+	case err == nil:
+		return []net.Listener{four, six}, nil
+	case errors.Is(err, syscall.EADDRINUSE): // whoever has it would get the answer
+		_ = four.Close()
+		return nil, err
+	}
+	return []net.Listener{four}, nil
 }
 
 // ServeHTTP takes the answer of the sign-in page. Everything else that a local
 // port may meet is refused and changes nothing.
 func (b *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.answering.Add(1)
+	defer b.answering.Add(-1)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 	w.Header().Set("Referrer-Policy", "no-referrer")
@@ -190,12 +217,14 @@ func (b *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case taken != nil:
 		b.say(w, http.StatusOK, "The sign-in did not work.", taken.Error())
 	default:
-		b.say(w, http.StatusOK, "You have signed in.", "Close this window and go back to the terminal; it goes on there.")
+		b.say(w, http.StatusOK, "The browser's part is done.", "Close this window and go back to the terminal: it says whether you are signed in.")
 	}
 }
 
 // sameOrigin tells whether a form was sent by a sign-in page. Browsers hide the
-// origin where a page asks for it; the state then has to do.
+// origin of a form that goes from an encrypted page to a plain address; the state
+// then has to do, which stands in the page's address and is known to whoever can
+// see that.
 func (b *callback) sameOrigin(origin string) bool {
 	if origin == "" || origin == "null" {
 		return true
@@ -248,8 +277,13 @@ var backPage = template.Must(template.New("back").Parse(`<!doctype html>
 <body><main><h1>{{.Title}}</h1><p>{{.Text}}</p></main></body></html>
 `))
 
+// say answers at once and in full: the port may be closed as soon as it has.
 func (b *callback) say(w http.ResponseWriter, status int, title, text string) {
+	var page bytes.Buffer
+	_ = backPage.Execute(&page, struct{ Title, Text string }{title, text})
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(page.Len()))
 	w.WriteHeader(status)
-	_ = backPage.Execute(w, struct{ Title, Text string }{title, text})
+	_, _ = w.Write(page.Bytes())
+	_ = http.NewResponseController(w).Flush()
 }

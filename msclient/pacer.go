@@ -63,7 +63,10 @@ func (p *pacer) Do(req *http.Request) (*http.Response, error) {
 	if code := form.Get("device_code"); code != "" {
 		return p.poll(req, code)
 	}
-	res, body, err := p.send(req)
+	// A code of the browser serves once: what comes of using it again hides what went
+	// wrong, and may end what the first use gave. RFC 6749, section 4.1.2.
+	again := form.Get("grant_type") != "authorization_code"
+	res, body, err := p.repeat(req, again)
 	if err != nil {
 		return nil, err
 	}
@@ -80,13 +83,20 @@ func (p *pacer) Do(req *http.Request) (*http.Response, error) {
 
 // send repeats a request that cannot do harm when repeated: discovery, the start
 // of a device code, and redeeming a refresh token.
-func (p *pacer) send(req *http.Request) (*http.Response, []byte, error) {
+func (p *pacer) send(req *http.Request) (*http.Response, []byte, error) { return p.repeat(req, true) }
+
+// repeat is send; without harmless only what certainly did not take effect is sent
+// again.
+func (p *pacer) repeat(req *http.Request, harmless bool) (*http.Response, []byte, error) {
 	for try := 1; ; try++ {
 		res, body, err := p.once(req)
 		passing := err == nil && passingStatus(res.StatusCode)
 		if err != nil {
 			_, gone := Unreachable(err) // repeating at once does not help, and the person should hear of it soon
 			passing = !gone
+		}
+		if !harmless {
+			passing = err == nil && res.StatusCode == http.StatusTooManyRequests
 		}
 		wait := tokenBackoff << (try - 1)
 		if err == nil {

@@ -55,7 +55,7 @@ func (c *sessionCache) Export(_ context.Context, from cache.Marshaler, _ cache.E
 	s := c.sessions
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.serving() {
+	if s.frozen || !s.serving() {
 		return nil
 	}
 	data, err := from.Marshal()

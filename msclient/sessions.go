@@ -35,6 +35,7 @@ type Sessions struct {
 	anew   bool   // what cannot be read may be put aside
 	caches map[string]*sessionCache
 	err    error
+	frozen bool // nothing is written any more
 }
 
 // Lock keeps the key of the sessions: a *Passphrase or a *Keyring.
@@ -116,6 +117,14 @@ func (s *Sessions) Keeping() Keeping {
 		return InKeyring
 	}
 	return UnderPassphrase
+}
+
+// Freeze leaves what is kept as it is from now on: what this run still learns ends
+// with it.
+func (s *Sessions) Freeze() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frozen = true
 }
 
 // Err tells why this run's sign-in is not kept any more. It is nil while all is

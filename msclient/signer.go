@@ -107,9 +107,22 @@ func (s *signer) forgetOthers(ctx context.Context, keep public.Account) error {
 // anyTenant is the authority for accounts of any organization.
 const anyTenant = "organizations"
 
-// restore takes up what a cache remembers of a sign-in; a zero result means
-// nothing.
-func (s *signer) restore(ctx context.Context, scopes []string, hint string) (public.AuthResult, error) {
+// people lists the home account ids the cache knows.
+func (s *signer) people(ctx context.Context) (map[string]bool, error) {
+	accounts, err := s.msal.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for _, a := range accounts {
+		known[a.HomeAccountID] = true
+	}
+	return known, nil
+}
+
+// restore takes up what a cache remembers of a sign-in, in a tenant when one is
+// given; a zero result means nothing.
+func (s *signer) restore(ctx context.Context, scopes []string, hint, tenant string) (public.AuthResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, msalTimeout)
 	defer cancel()
 	accounts, err := s.msal.Accounts(ctx)
@@ -123,9 +136,12 @@ func (s *signer) restore(ctx context.Context, scopes []string, hint string) (pub
 		return public.AuthResult{}, nil
 	}
 	account := ofSignIn(accounts)
+	if tenant == "" && account.Realm != anyTenant {
+		tenant = account.Realm
+	}
 	opts := []public.AcquireSilentOption{public.WithSilentAccount(account)}
-	if account.Realm != anyTenant {
-		opts = append(opts, public.WithTenantID(account.Realm))
+	if tenant != "" {
+		opts = append(opts, public.WithTenantID(tenant))
 	}
 	result, err := s.msal.AcquireTokenSilent(ctx, scopes, opts...)
 	if err != nil {

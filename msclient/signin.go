@@ -71,8 +71,8 @@ func (c *Client) Restore(ctx context.Context, w Wish) (Account, bool, error) {
 	if err != nil {
 		return Account{}, false, err
 	}
-	result, err := s.restore(ctx, c.graphScopes(w.Scopes), w.Username)
-	if err != nil || result.AccessToken == "" {
+	result, err := s.restore(ctx, c.graphScopes(w.Scopes), w.Username, w.Tenant)
+	if err != nil || result.AccessToken == "" || w.Check != nil && w.Check(accountOf(result)) != nil {
 		return Account{}, false, err
 	}
 	s.signedIn(result, c.graphScopes(w.Scopes))
@@ -80,23 +80,23 @@ func (c *Client) Restore(ctx context.Context, w Wish) (Account, bool, error) {
 	return account, err == nil, err
 }
 
-// accept takes a finished sign-in, or refuses it and forgets it: it was made by
-// somebody else than whoever the work goes on as.
-func (c *Client) accept(ctx context.Context, w wish, r public.AuthResult) error {
+// refuses tells why a finished sign-in does not count: it was made by somebody else
+// than whoever the work is for.
+func (w wish) refuses(r public.AuthResult) error {
 	got := accountOf(r)
-	err := error(nil)
 	if w.check != nil {
-		err = w.check(got)
-	}
-	if err == nil && w.hint != "" && !strings.EqualFold(got.Username, w.hint) {
-		err = &OtherAccountError{Want: w.hint, Got: got.Username}
-	}
-	if err != nil {
-		if e := w.signer.msal.RemoveAccount(ctx, r.Account); e != nil {
-			return signInError(e)
+		if err := w.check(got); err != nil {
+			return err
 		}
-		return err
 	}
+	if w.hint != "" && !strings.EqualFold(got.Username, w.hint) {
+		return &OtherAccountError{Want: w.hint, Got: got.Username}
+	}
+	return nil
+}
+
+// commit makes whoever signed in the client's only person.
+func (c *Client) commit(ctx context.Context, w wish, r public.AuthResult) error {
 	if err := w.signer.forgetOthers(ctx, r.Account); err != nil {
 		return signInError(err)
 	}
@@ -118,18 +118,22 @@ func (c *Client) signedIn(ctx context.Context, s *signer, r public.AuthResult, s
 	other := c.identity.objectID != "" && (c.identity.objectID != got.ObjectID || c.identity.tenant != got.TenantID)
 	c.identity = identity{got.Username, got.ObjectID, got.TenantID, slices.Clone(scopes)}
 	c.services = map[string]*Service{} // pipelines hold tokens of whoever was signed in before
-	var others []*signer
-	for _, o := range c.signers {
-		if other && o != s {
-			others = append(others, o)
-		}
-	}
 	c.mu.Unlock()
-	for _, o := range others {
-		if err := o.forgetOthers(ctx, public.Account{}); err != nil {
+	// What another client of Microsoft's remembers of somebody else is not kept.
+	for _, resource := range []string{catalog.GraphAppID, catalog.ServiceMgmtAppID} {
+		o, err := c.signer(resource)
+		if err != nil {
+			return Account{}, err
+		}
+		if o == s {
+			continue
+		}
+		if err := o.forgetOthers(ctx, r.Account); err != nil {
 			return Account{}, signInError(err)
 		}
-		o.signedIn(public.AuthResult{}, nil)
+		if other {
+			o.signedIn(public.AuthResult{}, nil)
+		}
 	}
 	return got, nil
 }

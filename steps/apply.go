@@ -26,6 +26,9 @@ func (s *Setup) Apply(ctx context.Context, p Plan, o ApplyOptions) (*Result, err
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
+	if p.Tenant != s.account.TenantID {
+		return nil, &Problem{What: "the plan is for another tenant than the one signed in to", Do: "Look at the tenant again and plan anew.", Retry: true}
+	}
 	e := &engine{Setup: s, options: o, plan: p, refs: map[string]string{}, apis: maps.Clone(p.findings.Resources)}
 	ctx = s.telling(ctx, e.tell)
 	for replans := 0; ; replans++ {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"msbundle/catalog"
 	"msbundle/msclient"
@@ -196,43 +195,6 @@ func (s *Setup) clientRound(name string, f *Findings, known journaled) []reading
 		})
 	}
 	return round
-}
-
-// apiReading reads which of Microsoft's APIs are in the tenant.
-func (s *Setup) apiReading(f *Findings) reading {
-	var ids []string
-	for _, r := range catalog.Resources() {
-		ids = append(ids, quote(r.AppID))
-	}
-	for _, l := range catalog.LookAlikes() {
-		ids = append(ids, quote(l.AppID))
-	}
-	return reading{
-		path: query(principals, "$filter", "appId in ("+strings.Join(ids, ",")+")", "$select", resourceFields, "$top", "999"),
-		take: takePage(s, func(list []wirePrincipal) error {
-			for _, w := range list {
-				f.Resources[w.AppID] = w.resource()
-			}
-			return nil
-		}),
-	}
-}
-
-// appsReading reads the app registrations a filter lets through.
-func (s *Setup) appsReading(filter string, take func(*Application)) reading {
-	return reading{
-		path: query(applications, "$filter", filter, "$select", applicationFields, "$top", "999"),
-		take: takePage(s, func(list []json.RawMessage) error {
-			for _, raw := range list {
-				var w wireApplication
-				if err := json.Unmarshal(raw, &w); err != nil {
-					return err
-				}
-				take(w.application(raw))
-			}
-			return nil
-		}),
-	}
 }
 
 // MakeClientPlan works out what has to change so that the program's own client is

@@ -173,22 +173,7 @@ func (s *Setup) look(ctx context.Context, a state.Answers, around bool, observe 
 
 // firstRound reads everything that does not depend on another answer.
 func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []reading {
-	var ids []string
-	for _, r := range catalog.Resources() {
-		ids = append(ids, quote(r.AppID))
-	}
-	for _, l := range catalog.LookAlikes() {
-		ids = append(ids, quote(l.AppID))
-	}
-	round := append(s.accountReadings(f), reading{
-		path: query(principals, "$filter", "appId in ("+strings.Join(ids, ",")+")", "$select", resourceFields, "$top", "999"),
-		take: takePage(s, func(list []wirePrincipal) error {
-			for _, w := range list {
-				f.Resources[w.AppID] = w.resource()
-			}
-			return nil
-		}),
-	})
+	round := append(s.accountReadings(f), s.apiReading(f))
 	if a.Registration.Kind == state.KindConnector {
 		return round
 	}
@@ -205,30 +190,12 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 			take: takeApp, absent: func() {},
 		})
 	}
-	round = append(round, reading{
-		path: query(applications, "$filter", "displayName eq "+quote(a.Registration.Name), "$select", applicationFields, "$top", "999"),
-		take: func(ctx context.Context, r *msclient.Response) error {
-			var page msclient.Page[json.RawMessage]
-			if err := r.Decode(&page); err != nil {
-				return err
-			}
-			list, err := msclient.Rest(ctx, s.graph, page)
-			if err != nil {
-				return err
-			}
-			for _, raw := range list {
-				var w wireApplication
-				if err := json.Unmarshal(raw, &w); err != nil {
-					return err
-				}
-				f.SameName = append(f.SameName, w.summary())
-				if f.SameName[len(f.SameName)-1].Ours {
-					f.ours = append(f.ours, w.application(raw))
-				}
-			}
-			return nil
-		},
-	})
+	round = append(round, s.appsReading("displayName eq "+quote(a.Registration.Name), func(app *Application) {
+		f.SameName = append(f.SameName, app.AppSummary)
+		if app.Ours {
+			f.ours = append(f.ours, app)
+		}
+	}))
 	if id := known.app.object; id != "" && known.app.name == a.Registration.Name {
 		round = append(round, reading{
 			path: query(applications+"/"+id, "$select", applicationFields),
@@ -236,6 +203,43 @@ func (s *Setup) firstRound(a state.Answers, f *Findings, known journaled) []read
 		})
 	}
 	return round
+}
+
+// apiReading reads which of Microsoft's APIs are in the tenant.
+func (s *Setup) apiReading(f *Findings) reading {
+	var ids []string
+	for _, r := range catalog.Resources() {
+		ids = append(ids, quote(r.AppID))
+	}
+	for _, l := range catalog.LookAlikes() {
+		ids = append(ids, quote(l.AppID))
+	}
+	return reading{
+		path: query(principals, "$filter", "appId in ("+strings.Join(ids, ",")+")", "$select", resourceFields, "$top", "999"),
+		take: takePage(s, func(list []wirePrincipal) error {
+			for _, w := range list {
+				f.Resources[w.AppID] = w.resource()
+			}
+			return nil
+		}),
+	}
+}
+
+// appsReading reads the app registrations a filter lets through.
+func (s *Setup) appsReading(filter string, take func(*Application)) reading {
+	return reading{
+		path: query(applications, "$filter", filter, "$select", applicationFields, "$top", "999"),
+		take: takePage(s, func(list []json.RawMessage) error {
+			for _, raw := range list {
+				var w wireApplication
+				if err := json.Unmarshal(raw, &w); err != nil {
+					return err
+				}
+				take(w.application(raw))
+			}
+			return nil
+		}),
+	}
 }
 
 // accountReadings read who is signed in, to which tenant and with which roles. Of

@@ -40,6 +40,8 @@ func whyUnread(err error, needs string) Unread {
 			"It takes one more sign-in, which was left out",
 			"Look again and make that sign-in when it is asked for (with --no-input nobody is asked). Or name an app of your own with --client-id that has this access.",
 		}
+	case errors.Is(err, msclient.ErrSignInExpired):
+		return Unread{"It takes one more sign-in, and nobody entered the code in time", "Look again and make that sign-in, or leave it out."}
 	case errors.As(err, &refused):
 		words, _, _ := strings.Cut(refused.Error(), " Trace ID")
 		return Unread{"The sign-in for it was refused: " + words, "Look the code up with 'msbundle explain', then look again. It takes " + needs + "."}

@@ -116,7 +116,7 @@ func TestFurtherSignInIsAskedOnce(t *testing.T) {
 				v := visit{prompted: func(s *Setup, p Prompt) {
 					if p.Skip && !p.Ended {
 						asked[p.N] = true
-						s.Skip()
+						s.Skip(p.N)
 					}
 				}}
 				a := everything("minimum")

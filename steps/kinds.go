@@ -51,10 +51,11 @@ func judge(c Change, err error, fresh bool) verdict {
 	case e.Status == 0: // never left this machine, and repeating did not help
 		return forbidden
 	case c.Action == Remove || c.Action == Delete:
-		if e.Status == 404 && c.Young {
+		gone := e.Status == 404 || c.Kind == KindSecret && e.Status == 400 && says("no password", "not found", "does not exist", "no credential")
+		switch {
+		case gone && c.Young:
 			return lagging
-		}
-		if e.Status == 404 || c.Kind == KindSecret && e.Status == 400 && says("no password", "not found", "does not exist", "no credential") {
+		case gone:
 			return already
 		}
 		return forbidden

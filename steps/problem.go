@@ -41,10 +41,6 @@ func problem(err error, what string) error {
 		out.request(failed)
 	case errors.As(err, &dir):
 		out.Do, out.Who = strings.ToUpper(dir.Error()[:1])+dir.Error()[1:]+".", string(catalog.ByYouHere)
-	case errors.Is(err, msclient.ErrPassphrase):
-		out.Cause = "It was kept under another passphrase, or its file is damaged."
-		out.Do, out.Who = "Set the right passphrase, or forget it with 'msbundle logout' and sign in again.", string(catalog.ByYouHere)
-		out.Retry = false
 	case errors.Is(err, msclient.ErrSignInExpired):
 		out.Cause = "Nobody entered the code in time."
 		out.Do, out.Who = "If the browser showed an error, its code (AADSTS...) says why; then start the sign-in again.", string(catalog.ByYou)

@@ -68,7 +68,6 @@ func TestProblem(t *testing.T) {
 		"no network": {&net.OpError{Op: "dial", Err: &net.DNSError{Name: "graph.microsoft.com", Err: "no such host"}}, "", "", []string{"graph.microsoft.com could not be reached", "HTTPS_PROXY", "network"}, true},
 		"too late":   {msclient.ErrSignInExpired, "", "", []string{"in time", "AADSTS"}, true},
 		"too slow":   {context.DeadlineExceeded, "", "", []string{"too long"}, true},
-		"passphrase": {msclient.ErrPassphrase, "", "", []string{"passphrase", "logout"}, false},
 		"a bad file": {&state.FileError{File: "setup.yaml", Line: 3, Key: "x", Text: "unknown key"}, "", "", []string{"setup.yaml", "line 3"}, false},
 		"who knows":  {errors.New("odd"), "", "", []string{"--log"}, true},
 		"the folder": {&state.DirError{Dir: "/state", Text: "permission denied"}, "", "", []string{"permission denied"}, true},

@@ -23,6 +23,7 @@ type Options struct {
 	Settle   time.Duration // how long a write of unknown outcome is looked for
 	ReadOnly bool          // sign in with reading permissions only
 	Restore  bool          // take up the sign-in the client's cache remembers, if it serves
+	Asked    func()        // called before a person is asked to sign in; may be nil
 	Log      *slog.Logger
 }
 
@@ -35,6 +36,7 @@ type Setup struct {
 	settle  time.Duration
 	read    bool
 	restore bool
+	onAsk   func()
 	log     *slog.Logger
 
 	account    Account
@@ -55,7 +57,7 @@ func New(o Options) *Setup {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Setup{
-		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, restore: o.Restore, log: o.Log,
+		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, restore: o.Restore, onAsk: o.Asked, log: o.Log,
 	}
 }
 

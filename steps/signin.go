@@ -33,18 +33,20 @@ const (
 // hold a failed attempt waits for Use or Skip.
 func (s *Setup) Prompts(show func(Prompt), hold bool) {
 	s.client.Prompts(func(p Prompt) {
+		if s.onAsk != nil && !p.Ended {
+			s.onAsk()
+		}
 		p.Err = problem(p.Err, "nobody was signed in")
 		show(p)
 	}, hold)
 }
 
-// Use begins the sign-in under way again by a method; with the one in use it
-// gives a new code or page. It may be called while another method runs.
-func (s *Setup) Use(m Method) { s.client.Use(m) }
+// Use begins sign-in n again by a method; with the one in use it gives a new code
+// or page. It may be called while another method runs.
+func (s *Setup) Use(n int, m Method) { s.client.Use(n, m) }
 
-// Skip gives the sign-in under way up. It may be called while another method
-// runs.
-func (s *Setup) Skip() { s.client.Skip() }
+// Skip gives sign-in n up. It may be called while another method runs.
+func (s *Setup) Skip(n int) { s.client.Skip(n) }
 
 // Scopes are the delegated Graph permissions the sign-in asks for: only what the
 // chosen registration and integrations need.
@@ -65,8 +67,11 @@ func Scopes(a state.Answers, readOnly bool) []string {
 // for another account.
 func (s *Setup) SignIn(ctx context.Context, a state.Answers) (Account, error) {
 	if s.restore {
-		s.restore = false // whoever signs in again wants to be asked
-		if account, ok, err := s.Restore(ctx, a); ok || err != nil {
+		account, ok, err := s.Restore(ctx, a)
+		if ok || err == nil {
+			s.restore = false // whoever signs in again wants to be asked
+		}
+		if ok || err != nil {
 			return account, err
 		}
 	}
@@ -89,11 +94,14 @@ func (s *Setup) Restore(ctx context.Context, a state.Answers) (Account, bool, er
 		return Account{}, false, err
 	}
 	got, ok, err := s.client.Restore(ctx, w)
-	if errors.Is(err, msclient.ErrPassphrase) {
-		return Account{}, false, problem(err, "the remembered sign-in cannot be used")
-	}
-	if err != nil || !ok || w.Check(got) != nil {
-		return Account{}, false, nil // a session that does not serve is not an error: sign in again
+	var refused *msclient.AuthError
+	switch {
+	case ctx.Err() != nil:
+		return Account{}, false, ctx.Err()
+	case errors.As(err, &refused), err == nil && !ok: // it does not serve: sign in again
+		return Account{}, false, nil
+	case err != nil:
+		return Account{}, false, problem(err, "the remembered sign-in could not be taken up")
 	}
 	account, err := s.signedIn(got)
 	return account, err == nil, err

@@ -37,6 +37,14 @@ type use struct {
 	client string // who was given it
 }
 
+// wireUse is one as Graph tells it: a grant has a client, and maybe the person it
+// is for; an app role has whoever it was given to.
+type wireUse struct {
+	ID          string `json:"id"`
+	ClientID    string `json:"clientId"`
+	PrincipalID string `json:"principalId"`
+}
+
 // InspectUndo reads what is there of what our journal says we made. clientID is
 // the person's own app that was signed in with, or empty. Writes of an earlier run
 // whose outcome is unknown are looked for first.
@@ -224,7 +232,7 @@ func (s *Setup) trailReadings(t *Traces) []reading {
 			byApp(x.appID)
 		case x.kind == KindPrincipal:
 			byID(x.object)
-		case x.kind == KindRole, x.kind == KindGrant:
+		case x.principal != "":
 			byID(x.principal)
 		}
 		if x.created() && x.object != "" && t.young(x) {
@@ -264,31 +272,18 @@ func (s *Setup) useReadings(t *Traces, signInApp string) []reading {
 		if x.kind != KindResource || !there {
 			continue
 		}
+		take := takePage(s, func(list []wireUse) error {
+			for _, w := range list {
+				t.uses[api.ObjectID] = append(t.uses[api.ObjectID], use{w.ID, firstOf(w.ClientID, w.PrincipalID)})
+			}
+			return nil
+		})
 		round = append(round, reading{
 			path: query(principals+"/"+api.ObjectID+"/appRoleAssignedTo", "$top", "999"),
-			take: takePage(s, func(list []struct {
-				ID          string `json:"id"`
-				PrincipalID string `json:"principalId"`
-			},
-			) error {
-				for _, a := range list {
-					t.uses[api.ObjectID] = append(t.uses[api.ObjectID], use{a.ID, a.PrincipalID})
-				}
-				return nil
-			}),
-			absent: func() {},
+			take: take, absent: func() {},
 		}, reading{
 			path: query(grants, "$filter", "resourceId eq "+quote(api.ObjectID), "$top", "999"),
-			take: takePage(s, func(list []struct {
-				ID       string `json:"id"`
-				ClientID string `json:"clientId"`
-			},
-			) error {
-				for _, g := range list {
-					t.uses[api.ObjectID] = append(t.uses[api.ObjectID], use{g.ID, g.ClientID})
-				}
-				return nil
-			}),
+			take: take,
 		})
 	}
 	if signInApp != "" {

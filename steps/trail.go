@@ -56,7 +56,7 @@ func trails(entries []state.Entry) []*trail {
 			out = append(out, &t)
 		}
 		mine := at[key]
-		mine.object = firstOf(mine.object, t.object)
+		mine.object = firstOf(t.object, mine.object) // made again, it has another id
 		mine.writes = append(mine.writes, e)
 	}
 	return out
@@ -80,7 +80,6 @@ func follow(e state.Entry) (key string, t trail) {
 		key = t.appID
 	case KindGrant:
 		t.principal, t.resource = firstOf(body.ClientID, before.ClientID), firstOf(body.ResourceID, before.ResourceID)
-		t.appID = e.Name
 		key = t.principal + " " + t.resource
 	case KindRole:
 		t.principal, t.resource, t.role = firstOf(body.PrincipalID, before.PrincipalID), firstOf(body.ResourceID, before.ResourceID), e.Name

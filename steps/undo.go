@@ -256,7 +256,7 @@ func (u *undoing) deletePrincipal(x *trail) {
 	u.undo(x, Change{
 		ID: "undo/principal/" + p.AppID, Kind: KindPrincipal, Action: Delete, Name: p.AppID,
 		Object: fmt.Sprintf("enterprise application (service principal) of %q with all it was granted", p.Name),
-		Why:    "This program made it, and what it was granted serves nobody else.",
+		Why:    "This program made it. Whatever signs in with its app in this tenant stops working at once.",
 		Method: "DELETE", Path: principals + "/" + p.ObjectID, Risk: RiskHigh, Reversible: true,
 		Before: encode(map[string]string{"appId": p.AppID, "displayName": p.Name}),
 	}, nil, x.intents()...)
@@ -370,7 +370,7 @@ func (u *undoing) planResource(x *trail) {
 	}
 	if len(others) > 0 {
 		u.kept[x] = true
-		u.note("Kept: the service principal of %s, which this program provisioned. %s of the tenant came to use it.", live.Name, plural(len(others), "other app or user"))
+		u.note("Kept: the service principal of %s, which this program provisioned: it came to be used by %s of the tenant.", live.Name, plural(len(others), "other"))
 		return
 	}
 	u.undo(x, Change{
@@ -396,7 +396,7 @@ func (u *undoing) planFootprint() {
 				rest = append(rest, scope)
 			}
 		}
-		if len(rest) == len(g.Scopes) || !u.offer(Offer{
+		if g.ResourceID != u.resources[catalog.GraphAppID].ObjectID || len(rest) == len(g.Scopes) || !u.offer(Offer{
 			ID: OfferFootprint, Risk: RiskModerate, Title: "Take back what signing in left behind",
 			Why: "Signing in gave the app Microsoft Graph Command Line Tools permissions for " + u.account.Username + ". Other tools of this tenant, " +
 				"Microsoft Graph PowerShell above all, sign in with the same app: only this account's permissions that this program asks for are taken back, " +

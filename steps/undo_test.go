@@ -63,6 +63,12 @@ func createdPrincipal(n int) state.Entry {
 	return e
 }
 
+func madeAgain(n int) state.Entry {
+	e := createdPrincipal(n)
+	e.Outcome.Refs["sp.id"] = "sp-2"
+	return e
+}
+
 func createdApp(n int) state.Entry {
 	e := entry(n, KindApplication, Create, "POST", applications, `{"tags":["msbundle"]}`, "", "app.id", "app", "app.appId", "app-id")
 	e.Name = "Rewst Integration"
@@ -150,6 +156,12 @@ func TestUndoPlan(t *testing.T) {
 		},
 		"an API in use": {
 			without(there(provisioned(1)), func(t *Traces) { t.uses["sp-storage"] = []use{{"g", "somebody"}} }), nil,
+		},
+		"a principal that was made again": {
+			without(there(createdPrincipal(1), madeAgain(2)), func(t *Traces) {
+				t.principals = map[string]*Principal{"sp-2": {ObjectID: "sp-2", AppID: "app-id"}}
+			}),
+			[]string{"DELETE /v1.0/servicePrincipals/sp-2"},
 		},
 		"an API used by what goes": {
 			without(there(provisioned(1), createdApp(2)), func(t *Traces) { t.uses["sp-storage"] = []use{{"g", "sp"}} }),
@@ -266,6 +278,24 @@ func TestGoneOrNotThereYet(t *testing.T) {
 		if got := judge(Change{Kind: KindRole, Action: Remove, Young: young}, gone, false); got != want {
 			t.Errorf("made a moment ago %v: got %d, want %d", young, got, want)
 		}
+	}
+}
+
+// Of what this account gave Microsoft's client only what this program asks for is
+// offered to be taken back, and of Graph only.
+func TestUndoPlanOffersTheFootprint(t *testing.T) {
+	x := there()
+	x.footprint = []Grant{
+		{ID: "g", ResourceID: "sp-graph", Scopes: []string{"openid", "User.Read", "Mail.Read"}}, {ID: "other", ResourceID: "sp-exchange", Scopes: []string{"User.Read"}},
+	}
+	take := PlanOptions{Ticked: map[string]bool{OfferFootprint: true}}
+	p := MakeUndoPlan(x, take)
+	if len(p.Changes) != 1 || p.Changes[0].Path != grants+"/g" || string(p.Changes[0].Body) != `{"scope":"Mail.Read"}` {
+		t.Errorf("got %+v", p.Changes)
+	}
+	x.signIn = "own"
+	if p := MakeUndoPlan(x, take); len(p.Offers) > 0 || !p.Empty() {
+		t.Errorf("signed in with a client of one's own: got %+v", p.Offers)
 	}
 }
 

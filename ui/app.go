@@ -163,6 +163,11 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 		return a.front().Update(msg)
 	}
 	if s, ok := msg.(stamped); ok && int(s.stamp()) != a.w.run {
+		if late, ok := msg.(signedInMsg); ok && late.err == nil { // left at its last moment: it counts all the same
+			account := late.account
+			a.w.account = &account
+			a.w.forgetFindings()
+		}
 		return nil
 	}
 	return a.screen.Update(msg)

@@ -157,9 +157,9 @@ func (s *authorize) Update(msg tea.Msg) tea.Cmd {
 	case key.Matches(press, s.keys.Up):
 		s.step(-1)
 	case key.Matches(press, s.keys.Change):
-		s.w.use(turn(s.w.cfg.Methods, s.w.method, 1))
+		s.w.use(0, turn(s.w.cfg.Methods, s.w.method, 1))
 	case key.Matches(press, s.keys.Back):
-		s.w.use(turn(s.w.cfg.Methods, s.w.method, -1))
+		s.w.use(0, turn(s.w.cfg.Methods, s.w.method, -1))
 	case key.Matches(press, s.keys.Open):
 		s.w.say("•", "Asked the browser to open "+s.rewst()+". If nothing opened, open it yourself.")
 		return s.w.openURL(s.rewst())

@@ -15,8 +15,8 @@ type Setup interface {
 	// Prompts, Use and Skip are about the sign-in under way; they may be called
 	// while another method runs.
 	Prompts(show func(steps.Prompt), hold bool)
-	Use(m steps.Method)
-	Skip()
+	Use(n int, m steps.Method)
+	Skip(n int)
 	Inspect(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error)
 	Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*steps.Result, error)
 	// SecretDelivered says that the person took the secret of the last Result.

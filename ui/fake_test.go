@@ -153,7 +153,7 @@ func (f *fake) Prompts(show func(steps.Prompt), hold bool) {
 	f.show, f.hold = show, hold
 }
 
-func (f *fake) Use(m steps.Method) {
+func (f *fake) Use(_ int, m steps.Method) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.method = m
@@ -161,7 +161,7 @@ func (f *fake) Use(m steps.Method) {
 	f.choose(m)
 }
 
-func (f *fake) Skip() {
+func (f *fake) Skip(int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.skips++

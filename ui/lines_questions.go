@@ -295,7 +295,7 @@ func (l *Lines) method(ctx context.Context) error {
 	n, err := l.choose(ctx, "How do you want to sign in?", names, max(slices.Index(l.w.cfg.Methods, l.w.method), 0),
 		"It can be changed while the sign-in waits.")
 	if err == nil {
-		l.w.use(l.w.cfg.Methods[n])
+		l.w.use(0, l.w.cfg.Methods[n])
 	}
 	return err
 }

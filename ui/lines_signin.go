@@ -250,7 +250,7 @@ func (l *Lines) use(m steps.Method) {
 		l.w.noSignIn = false
 	}
 	l.say("The sign-in begins again, with " + methodName(m) + ".")
-	l.w.use(m)
+	l.w.use(l.prompt.N, m)
 }
 
 // otherWay begins again by another method: the one there is, or the one whose

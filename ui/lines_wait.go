@@ -66,7 +66,7 @@ func (l *Lines) during(ctx context.Context, w work) error {
 		select {
 		case err := <-done:
 			l.promptsOver()
-			if left != nil {
+			if left != nil && (err != nil || w.kind != callSignIn) { // whoever has signed in has signed in
 				return left
 			}
 			return err
@@ -86,7 +86,7 @@ func (l *Lines) during(ctx context.Context, w work) error {
 		case <-l.w.prompts.ready:
 			l.tick()
 			for _, a := range l.w.prompts.take() {
-				if left == nil {
+				if left == nil && !a.call.over() {
 					l.prompted(a.prompt)
 				}
 			}
@@ -140,7 +140,7 @@ func (l *Lines) skips(err error) bool {
 
 func (l *Lines) giveUp() {
 	l.prompting = false
-	l.w.cfg.Setup.Skip()
+	l.w.cfg.Setup.Skip(l.prompt.N)
 }
 
 // promptsOver forgets what was asked by work that is over.

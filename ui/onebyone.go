@@ -45,8 +45,8 @@ func (o oneByOne) tell(p *prompts) {
 }
 
 func (o oneByOne) Prompts(show func(steps.Prompt), hold bool) { o.setup.Prompts(show, hold) }
-func (o oneByOne) Use(m steps.Method)                         { o.setup.Use(m) }
-func (o oneByOne) Skip()                                      { o.setup.Skip() }
+func (o oneByOne) Use(n int, m steps.Method)                  { o.setup.Use(n, m) }
+func (o oneByOne) Skip(n int)                                 { o.setup.Skip(n) }
 
 func (o oneByOne) SignIn(ctx context.Context, a state.Answers) (steps.Account, error) {
 	if err := o.wait(ctx, callSignIn); err != nil {

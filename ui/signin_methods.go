@@ -52,9 +52,8 @@ func withBrowser(methods []steps.Method) (steps.Method, bool) {
 	return "", false
 }
 
-// use begins the sign-in under way again by a method, or sets the one to begin
-// with.
-func (w *wizard) use(m steps.Method) {
+// use begins sign-in n again by a method; 0 sets the one to begin with.
+func (w *wizard) use(n int, m steps.Method) {
 	w.method = m
-	w.cfg.Setup.Use(m)
+	w.cfg.Setup.Use(n, m)
 }

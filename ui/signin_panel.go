@@ -125,7 +125,7 @@ func (s *panel) use(m steps.Method) {
 	if s.call.kind == callSignIn {
 		s.w.noSignIn = false
 	}
-	s.w.use(m)
+	s.w.use(s.prompt.N, m)
 }
 
 // leave goes on without the sign-in. Where changes are being written it asks
@@ -147,7 +147,7 @@ func (s *panel) skip() {
 	s.given, s.fresh, s.view = true, true, viewPrompt
 	s.prompt.Err, s.rule = nil, catalog.Rule{}
 	s.settle()
-	s.w.cfg.Setup.Skip()
+	s.w.cfg.Setup.Skip(s.prompt.N)
 }
 
 // leaves says what leaving the panel does.
