@@ -107,7 +107,12 @@ func (r *applyRun) load() (state.Answers, []steps.Change, error) {
 }
 
 func (a *app) ask(ctx context.Context, p steps.Plan) error {
-	fmt.Fprintf(a.Err, "\nWrite these %d changes to %s? Type yes to go ahead: ", len(p.Changes), plain(p.TenantName))
+	question := fmt.Sprintf("Write these %d changes to %s? Type yes to go ahead: ", len(p.Changes), plain(p.TenantName))
+	if a.flags.json {
+		a.progress(map[string]any{"event": "question", "text": question})
+	} else {
+		fmt.Fprint(a.Err, "\n"+question)
+	}
 	word, err := a.line(ctx) // the end of input declines
 	switch {
 	case ctx.Err() != nil:

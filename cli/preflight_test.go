@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,18 +103,31 @@ func TestFurtherSignIn(t *testing.T) {
 	for name, c := range map[string]struct {
 		setup   string
 		args    []string
+		typed   string // "" is somebody who types nothing
 		signIns int
 		leftOut bool
 	}{
-		"somebody is there":       {ownedCSP, []string{"--accessible"}, 2, false},
-		"nobody is there":         {ownedCSP, nil, 1, true},
-		"nobody is to be asked":   {ownedCSP, []string{"--accessible", "--no-input"}, 1, true},
-		"nothing of it is chosen": {graphOnly, []string{"--accessible"}, 1, false},
+		"somebody is there":       {ownedCSP, []string{"--accessible"}, "", 2, false},
+		"somebody presses enter":  {ownedCSP, []string{"--accessible"}, "\n", 2, true},
+		"the input ends":          {ownedCSP, []string{"--accessible"}, "end", 2, true},
+		"nobody is there":         {ownedCSP, nil, "", 1, true},
+		"nobody is to be asked":   {ownedCSP, []string{"--accessible", "--no-input"}, "", 1, true},
+		"nothing of it is chosen": {graphOnly, []string{"--accessible"}, "", 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := rehearsalOf(t, sandbox.Options{})
 				w.checked()
+				typed, typing := io.Pipe()
+				defer typing.Close()
+				w.in = typed
+				switch c.typed {
+				case "":
+				case "end":
+					_ = typing.Close()
+				default:
+					go func() { _, _ = io.WriteString(typing, c.typed) }()
+				}
 				setup := c.setup
 				if setup == graphOnly {
 					setup = w.setup(graphOnly)
@@ -130,6 +144,24 @@ func TestFurtherSignIn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An answer that is there already is for the question it answers, not for the
+// sign-in before it. With --json there is nothing else on stderr.
+func TestAnAnswerFromAPipe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{})
+		w.in = strings.NewReader("yes\n")
+		r := w.run("apply", "-f", ownedCSP, "--accessible", "--secret-out", filepath.Join(t.TempDir(), "s"), "--json").must(t, exitDone)
+		if got := w.signIns(); got != 2 {
+			t.Errorf("got %d sign-ins", got)
+		}
+		for line := range strings.Lines(r.err) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("no JSON on stderr: %q", line)
+			}
+		}
+	})
 }
 
 // An app that signs in by itself can look, and is told what it cannot see.
@@ -157,6 +189,9 @@ func TestChecksOfAnApp(t *testing.T) {
 func TestApplyingDoesNotCheckAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := rehearsalOf(t, sandbox.Options{Scenario: "api-missing"})
+		typed, typing := io.Pipe()
+		defer typing.Close()
+		w.in = typed
 		w.run("apply", "-f", ownedCSP, "--yes", "--accessible", "--secret-out", filepath.Join(t.TempDir(), "s")).must(t, exitFailed)
 		for _, part := range []string{"/identity/conditionalAccess/policies", "/v1/profiles/organization", "management.azure.com/subscriptions?"} {
 			n := 0

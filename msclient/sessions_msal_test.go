@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
 	"github.com/google/go-cmp/cmp"
+
+	"msbundle/catalog"
 )
 
 func TestASessionIsTakenUp(t *testing.T) {
@@ -195,4 +198,64 @@ func TestOfSignIn(t *testing.T) {
 			t.Errorf("of %v: got %s", tt.realms, got.Realm)
 		}
 	}
+}
+
+// What is remembered of a sign-in at one tenant gives tokens of the tenant they are
+// asked for.
+func TestARememberedSignInServesTheTenantItIsAskedFor(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t)
+		run := func(tenant string) (codes int, token string) {
+			global, _ := catalog.CloudByID("global")
+			before := len(s.to("/devicecode"))
+			c, err := New(Options{Cloud: global, Sessions: openSessions(t, dir, passphrase("p")), Transport: azure(s, func(r sent) reply {
+				token = r.token
+				return ok("{}")
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, ok, err := c.Restore(t.Context(), Wish{Tenant: tenant, Scopes: scopes}); err != nil {
+				t.Fatal(err)
+			} else if !ok {
+				if _, err := byCode(c, t.Context(), tenant, scopes, func(DeviceCode) {}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := c.Azure(tenant).Do(t.Context(), Request{Path: "/subscriptions"}); err != nil {
+				t.Fatal(err)
+			}
+			got, _, _ := strings.Cut(tokenOf(token), "#")
+			return len(s.to("/devicecode")) - before, got
+		}
+		if codes, got := run(homeTenant); codes != 2 || got != homeTenant {
+			t.Errorf("first: %d codes, token of %s", codes, got)
+		}
+		for _, tenant := range []string{otherTenant, homeTenant, otherTenant} {
+			if codes, got := run(tenant); codes != 0 || got != tenant {
+				t.Errorf("%s: %d codes, token of %s", tenant, codes, got)
+			}
+		}
+	})
+}
+
+// A run that may not remember changes nothing of what is.
+func TestAFrozenSessionStaysAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t)
+		s.signIn(s.client(Options{Sessions: openSessions(t, dir, passphrase("p"))}))
+		before := filesIn(t, dir)
+		sessions := openSessions(t, dir, passphrase("p"))
+		c := s.client(Options{Sessions: sessions})
+		sessions.Freeze()
+		s.user = "00000000-0000-0000-0000-0000000000f2"
+		if got := s.signIn(c); got == nil {
+			t.Fatal("no sign-in")
+		}
+		if diff := cmp.Diff(before, filesIn(t, dir)); diff != "" {
+			t.Errorf("the files changed:\n%s", diff)
+		}
+	})
 }
