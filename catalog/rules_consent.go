@@ -99,7 +99,7 @@ var consentRules = []Rule{
 	},
 	{
 		ID: "AADSTS90094", Where: AtSignIn | AtToken, AADSTS: []int{90094},
-		Texts: []string{"policy that prevents you from granting", "needs permission to access resources in your organization that only an admin can grant"},
+		Texts: []string{"need admin approval", "policy that prevents you from granting", "needs permission to access resources in your organization that only an admin can grant"},
 		Cause: "An administrator has to consent, and this account is none.",
 		Fix:   "Sign in as a Global Administrator of the tenant, or have one open the admin consent address of the app.",
 		Here:  "Sign in as a Global Administrator of your tenant.",
@@ -107,6 +107,7 @@ var consentRules = []Rule{
 	},
 	{
 		ID: "AADSTS90095", Where: AtSignIn, AADSTS: []int{90095},
+		Texts: []string{"approval required"},
 		Cause: "The tenant lets people ask an administrator for consent, and the page offers to send such a request.",
 		Fix:   "Sign in as a Global Administrator instead, or send the request and have a reviewer approve it in Entra (Enterprise applications, Admin consent requests).",
 		Who:   ByAdmin, Source: aadstsPage,

@@ -127,6 +127,14 @@ var documented = map[string][][2]string{
 		{"AADSTS70020: The end user denied the authorization request.", "signin.declined"},
 		{"AADSTS500014: The service principal for resource '00000002-0000-0ff1-ce00-000000000000' is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application", "AADSTS500014"},
 	},
+	"headings of the sign-in page": {
+		{"You cannot access this right now. Your sign-in was successful but does not meet the criteria to access this resource.", "AADSTS53003"},
+		{"You cannot access this right now", "AADSTS53003"},
+		{"Need admin approval", "AADSTS90094"},
+		{"Approval required. This app requires your admin's approval to:", "AADSTS90095"},
+		{"More information required. Your organization needs more information to keep your account secure", "AADSTS50079"},
+		{"You can't get there from here", "AADSTS53000"},
+	},
 	"words of the device code flow": {
 		{"authorization_pending", "AADSTS70016"},
 		{"slow_down", "oauth.slow-down"},

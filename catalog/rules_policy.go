@@ -5,7 +5,7 @@ package catalog
 var policyRules = []Rule{
 	{
 		ID: "AADSTS53003", Where: AtSignIn | AtToken, AADSTS: []int{53003}, Codes: []string{"BlockedByConditionalAccess"},
-		Texts: []string{"blocked by conditional access", "access policy does not allow token issuance"},
+		Texts: []string{"blocked by conditional access", "access policy does not allow token issuance", "does not meet the criteria to access this resource", "you cannot access this right now"},
 		Cause: "Conditional Access blocks this sign-in. Many tenants block sign-in by code altogether; then only the browser shows this, and the program goes on waiting until the code expires.",
 		Fix:   "Look at the sign-in log in Entra for the policy's name. Take the account out of that policy, or sign in with the browser of this machine (--auth browser) where only codes are blocked.",
 		Here:  "Look at the sign-in log in Entra for the policy's name. Take the account out of that policy for the setup, or sign in with the browser of this machine instead of by code.",
@@ -27,6 +27,7 @@ var policyRules = []Rule{
 	},
 	{
 		ID: "AADSTS53000", Where: AtSignIn | AtToken, AADSTS: []int{53000, 53001}, Codes: []string{"DeviceNotCompliant", "DeviceNotDomainJoined"},
+		Texts: []string{"you can't get there from here"},
 		Cause: "A policy asks for a managed device: a compliant or a joined one. Sign-in by code cannot show which device it comes from.",
 		Fix:   "Sign in with the browser of a managed device (--auth browser), or have the account taken out of that policy.",
 		Who:   ByAdmin, Method: MethodBrowser, Source: caPage,
@@ -90,7 +91,7 @@ var policyRules = []Rule{
 	},
 	{
 		ID: "AADSTS50079", Where: AtSignIn | AtToken, AADSTS: []int{50072, 50079},
-		Texts: []string{"must enroll in mfa"},
+		Texts: []string{"must enroll in mfa", "more information required", "your organization needs more information to keep your account secure"},
 		Cause: "The account has to register for multifactor authentication first.",
 		Fix:   "Register at https://aka.ms/mfasetup with this account, then come back and start again; for Rewst, authorise the bundle again afterwards.",
 		Here:  "Register at https://aka.ms/mfasetup with this account, then come back and start again with a new code.",

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"msbundle/msclient"
 	"msbundle/sandbox"
@@ -141,6 +142,7 @@ func (a *app) setup(ctx context.Context, c *connection, p purpose) (*steps.Setup
 	}
 	s := steps.New(steps.Options{
 		Client: client, StateDir: stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: p.reads, Restore: c.sessions != nil && !p.anew, Log: c.log,
+		Page: c.rehearsed(),
 		Asked: func() {
 			if c.sessions != nil && !a.agreed() { // what is remembered is somebody's consent to just that
 				c.sessions.Freeze()
@@ -181,4 +183,14 @@ func firstOf(a, b string) string {
 		return a
 	}
 	return b
+}
+
+// rehearsed leads a sign-in page to where a browser finds it in a rehearsal; nil
+// in earnest.
+func (c *connection) rehearsed() func(string) string {
+	base, found := strings.CutSuffix(c.page, "/devicelogin")
+	if !found {
+		return nil
+	}
+	return func(page string) string { return base + "/" + strings.TrimPrefix(page, "https://") }
 }

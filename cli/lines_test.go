@@ -342,7 +342,7 @@ func TestLinesInterrupted(t *testing.T) {
 		if code := w.program(ctx, out, io.Discard, []string{"--accessible"}); code != exitInterrupted {
 			t.Errorf("exit code: got %d, want %d\n%s", code, exitInterrupted, out.b.String())
 		}
-		if !strings.Contains(out.b.String(), "Finishing the write in flight") || !strings.Contains(out.b.String(), "What was done is kept.") {
+		if !strings.Contains(out.b.String(), "Finishing the write in flight") || !strings.Contains(out.b.String(), "what was done is kept") {
 			t.Errorf("it does not say what becomes of the changes:\n%s", out.b.String())
 		}
 		w.lines(answered(resumed...), "--accessible").must(t, exitDone)

@@ -133,12 +133,12 @@ func (a *app) logout(c *connection) error {
 	return nil
 }
 
-// session prepares a sign-in with reading permissions; anew does without a
-// remembered one.
+// session prepares a sign-in that serves the commands after it too; anew does
+// without a remembered one. An app can only look.
 func (a *app) session(ctx context.Context, c *connection, anew bool) (*steps.Setup, state.Answers, error) {
 	answers := state.DefaultAnswers()
 	answers.Tenant, answers.Account = a.flags.tenant, a.flags.account
-	s, err := a.setup(ctx, c, purpose{reads: true, account: true, anew: anew})
+	s, err := a.setup(ctx, c, purpose{reads: a.flags.auth == authEnv, account: true, anew: anew})
 	return s, answers, err
 }
 

@@ -47,7 +47,7 @@ func (a *app) methods(c *connection) []steps.Method {
 		list = append(list, steps.ByBrowser)
 	case c.label == "" && a.opener(c) != nil:
 		list = append([]steps.Method{steps.ByBrowser}, steps.ByDevice, steps.ByTunnel)
-	case a.flags.sandbox != inProcess:
+	case a.flags.sandbox != inProcess, c.page != "":
 		list = append(list, steps.ByTunnel)
 	}
 	first := list[0]
@@ -170,6 +170,8 @@ func (a *app) say(c *connection, p steps.Prompt, first bool) {
 		return
 	case p.Method == steps.ByBrowser:
 		say("Your browser was asked to open the page. If nothing opened, open it yourself:\n\n%s\n", plain(p.URL))
+	case p.Method == steps.ByTunnel && c.page != "":
+		say("Rehearsal: nothing here reaches Microsoft. Open on this computer\n\n%s\n", plain(p.URL))
 	case p.Method == steps.ByTunnel:
 		say("On the computer whose browser you use, run\n\n    %s\n\nleave it running, and open there\n\n%s\n", a.tunnel(p.Port), plain(p.URL))
 	case c.page != "":

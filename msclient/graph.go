@@ -65,7 +65,7 @@ func (c *Client) Graph(tenant string) *Graph {
 func (c *Client) Azure(tenant string) *Service {
 	return c.service(endpoint{
 		name: "azure", host: c.cloud.ARM, resource: catalog.ServiceMgmtAppID, scopes: []string{c.scopeOf(catalog.ServiceMgmtAppID)},
-		why: "Azure Resource Manager, to look for subscriptions and key vaults. Microsoft Graph's client has no access to it", skip: true,
+		why: whyFurther, skip: true,
 	}, tenant)
 }
 
@@ -75,9 +75,13 @@ func (c *Client) Azure(tenant string) *Service {
 func (c *Client) PartnerCenter(tenant string) *Service {
 	return c.service(endpoint{
 		name: "partner center", host: c.cloud.PartnerCenter, resource: catalog.PartnerCenterAppID, scopes: []string{c.scopeOf(catalog.PartnerCenterAppID)},
-		why: "Partner Center, to look at the partner account. Microsoft Graph's client has no access to it", skip: true,
+		why: whyFurther, skip: true,
 	}, tenant)
 }
+
+// whyFurther is told when another client of Microsoft's is needed, which serves all
+// of these.
+const whyFurther = "Azure and Partner Center, as far as you chose them, to look for subscriptions, key vaults and the partner account. The first sign-in does not reach them"
 
 // endpoint is a service a tenant-bound pipeline is made for.
 type endpoint struct {

@@ -15,7 +15,7 @@ func checkAccount(f *Findings) Check {
 	case f.Account.App:
 		return c.unknown(appOnly)
 	case f.Account.Guest:
-		c.State, c.Blocks, c.Evidence = Failed, true, f.Account.Username+" is a guest in this tenant"
+		c.State, c.Blocks, c.SignIn, c.Evidence = Failed, true, true, f.Account.Username+" is a guest in this tenant"
 		c.Fix = "Sign in with an account that lives in this tenant. Consent given by a guest is refused later."
 	}
 	return c
@@ -32,7 +32,7 @@ func checkExpected(a state.Answers, f *Findings) Check {
 	case strings.EqualFold(a.Account, f.Account.Username):
 		c.Evidence = a.Account + ", as the answers say"
 	default:
-		c.State, c.Blocks, c.Evidence = Failed, true, fmt.Sprintf("%s signed in; the answers name %s", f.Account.Username, a.Account)
+		c.State, c.Blocks, c.SignIn, c.Evidence = Failed, true, true, fmt.Sprintf("%s signed in; the answers name %s", f.Account.Username, a.Account)
 		c.Fix = "Sign in again as the one the answers name, in a private window if the browser keeps taking the other. Or change the account in the answers."
 	}
 	return c
@@ -49,7 +49,7 @@ func checkMFA(a state.Answers, f *Findings) Check {
 	case f.Account.MFA:
 		return c
 	}
-	c.State, c.Evidence = Failed, "The sign-in was made without it"
+	c.State, c.SignIn, c.Evidence = Failed, true, "The sign-in was made without it"
 	c.Fix = "Sign in again with multifactor authentication. If you were not asked for a second factor: register Microsoft Authenticator " +
 		"or a key for this account at https://aka.ms/mfasetup, have it demanded of the account (security defaults, a Conditional Access " +
 		"policy, or per-user multifactor authentication), and sign in again in a private window. A third party's does not count."
@@ -92,10 +92,10 @@ func checkRoles(a state.Answers, f *Findings) Check {
 		c.State, c.Evidence = Unknown, "Not every role of this account could be read"
 		c.Fix = "The setup goes on; where a role is missing, Microsoft refuses the write and nothing else is lost. A Global Administrator has all of them."
 	case common(f.RoleIDs, appRoles):
-		c.State, c.Blocks, c.Evidence = Failed, true, "May register apps, but not grant application permissions of Microsoft Graph"
+		c.State, c.Blocks, c.SignIn, c.Evidence = Failed, true, true, "May register apps, but not grant application permissions of Microsoft Graph"
 		c.Fix = "Sign in with a Global Administrator, or add the role Privileged Role Administrator to this account and sign in again."
 	default:
-		c.State, c.Blocks, c.Evidence = Failed, true, "No active role that may register apps and grant permissions"
+		c.State, c.Blocks, c.SignIn, c.Evidence = Failed, true, true, "No active role that may register apps and grant permissions"
 		c.Fix = "Sign in with a Global Administrator. A role that is only eligible (Privileged Identity Management) has to be activated first, and then sign in again."
 	}
 	return c
@@ -128,7 +128,7 @@ func checkEligible(a state.Answers, f *Findings) Check {
 		c.State, c.Evidence = Warned, fmt.Sprintf("Eligible, but not enough: %s", strings.Join(names, ", "))
 		c.Fix = "A Global Administrator has everything the setup needs."
 	default:
-		c.State, c.Blocks = Failed, !f.RolesUnknown
+		c.State, c.Blocks, c.SignIn = Failed, !f.RolesUnknown, true
 		c.Evidence = fmt.Sprintf("Eligible, and not active: %s", strings.Join(names, ", "))
 		c.Fix = fmt.Sprintf("Activate it at https://%s -> Privileged Identity Management -> My roles. Then sign in again: the sign-in of now does not know of it.", f.Cloud.Portal)
 	}

@@ -18,12 +18,13 @@ import (
 // Options are what a Setup needs from outside.
 type Options struct {
 	Client   *msclient.Client
-	StateDir string        // empty when nothing is to be kept: then only WhoAmI works
-	World    string        // of a sandbox, whose state is kept apart; empty for Microsoft's cloud
-	Settle   time.Duration // how long a write of unknown outcome is looked for
-	ReadOnly bool          // sign in with reading permissions only
-	Restore  bool          // take up the sign-in the client's cache remembers, if it serves
-	Asked    func()        // called before a person is asked to sign in; may be nil
+	StateDir string              // empty when nothing is to be kept: then only WhoAmI works
+	World    string              // of a sandbox, whose state is kept apart; empty for Microsoft's cloud
+	Settle   time.Duration       // how long a write of unknown outcome is looked for
+	ReadOnly bool                // sign in with reading permissions only
+	Restore  bool                // take up the sign-in the client's cache remembers, if it serves
+	Page     func(string) string // where a rehearsal has a sign-in page; nil in earnest
+	Asked    func()              // called before a person is asked to sign in; may be nil
 	Log      *slog.Logger
 }
 
@@ -37,6 +38,7 @@ type Setup struct {
 	read    bool
 	restore bool
 	onAsk   func()
+	page    func(string) string
 	log     *slog.Logger
 
 	account    Account
@@ -57,7 +59,7 @@ func New(o Options) *Setup {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Setup{
-		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, restore: o.Restore, onAsk: o.Asked, log: o.Log,
+		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, restore: o.Restore, onAsk: o.Asked, page: o.Page, log: o.Log,
 	}
 }
 

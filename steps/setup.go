@@ -96,6 +96,7 @@ type Check struct {
 	Evidence string // what was seen
 	Fix      string // what to do about it; empty when passed
 	Blocks   bool   // the setup cannot go on while it fails
+	SignIn   bool   // only another sign-in can mend it: looking again shows the same
 	Offer    string // id of an offer of the plan that mends it without harm; empty when there is none
 }
 

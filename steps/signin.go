@@ -36,6 +36,9 @@ func (s *Setup) Prompts(show func(Prompt), hold bool) {
 		if s.onAsk != nil && !p.Ended {
 			s.onAsk()
 		}
+		if s.page != nil && p.URL != "" {
+			p.URL = s.page(p.URL)
+		}
 		p.Err = problem(p.Err, "nobody was signed in")
 		show(p)
 	}, hold)
@@ -95,6 +98,10 @@ func (s *Setup) Restore(ctx context.Context, a state.Answers) (Account, bool, er
 	}
 	got, ok, err := s.client.Restore(ctx, w)
 	var refused *msclient.AuthError
+	if errors.As(err, &refused) && s.read { // what was consented to may be the permissions to write
+		w.Scopes = Scopes(a, false)
+		got, ok, err = s.client.Restore(ctx, w)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return Account{}, false, ctx.Err()

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -211,19 +212,29 @@ func (a *App) keysIn(bindings []key.Binding, width int) string {
 	if total-2 <= width {
 		return strings.Join(items, "  ")
 	}
-	last := ""
-	if !a.typing() {
-		last = write(a.keys.Help)
+	// The way back and the list of all keys are always there.
+	var last []string
+	for _, b := range bindings {
+		if b.Enabled() && b.Help().Key == a.keys.Back.Help().Key {
+			last = append(last, write(b))
+		}
 	}
+	if !a.typing() {
+		last = append(last, write(a.keys.Help))
+	}
+	end := strings.Join(last, "  ")
 	var line strings.Builder
-	room := width - ansi.StringWidth(last)
+	room := width - ansi.StringWidth(end)
 	for _, item := range items {
-		if room -= ansi.StringWidth(item) + 2; room < 0 || item == last {
+		if slices.Contains(last, item) {
+			continue
+		}
+		if room -= ansi.StringWidth(item) + 2; room < 0 {
 			break
 		}
 		line.WriteString(item + "  ")
 	}
-	return line.String() + last
+	return ansi.Truncate(line.String()+end, width, "")
 }
 
 // global lists the keys that work everywhere, as far as they do just now.

@@ -62,8 +62,8 @@ func (w *wizard) summary(begun bool) string {
 				line(l)
 			}
 		} else {
-			line("Not everything was done. What was done is kept.")
-			line("Start msbundle again and choose Resume to do the rest.")
+			line("Not everything was done.")
+			line(w.rest())
 		}
 		if err := w.failure(); err != nil {
 			p := problemOf(err)
@@ -73,14 +73,18 @@ func (w *wizard) summary(begun bool) string {
 			line(secretLost)
 		}
 	case Interrupted:
-		line("Stopped while changes were being written. What was done is kept.")
-		line("Start msbundle again and choose Resume to do the rest.")
+		line("Stopped while changes were being written.")
+		line(w.rest())
 	case NoSignIn:
 		line("Nothing was changed: there was no sign-in.")
 	case Left:
 		if begun {
 			line("Nothing was changed.")
 		}
+	}
+	if begun && w.fleeting() {
+		line("That was a rehearsal: nothing of it exists.")
+		return b.String()
 	}
 	if begun && w.save.path != "" {
 		line(factFile + ": " + w.save.path)
@@ -91,4 +95,15 @@ func (w *wizard) summary(begun bool) string {
 		}
 	}
 	return b.String()
+}
+
+// fleeting tells whether everything is gone with the program: a rehearsal in it.
+func (w *wizard) fleeting() bool { return w.cfg.Sandbox != "" && w.cfg.Again == nil }
+
+// rest says how to do what is left.
+func (w *wizard) rest() string {
+	if w.fleeting() {
+		return "In earnest what was done is kept, and Resume does the rest."
+	}
+	return "What was done is kept. Start msbundle again and choose Resume to do the rest."
 }

@@ -71,7 +71,9 @@ func sentence(s string) string {
 		return s
 	}
 	r := []rune(s)
-	s = string(unicode.ToUpper(r[0])) + string(r[1:])
+	if first, _, _ := strings.Cut(s, " "); !strings.Contains(first, "@") && first != "msbundle" { // names stay as they are
+		s = string(unicode.ToUpper(r[0])) + string(r[1:])
+	}
 	if last := r[len(r)-1]; unicode.IsDigit(last) || strings.ContainsRune(".!?:)", last) {
 		return s
 	}

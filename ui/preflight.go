@@ -78,7 +78,7 @@ func newPreflight(w *wizard) Screen {
 			Rename:  bind("n", "another name", "n"),
 			Apply:   bind("enter", "use this name", "enter"),
 			Fix:     bind("f", "fix it for me", "f"),
-			Account: bind("s", "switch account", "s"),
+			Account: bind("s", "sign in again", "s"),
 			Whole:   bind("v", "whole text", "v"),
 			move:    newMoveKeys(),
 		},
@@ -274,7 +274,11 @@ func (s *preflight) next() {
 	default:
 		s.list.Select(at)
 		s.whole = false
-		s.w.say("✗", "This has to be mended first: "+s.checks[at].Title+". Then press r to look again.")
+		again := "Then press r to look again."
+		if s.checks[at].SignIn {
+			again = "Then press s to sign in again, with this account or another."
+		}
+		s.w.say("✗", "This has to be mended first: "+s.checks[at].Title+". "+again)
 	}
 }
 
