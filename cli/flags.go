@@ -62,7 +62,7 @@ func (f *flags) register(p *pflag.FlagSet) {
 	p.StringVar(&f.stateDir, "state-dir", "", "where answers, journal and evidence are kept; default: "+defaultStateDir())
 	p.StringVar(&f.auth, "auth", "", "how to sign in: device (a code typed on any device), browser (on this machine, or on yours through ssh), or env (an app named by AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, for reads); default: browser where there is one, else device")
 	p.BoolVar(&f.noBrowser, "no-browser", false, "never open a browser")
-	p.BoolVar(&f.noInput, "no-input", false, "never ask; a missing value is an error")
+	p.BoolVar(&f.noInput, "no-input", false, "never ask; a missing value is an error. A sign-in is shown on stderr and waited for")
 	p.BoolVar(&f.remember, "remember", false, "remember the sign-in on this machine, encrypted, for later commands")
 	p.BoolVar(&f.json, "json", false, "one JSON document on stdout, JSON lines of progress on stderr")
 	p.BoolVar(&f.accessible, "accessible", false, "plain lines for screen readers, with answers taken from a pipe too")

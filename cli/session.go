@@ -88,6 +88,9 @@ func (a *app) whoamiCommand() *cobra.Command {
 			if _, ok, err := s.Restore(cmd.Context(), answers); err != nil {
 				return &exitError{signInExit(err), err}
 			} else if !ok {
+				if c.sessions == nil && a.remembered(c).Kept() != msclient.NotKept {
+					return &exitError{exitNoSignIn, errors.New("the remembered sign-in could not be opened")} // why was told
+				}
 				return &exitError{exitNoSignIn, errors.New("nobody is signed in; run 'msbundle login --remember'")}
 			}
 			return a.printAccount(cmd.Context(), s)

@@ -115,6 +115,13 @@ func (l *ladder) choose(n int, ch choice) {
 	l.choices <- ch
 }
 
+// used is the method of the last sign-in.
+func (l *ladder) used() Method {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.method
+}
+
 // drop forgets a choice nobody took up. The caller holds mu.
 func (l *ladder) drop() {
 	select {

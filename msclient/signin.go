@@ -26,6 +26,7 @@ type Account struct {
 	MFA      bool     // the sign-in used multifactor authentication
 	Scopes   []string // what the Graph token allows
 	Roles    []string // template ids of directory roles the token names; there may be more
+	Method   Method   // of this run's sign-in; empty for a remembered one
 	App      bool     // an app that acts as itself; Scopes are then its app roles
 }
 
@@ -61,7 +62,9 @@ func (c *Client) SignIn(ctx context.Context, w Wish) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	return c.signedIn(ctx, s, result, w.Scopes)
+	account, err := c.signedIn(ctx, s, result, w.Scopes)
+	account.Method = c.ladder.used()
+	return account, err
 }
 
 // Restore takes up the session a cache holds, without asking anybody. It reports

@@ -41,7 +41,7 @@ func TestSignIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := Account{Username: "admin@contoso.com", ObjectID: person, TenantID: homeTenant, MFA: true, Scopes: scopes}
+		want := Account{Username: "admin@contoso.com", ObjectID: person, TenantID: homeTenant, MFA: true, Scopes: scopes, Method: ByDevice}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("account (-want +got):\n%s", diff)
 		}

@@ -105,6 +105,9 @@ func quoted(names []string) string {
 func checkDeviceCode(a state.Answers, f *Findings) Check {
 	c := Check{ID: "device-code", Title: "Signing in with a code", Evidence: "No Conditional Access policy blocks it for this account"}
 	fix := "Sign in with a browser (--auth browser): a session that began with a code can end in the middle of the work. Or have this account excluded from the policy."
+	if f.Account.Browser {
+		fix = "This sign-in was made with a browser, which that does not reach. Keep to it (--auth browser) in later runs."
+	}
 	return c.byPolicies(a, f, fix, func(p AccessPolicy) (string, string) {
 		if !p.blocksDeviceCode() {
 			return "", ""

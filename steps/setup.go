@@ -18,6 +18,7 @@ type Account struct {
 	Guest    bool
 	MFA      bool // the sign-in was made with multifactor authentication
 	App      bool // an app that acts as itself, for reads
+	Browser  bool // the sign-in was made with a browser, not with a code
 }
 
 // Organization is the tenant.

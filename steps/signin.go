@@ -172,7 +172,7 @@ func rightCloud(cloud catalog.Cloud, name string, t msclient.TenantInfo) error {
 // signedIn goes on as whoever signed in.
 func (s *Setup) signedIn(got msclient.Account) (Account, error) {
 	s.asked = true
-	account := Account{Username: got.Username, ObjectID: got.ObjectID, TenantID: got.TenantID, MFA: got.MFA, App: got.App}
+	account := Account{Username: got.Username, ObjectID: got.ObjectID, TenantID: got.TenantID, MFA: got.MFA, App: got.App, Browser: got.Method == ByBrowser || got.Method == ByTunnel}
 	if err := s.Close(); err != nil { // of an account signed in before
 		return account, problem(err, "the state folder could not be closed")
 	}
