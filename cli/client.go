@@ -127,7 +127,7 @@ func (a *app) createClient(ctx context.Context, name string, yes bool) error {
 // tenant takes the tenant's name, too.
 func (a *app) withClient(tenant, appID string) string {
 	words := []string{"msbundle", "--tenant", tenant, "--client-id", appID}
-	for _, f := range []struct{ name, value, usual string }{{"sandbox", a.flags.sandbox, ""}, {"cloud", a.flags.cloudID, "global"}} {
+	for _, f := range []struct{ name, value, usual string }{{"sandbox", a.flags.sandbox, ""}, {"cloud", a.flags.cloudID, "global"}, {"state-dir", a.flags.stateDir, ""}} {
 		if f.value != f.usual && f.value != inProcess {
 			words = append(words, "--"+f.name+"="+shellWord(f.value))
 		}

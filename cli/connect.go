@@ -141,7 +141,7 @@ func (a *app) setup(ctx context.Context, c *connection, p purpose) (*steps.Setup
 		stateDir = ""
 	}
 	s := steps.New(steps.Options{
-		Client: client, StateDir: stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: p.reads, Restore: c.sessions != nil && !p.anew, Log: c.log,
+		Client: client, StateDir: stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: p.reads, Restore: c.sessions != nil && !p.anew,
 		Page: c.rehearsed(),
 		Asked: func() {
 			if c.sessions != nil && !a.agreed() { // what is remembered is somebody's consent to just that

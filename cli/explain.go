@@ -198,7 +198,7 @@ func printExplanation(w io.Writer, e catalog.Explanation, text string) {
 
 // secrets are what somebody may paste along with an error: tokens, and values
 // named as a secret. What is printed again is often passed on.
-var secrets = regexp.MustCompile(`(?i)eyJ[a-z0-9_-]{8,}(?:\.[a-z0-9_-]*){0,4}|(\b(?:bearer|basic)\s+|(?:client_secret|clientsecret|secrettext|password|refresh_token|access_token|id_token|device_code|client_assertion|assertion)["']?\s*[:=]\s*["']?)[^\s"'&,;]{6,}|(\bcode=)[^\s&]{20,}`)
+var secrets = regexp.MustCompile(`(?i)eyJ[a-z0-9_-]{8,}(?:\.[a-z0-9_-]*){0,4}|(\b(?:bearer|basic)\s+|(?:client[_ ]?secret|secrettext|password|refresh_token|access_token|id_token|device_code|client_assertion|assertion)\\*["']?\s*(?:[:=]|%3D)\s*\\*["']?)[^\s"'&,;\\]{6,}|(\bcode\\*["']?\s*(?:[:=]|%3D)\s*\\*["']?)[^\s"'&\\]{20,}`)
 
 // echo is the text as it is shown again: on one line, not too long, no secrets.
 func echo(text string) string {

@@ -75,7 +75,7 @@ func (f *flags) register(p *pflag.FlagSet) {
 	p.Int64Var(&f.rehearsal.seed, "seed", 1, "sandbox: decides ids, delays and which replica answers")
 	p.DurationVar(&f.rehearsal.latency, "latency", 0, "sandbox: added to every request")
 	p.DurationVar(&f.rehearsal.interval, "interval", 5*time.Second, "sandbox: polling interval of device codes")
-	p.StringVar(&f.rehearsal.approve, "approve", "auto", "sandbox: who answers a device code: now, auto or manual")
+	p.StringVar(&f.rehearsal.approve, "approve", "auto", "sandbox: who answers a sign-in: now, auto or manual")
 	p.StringVar(&f.rehearsal.delays, "delays", "none", "sandbox: none, or realistic replication")
 	p.StringVar(&f.rehearsal.faults, "faults", "", "sandbox: file with faults as JSON")
 	p.StringVar(&f.rehearsal.canary, "canary", "", "sandbox: word that is part of every secret and token")

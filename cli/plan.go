@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -135,12 +136,7 @@ func (a *app) makePlan(ctx context.Context, answers state.Answers, o steps.PlanO
 		return nil, steps.Plan{}, err
 	}
 	p := steps.MakePlan(answers, f, o)
-	for id := range o.Ticked {
-		if !slices.ContainsFunc(p.Offers, func(x steps.Offer) bool { return x.ID == id }) {
-			return nil, p, usage("--take %s: the plan makes no such offer", id)
-		}
-	}
-	return s, p, nil
+	return s, p, takenOffers(p, slices.Sorted(maps.Keys(o.Ticked)))
 }
 
 // preflight reports what the checks of the tenant found and ends the run where

@@ -123,13 +123,12 @@ func (a *app) offerSkip(s *steps.Setup, n int) (stop func()) {
 		fmt.Fprintln(a.Err, "\nOne more sign-in would show more. Press enter to leave it out.")
 	}
 	go func() {
-		text, err := a.line(ctx)
+		text, _ := a.line(ctx)
 		switch {
-		case ctx.Err() != nil:
-		case err != nil || text == "": // the end of input declines
-			s.Skip(n)
-		default: // meant for a later question
+		case text != "": // meant for a later question
 			a.input.keep(text)
+		case ctx.Err() == nil: // enter, or the end of input, which declines
+			s.Skip(n)
 		}
 	}()
 	return stop

@@ -107,6 +107,7 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 		cfg.Rehearse = func(ctx context.Context) (ui.Config, error) {
 			rehearsal := *a
 			rehearsal.flags.sandbox, rehearsal.flags.stateDir = inProcess, ""
+			rehearsal.flags.tenant, rehearsal.flags.account, rehearsal.flags.clientID = "", "", "" // of the real tenant
 			cfg, err := rehearsal.wizardConfig(ctx)
 			a.closers = append(a.closers, rehearsal.closers[len(a.closers):]...)
 			return cfg, err

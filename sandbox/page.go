@@ -176,7 +176,7 @@ func (c *Cloud) ServePages(ctx context.Context) (url string, stop func(), err er
 	go func() {
 		defer close(stopped)
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			c.note("device sign-in page: " + err.Error())
+			c.note("sign-in pages: " + err.Error())
 		}
 	}()
 	unhook := context.AfterFunc(ctx, func() { _ = server.Close() })

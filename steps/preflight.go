@@ -71,7 +71,7 @@ var ofDirectory = []string{
 func checkDirectory(f *Findings) Check {
 	c := Check{ID: "directory", Title: "What the account is shown", Evidence: "The tenant's apps and APIs"}
 	if u, missing := f.unread(PartDirectory); missing {
-		c.State, c.Blocks, c.Evidence, c.Fix = Failed, true, u.Why, u.Fix
+		c.State, c.Blocks, c.SignIn, c.Evidence, c.Fix = Failed, true, true, u.Why, u.Fix
 	}
 	return c
 }
@@ -98,7 +98,7 @@ func checkTenant(a state.Answers, f *Findings) Check {
 	switch {
 	case a.Tenant == "" || strings.EqualFold(a.Tenant, f.Org.ID) || containsFold(f.Org.Domains, a.Tenant):
 	case state.IsGUID(a.Tenant):
-		c.State, c.Blocks, c.Evidence = Failed, true, fmt.Sprintf("%s; the answers name the tenant %s", c.Evidence, a.Tenant)
+		c.State, c.Blocks, c.SignIn, c.Evidence = Failed, true, true, fmt.Sprintf("%s; the answers name the tenant %s", c.Evidence, a.Tenant)
 		c.Fix = "Sign in with an account of that tenant, or change the tenant in the answers."
 	default:
 		c.State, c.Evidence = Warned, fmt.Sprintf("%s; the answers name the domain %s, which is not among its domains", c.Evidence, a.Tenant)

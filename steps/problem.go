@@ -49,7 +49,7 @@ func problem(err error, what string) error {
 	case errors.As(err, &file):
 		out.Do, out.Who, out.Retry = err.Error(), string(catalog.ByYouHere), false
 	default:
-		out.Do = "Try again; the log (--log FILE) has the details."
+		out.Do, out.Raw = "Try again; should it stay like this, its own words below say why.", err.Error()
 	}
 	return out
 }

@@ -69,7 +69,7 @@ func TestProblem(t *testing.T) {
 		"too late":   {msclient.ErrSignInExpired, "", "", []string{"in time", "AADSTS"}, true},
 		"too slow":   {context.DeadlineExceeded, "", "", []string{"too long"}, true},
 		"a bad file": {&state.FileError{File: "setup.yaml", Line: 3, Key: "x", Text: "unknown key"}, "", "", []string{"setup.yaml", "line 3"}, false},
-		"who knows":  {errors.New("odd"), "", "", []string{"--log"}, true},
+		"who knows":  {errors.New("odd"), "", "", []string{"own words"}, true},
 		"the folder": {&state.DirError{Dir: "/state", Text: "permission denied"}, "", "", []string{"permission denied"}, true},
 	} {
 		var p *Problem

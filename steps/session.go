@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +24,6 @@ type Options struct {
 	Restore  bool                // take up the sign-in the client's cache remembers, if it serves
 	Page     func(string) string // where a rehearsal has a sign-in page; nil in earnest
 	Asked    func()              // called before a person is asked to sign in; may be nil
-	Log      *slog.Logger
 }
 
 // Setup takes one tenant through the pipeline: sign in, inspect, plan, apply,
@@ -39,7 +37,6 @@ type Setup struct {
 	restore bool
 	onAsk   func()
 	page    func(string) string
-	log     *slog.Logger
 
 	account    Account
 	asked      bool     // somebody signed in: the next sign-in is for another account
@@ -55,11 +52,8 @@ func New(o Options) *Setup {
 	if o.World != "" {
 		id = "sandbox-" + o.World
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	return &Setup{
-		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, restore: o.Restore, onAsk: o.Asked, page: o.Page, log: o.Log,
+		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, restore: o.Restore, onAsk: o.Asked, page: o.Page,
 	}
 }
 

@@ -138,12 +138,12 @@ func (s *Setup) wish(ctx context.Context, a state.Answers) (msclient.Wish, error
 		case a.Account != "" && !got.App && !strings.EqualFold(got.Username, a.Account):
 			return &Problem{
 				What: fmt.Sprintf("%s signed in, and %s was expected", got.Username, a.Account),
-				Do:   "Sign in again and choose \"use another account\", in a private window if the browser keeps taking the wrong one. Or change the account on the Authorize page.", Retry: true,
+				Do:   "Sign in again and choose \"use another account\", in a private window if the browser keeps taking the wrong one. Or change the account that is expected (--account, or in the answers).", Retry: true,
 			}
 		case w.Tenant != "" && !strings.EqualFold(got.TenantID, w.Tenant):
 			return &Problem{
 				What: fmt.Sprintf("%s belongs to tenant %s, not to the chosen one (%s)", got.Username, got.TenantID, w.Tenant),
-				Do:   "Sign in with an account of the chosen tenant, or change the tenant on the Authorize page.", Retry: true,
+				Do:   "Sign in with an account of the chosen tenant, or change the tenant (--tenant, or in the answers).", Retry: true,
 			}
 		}
 		return nil

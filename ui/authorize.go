@@ -74,7 +74,7 @@ func newAuthorize(w *wizard) Screen {
 	}
 	connector := w.answers.Registration.Kind == state.KindConnector
 	if !connector && !s.meter.Fits() {
-		s.faults = append(s.faults, state.Invalid{Key: "permissions", Text: "more than Microsoft's limits allow; go back and press x"})
+		s.faults = append(s.faults, state.Invalid{Key: "permissions", Text: "more than Microsoft's limits allow; go back to the permissions and shorten them"})
 	}
 	does := "authorize"
 	if connector {

@@ -33,7 +33,7 @@ type Config struct {
 	Answers state.Answers
 	Now     func() time.Time
 
-	// Sandbox labels a rehearsal, for example "sandbox: happy"; every screen
+	// Sandbox labels a rehearsal, for example "sandbox, happy"; every screen
 	// then says so. Empty means a real tenant.
 	Sandbox string
 	// DevicePage is where a rehearsal's code is typed, in place of Microsoft's

@@ -34,8 +34,8 @@ func (l *Lines) preflight(ctx context.Context) error {
 		}
 		blocked := s.blocking() >= 0
 		which := s.sameName()
-		text, err := l.ask(ctx, query{preflightPrompt(blocked, which), []string{
-			"again looks at the tenant once more, after something was mended there. account signs in as somebody else.",
+		text, err := l.ask(ctx, query{preflightPrompt(blocked, which, blocked && s.checks[s.blocking()].SignIn), []string{
+			"again looks at the tenant once more, after something was mended there. account signs in again, as the same or somebody else.",
 			"fix and a number, where one is named with a check, takes what mends it into the plan, or leaves it out again.",
 		}, list})
 		number, fixing := strings.CutPrefix(text, "fix ")
@@ -100,16 +100,18 @@ func (l *Lines) fix(s *preflight, number string) bool {
 	return true
 }
 
-func preflightPrompt(blocked, which bool) string {
+func preflightPrompt(blocked, which, signIn bool) string {
 	switch {
+	case signIn:
+		return "Mend that first. Then type account to sign in again, or again to look again, back or quit:"
 	case blocked && which:
-		return "Press Enter to decide about the app, or type again to look again, account to sign in as somebody else, back or quit:"
+		return "Press Enter to decide about the app, or type again to look again, account to sign in again, back or quit:"
 	case blocked:
-		return "Mend that first. Then press Enter to look again, or type account to sign in as somebody else, back or quit:"
+		return "Mend that first. Then press Enter to look again, or type account to sign in again, back or quit:"
 	case which:
-		return "Press Enter to see the plan, or type apps to choose the app, again to look again, account to sign in as somebody else, back or quit:"
+		return "Press Enter to see the plan, or type apps to choose the app, again to look again, account to sign in again, back or quit:"
 	}
-	return "Press Enter to see the plan, or type again to look again, account to sign in as somebody else, back or quit:"
+	return "Press Enter to see the plan, or type again to look again, account to sign in again, back or quit:"
 }
 
 // look reads the tenant.

@@ -299,8 +299,14 @@ func (l *Lines) explain(text string) {
 func (l *Lines) problem(err error) {
 	p := problemOf(err)
 	l.say("Problem: " + sentence(p.What))
+	if p.Cause != "" {
+		l.say("Cause: " + sentence(p.Cause))
+	}
 	if p.Do != "" {
 		l.say("What to do: " + sentence(p.Do))
+	}
+	if p.Who != "" {
+		l.say("Who can: " + sentence(p.Who))
 	}
 	if p.Raw != "" {
 		l.say("Details: " + p.Raw)

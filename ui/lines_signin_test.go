@@ -137,7 +137,7 @@ func TestLinesFromAPipeAreKept(t *testing.T) {
 		default:
 		}
 		x.signs(nil)
-		x.hears("account to sign in as somebody else, back or quit: again", "Looking at the tenant.")
+		x.hears("account to sign in again, back or quit: again", "Looking at the tenant.")
 		if n := len(x.f.inspected); n != 2 {
 			t.Errorf("looked %d times, want 2", n)
 		}

@@ -67,7 +67,13 @@ func (w *wizard) summary(begun bool) string {
 		}
 		if err := w.failure(); err != nil {
 			p := problemOf(err)
-			line(sentence(p.What) + " " + sentence(p.Do))
+			var said []string
+			for _, text := range []string{p.What, p.Cause, p.Do} {
+				if text != "" {
+					said = append(said, sentence(text))
+				}
+			}
+			line(strings.Join(said, " "))
 		}
 		if w.unfinishedSecret() {
 			line(secretLost)

@@ -320,7 +320,7 @@ func (s *preflight) View(f Frame) string {
 		return f.fill(lines)
 	case s.err != nil:
 		lines := f.problem(problemOf(s.err))
-		return f.fill(append(lines, "", "  "+t.Key.Render("r")+" looks again, "+t.Key.Render("s")+" switches account, "+t.Key.Render("esc")+" goes back."))
+		return f.fill(append(lines, "", "  "+t.Key.Render("r")+" looks again, "+t.Key.Render("s")+" signs in again, "+t.Key.Render("esc")+" goes back."))
 	case s.choosing:
 		return f.fill(s.chooser(f))
 	case len(s.checks) == 0:

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"reflect"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -149,7 +150,12 @@ func (w *wizard) saved(msg savedMsg) tea.Cmd {
 	w.save.busy, w.save.err = false, msg.err
 	if msg.err != nil {
 		w.save.last = nil
-		w.say("!", "The answers could not be saved: "+problemOf(msg.err).What)
+		p := problemOf(msg.err)
+		why := p.What
+		if strings.HasPrefix(why, "the answers could not be saved") { // said already
+			why = p.Do
+		}
+		w.say("!", "The answers could not be saved: "+why)
 	} else {
 		w.save.path = msg.path
 	}
