@@ -47,7 +47,7 @@ func TestClientIsMadeOnce(t *testing.T) {
 		if !made.Done || made.Written != len(w.writes()) || made.Written != len(made.Changes) {
 			t.Errorf("done %v with %d writes, planned %d, wrote %v", made.Done, made.Written, len(made.Changes), w.writes())
 		}
-		if want := "msbundle --tenant " + made.Tenant + " --client-id " + made.AppID; made.Command != want {
+		if want := "msbundle --tenant " + made.Tenant + " --client-id " + made.AppID + " --state-dir=" + w.state; made.Command != want {
 			t.Errorf("command: got %q, want %q", made.Command, want)
 		}
 		got := w.settled()
