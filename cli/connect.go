@@ -178,13 +178,6 @@ func deliverTo(path string, stdout io.Writer) func(steps.Secret) error {
 	}
 }
 
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 // rehearsed leads a sign-in page to where a browser finds it in a rehearsal; nil
 // in earnest.
 func (c *connection) rehearsed() func(string) string {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,26 +32,29 @@ type terminal interface {
 	pause()
 }
 
+// expect waits until all words are on the screen.
+func expect(t *testing.T, on terminal, words ...string) string {
+	t.Helper()
+	for range 600 {
+		s := on.screen()
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(s, w) }) {
+			return s
+		}
+		on.pause()
+	}
+	t.Fatalf("the screen does not show %q:\n%s", words, on.screen())
+	return ""
+}
+
 // journey takes the wizard from its start to the result by keys alone, the way
 // the README tells it. approve types the code into the sign-in page.
 func journey(t *testing.T, on terminal, approve func(code string)) {
 	t.Helper()
 	expect := func(words ...string) string {
 		t.Helper()
-		for range 600 {
-			s := on.screen()
-			all := true
-			for _, w := range words {
-				all = all && strings.Contains(s, w)
-			}
-			if all {
-				return s
-			}
-			on.pause()
-		}
-		t.Fatalf("the screen does not show %q:\n%s", words, on.screen())
-		return ""
+		return expect(t, on, words...)
 	}
+
 	press := func(keys ...string) {
 		for _, k := range keys {
 			on.press(k)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,7 +145,7 @@ func firstOpener(a, b func(string) error) func(string) error {
 func promptDocument(c *connection, p steps.Prompt) map[string]any {
 	doc := map[string]any{"event": "sign-in", "method": p.Method, "why": p.Why, "app": p.App, "skip": p.Skip}
 	if p.Method == steps.ByDevice {
-		doc["address"], doc["code"], doc["expires"] = firstOf(c.page, p.Code.URL), p.Code.UserCode, p.Code.Expires
+		doc["address"], doc["code"], doc["expires"] = cmp.Or(c.page, p.Code.URL), p.Code.UserCode, p.Code.Expires
 		return doc
 	}
 	doc["address"], doc["port"] = p.URL, p.Port

@@ -83,17 +83,5 @@ func TestSignInInTmux(t *testing.T) {
 // expect waits until all words are on the screen.
 func (x *inTmux) expect(words ...string) string {
 	x.t.Helper()
-	for range 600 {
-		s := x.screen()
-		all := true
-		for _, w := range words {
-			all = all && strings.Contains(s, w)
-		}
-		if all {
-			return s
-		}
-		x.pause()
-	}
-	x.t.Fatalf("the screen does not show %q:\n%s", words, x.screen())
-	return ""
+	return expect(x.t, x, words...)
 }

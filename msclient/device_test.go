@@ -237,8 +237,7 @@ func TestADeclinedSignInEndsAtOnce(t *testing.T) {
 }
 
 // A policy that blocks codes is told to the browser only: the service goes on
-// saying that it waits. The person reports what the browser shows and signs in by
-// another method, with the sign-in still under way.
+// saying that it waits, for as long as the person lets it.
 func TestABlockedCodeIsPendingUntilThePersonReportsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, err := sandbox.New(sandbox.Options{Scenario: "device-code-blocked", Approve: sandbox.ApproveManual})
@@ -264,7 +263,7 @@ func TestABlockedCodeIsPendingUntilThePersonReportsIt(t *testing.T) {
 						shows = err.Error() // the browser
 					}
 				})
-				time.AfterFunc(5*time.Minute, func() { c.Skip(p.N) }) // the person reports it and gives this one up
+				time.AfterFunc(5*time.Minute, func() { c.Skip(p.N) })
 			}
 		}, false)
 		_, err = c.SignIn(t.Context(), msclient.Wish{Scopes: []string{"User.Read"}})
@@ -284,4 +283,49 @@ func TestABlockedCodeIsPendingUntilThePersonReportsIt(t *testing.T) {
 			t.Errorf("methods (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// The person reports what the browser shows; the table of errors names the method
+// that may work instead, and it does, with the sign-in still under way. The browser
+// comes back by a real port, so the clock is real too; nothing waits for it.
+func TestWhoeverReportsABlockedCodeSignsInByBrowser(t *testing.T) {
+	cloud, err := sandbox.New(sandbox.Options{Scenario: "device-code-blocked", Approve: sandbox.ApproveAuto})
+	if err != nil {
+		t.Fatal(err)
+	}
+	global, _ := catalog.CloudByID("global")
+	c, err := msclient.New(msclient.Options{Cloud: global, Transport: cloud.Transport(), Methods: []msclient.Method{msclient.ByDevice, msclient.ByBrowser}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var methods []msclient.Method
+	var browsing sync.WaitGroup
+	c.Prompts(func(p msclient.Prompt) {
+		switch {
+		case p.Ended:
+		case p.Code.UserCode != "":
+			methods = append(methods, p.Method)
+			shows := cloud.Approve(p.Code.UserCode, "")
+			found := catalog.Explain(catalog.Clues{Text: shows.Error()})
+			if found.Rule.ID != "AADSTS53003" || found.Rule.Method != string(msclient.ByBrowser) {
+				t.Errorf("%v is explained as %+v", shows, found.Rule)
+			}
+			c.Use(p.N, msclient.Method(found.Rule.Method))
+		default:
+			methods = append(methods, p.Method)
+			browsing.Go(func() {
+				if err := cloud.Browse(t.Context(), p.URL); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}, false)
+	account, err := c.SignIn(t.Context(), msclient.Wish{Scopes: []string{"User.Read"}})
+	browsing.Wait()
+	if err != nil || account.Username != cloud.Tenant().Admin {
+		t.Errorf("got %+v, %v", account, err)
+	}
+	if diff := cmp.Diff([]msclient.Method{msclient.ByDevice, msclient.ByBrowser}, methods); diff != "" {
+		t.Errorf("methods (-want +got):\n%s", diff)
+	}
 }

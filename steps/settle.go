@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -290,12 +291,12 @@ func (k *journaled) learn(e state.Entry) {
 		}
 		k.gain(had, has)
 	case KindRole:
-		k.made[madeRole(firstOf(body.PrincipalID, before.PrincipalID), e.Name)] = e.Action == string(Add)
+		k.made[madeRole(cmp.Or(body.PrincipalID, before.PrincipalID), e.Name)] = e.Action == string(Add)
 	case KindGrant:
 		scopes := func(list string) map[string]bool {
 			out := map[string]bool{}
 			for scope := range strings.FieldsSeq(list) {
-				out[madeScope(firstOf(body.ClientID, before.ClientID), e.Name, scope)] = true
+				out[madeScope(cmp.Or(body.ClientID, before.ClientID), e.Name, scope)] = true
 			}
 			return out
 		}
@@ -342,13 +343,6 @@ func written(body json.RawMessage) wireWritten {
 	return w
 }
 
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 // closeOpen records, of the writes left without an answer that are harmless to
 // repeat, those whose effect the inspection has seen.
 func (s *Setup) closeOpen(f *Findings) error {
@@ -371,7 +365,7 @@ func (s *Setup) closeOpen(f *Findings) error {
 			if f.Principal.AppID == e.Name {
 				refs = map[string]string{"sp.id": f.Principal.ObjectID}
 			}
-		case e.Action == string(Add) && firstOf(body.ClientID, body.PrincipalID) != f.Principal.ObjectID: // of another app
+		case e.Action == string(Add) && cmp.Or(body.ClientID, body.PrincipalID) != f.Principal.ObjectID: // of another app
 		case e.Action == string(Add) && e.What == string(KindRole):
 			for _, a := range f.Principal.Assignments {
 				if a.RoleID == e.Name {

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -274,7 +275,7 @@ func (s *Setup) useReadings(t *Traces, signInApp string) []reading {
 		}
 		take := takePage(s, func(list []wireUse) error {
 			for _, w := range list {
-				t.uses[api.ObjectID] = append(t.uses[api.ObjectID], use{w.ID, firstOf(w.ClientID, w.PrincipalID)})
+				t.uses[api.ObjectID] = append(t.uses[api.ObjectID], use{w.ID, cmp.Or(w.ClientID, w.PrincipalID)})
 			}
 			return nil
 		})

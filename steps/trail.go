@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"maps"
 	"path"
 	"reflect"
@@ -56,7 +57,7 @@ func trails(entries []state.Entry) []*trail {
 			out = append(out, &t)
 		}
 		mine := at[key]
-		mine.object = firstOf(t.object, mine.object) // made again, it has another id
+		mine.object = cmp.Or(t.object, mine.object) // made again, it has another id
 		mine.writes = append(mine.writes, e)
 	}
 	return out
@@ -69,7 +70,7 @@ func follow(e state.Entry) (key string, t trail) {
 	switch t.kind {
 	case KindApplication, KindSecret: // a secret's path is /v1.0/applications/ID/addPassword
 		t.kind = KindApplication
-		t.object = firstOf(refs["app.id"], strings.Split(e.Path+"///", "/")[3])
+		t.object = cmp.Or(refs["app.id"], strings.Split(e.Path+"///", "/")[3])
 		t.appID = refs["app.appId"]
 		key = t.object
 	case KindPrincipal:
@@ -79,10 +80,10 @@ func follow(e state.Entry) (key string, t trail) {
 		t.object, t.appID = refs[refResource+e.Name+".id"], e.Name
 		key = t.appID
 	case KindGrant:
-		t.principal, t.resource = firstOf(body.ClientID, before.ClientID), firstOf(body.ResourceID, before.ResourceID)
+		t.principal, t.resource = cmp.Or(body.ClientID, before.ClientID), cmp.Or(body.ResourceID, before.ResourceID)
 		key = t.principal + " " + t.resource
 	case KindRole:
-		t.principal, t.resource, t.role = firstOf(body.PrincipalID, before.PrincipalID), firstOf(body.ResourceID, before.ResourceID), e.Name
+		t.principal, t.resource, t.role = cmp.Or(body.PrincipalID, before.PrincipalID), cmp.Or(body.ResourceID, before.ResourceID), e.Name
 		key = t.principal + " " + t.resource + " " + t.role
 	}
 	return string(t.kind) + " " + key, t

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -269,7 +270,7 @@ func (u *undoing) restoreRole(x *trail) {
 	if !there {
 		return
 	}
-	name := firstOf(api.PermissionName(x.role, catalog.Application), x.role)
+	name := cmp.Or(api.PermissionName(x.role, catalog.Application), x.role)
 	c := Change{
 		ID: "undo/role/" + x.principal + "/" + api.AppID + "/" + name, Kind: KindRole, Risk: RiskModerate, Reversible: true, Name: x.role,
 		Object: fmt.Sprintf("%s, application permission of %s", name, api.Name), Path: principals + "/" + x.resource + "/appRoleAssignedTo",
