@@ -1,8 +1,12 @@
 package msclient
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
+	"net/http"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +37,7 @@ type credential struct {
 
 	mu      sync.Mutex
 	refused []Secret // the last tokens the service did not take
+	claims  string   // the last ones a service wanted met
 }
 
 var _ azcore.TokenCredential = (*credential)(nil)
@@ -68,8 +73,9 @@ func (k *credential) token(ctx context.Context, o policy.TokenRequestOptions) (a
 	account, first, ends, times := s.account, s.first, s.ends, s.times
 	fits := k.tenant == s.tenant && slices.Equal(o.Scopes, s.scopes)
 	s.mu.Unlock()
+	claims := o.Claims
 	need := func(cause error) error {
-		w := wish{signer: s, tenant: k.tenant, scopes: o.Scopes, claims: o.Claims, why: k.why, skip: k.skip}
+		w := wish{signer: s, tenant: k.tenant, scopes: o.Scopes, claims: claims, why: k.why, skip: k.skip}
 		return &needed{w, times, cause}
 	}
 	if account.IsZero() {
@@ -93,11 +99,12 @@ func (k *credential) token(ctx context.Context, o policy.TokenRequestOptions) (a
 	if fits && time.Until(ends) > earlyRefresh && !k.wasRefused(first.Reveal()) {
 		return azcore.AccessToken{Token: first.Reveal(), ExpiresOn: ends}, nil
 	}
-	r, err := k.redeem(ctx, account, o.Scopes, o.Claims)
-	if err == nil && o.Claims == "" && k.wasRefused(r.AccessToken) {
-		// MSAL serves a token until it expires. Only claims make it redeem another;
-		// these ask for nothing.
-		r, err = k.redeem(ctx, account, o.Scopes, "{}")
+	r, err := k.redeem(ctx, account, o.Scopes, claims)
+	if err == nil && claims == "" && k.wasRefused(r.AccessToken) {
+		// MSAL serves a token until it expires. Only claims make it redeem another:
+		// those the service wanted, or some that ask for nothing.
+		claims = k.wanted()
+		r, err = k.redeem(ctx, account, o.Scopes, cmp.Or(claims, "{}"))
 	}
 	if err != nil && r.AccessToken == "" { // a failed early refresh still comes with the valid token
 		err = signInError(err)
@@ -134,14 +141,38 @@ func (k *credential) redeem(ctx context.Context, account public.Account, scopes 
 	return k.signer.msal.AcquireTokenSilent(ctx, scopes, opts...)
 }
 
-// refuse remembers a token the service answered 401 to.
-func (k *credential) refuse(token string) {
+// refuse remembers a token the service answered 401 to, and the claims it wanted
+// if it named some: of the requests under way side by side only one brings them
+// along when it asks for the next token.
+func (k *credential) refuse(token, claims string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.claims = cmp.Or(claims, k.claims)
 	k.refused = append(k.refused, NewSecret(token))
 	if len(k.refused) > maxRefused {
 		k.refused = k.refused[1:]
 	}
+}
+
+func (k *credential) wanted() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.claims
+}
+
+var claimsChallenge = regexp.MustCompile(`\bclaims="([^"]+)"`)
+
+// challenged reads the claims a service wants met out of its refusal.
+// https://learn.microsoft.com/entra/identity-platform/claims-challenge
+func challenged(h http.Header) string {
+	for _, value := range h.Values("WWW-Authenticate") {
+		if m := claimsChallenge.FindStringSubmatch(value); m != nil {
+			if claims, err := base64.StdEncoding.DecodeString(m[1]); err == nil {
+				return string(claims)
+			}
+		}
+	}
+	return ""
 }
 
 func (k *credential) wasRefused(token string) bool {

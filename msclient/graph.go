@@ -153,7 +153,7 @@ func (w watcher) Do(req *policy.Request) (*http.Response, error) {
 	}
 	w.clock.learn(res.Header)
 	if res.StatusCode == http.StatusUnauthorized {
-		w.key.refuse(strings.TrimPrefix(req.Raw().Header.Get("Authorization"), "Bearer "))
+		w.key.refuse(strings.TrimPrefix(req.Raw().Header.Get("Authorization"), "Bearer "), challenged(res.Header))
 	}
 	return res, nil
 }
