@@ -37,6 +37,12 @@ type Answers struct {
 	Integrations []string
 	Registration Registration
 	Permissions  Permissions
+
+	// About the tenant itself; nil leaves it untouched.
+	ServiceAccount    *ServiceAccount
+	ConditionalAccess *ConditionalAccess
+	Azure             *Azure
+	Exchange          *Exchange
 }
 
 // Registration says which app is authorised.
@@ -75,7 +81,17 @@ func (a Answers) Clone() Answers {
 	a.Integrations = slices.Clone(a.Integrations)
 	a.Permissions.Add = slices.Clone(a.Permissions.Add)
 	a.Permissions.Remove = slices.Clone(a.Permissions.Remove)
+	a.ServiceAccount, a.ConditionalAccess = clone(a.ServiceAccount), clone(a.ConditionalAccess)
+	a.Azure, a.Exchange = clone(a.Azure), clone(a.Exchange)
 	return a
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
 }
 
 // Invalid is an answer that cannot be used.
@@ -118,6 +134,7 @@ func (a Answers) Validate() []Invalid {
 		bad("integrations", "graph is always needed; add it")
 	}
 	out = append(out, a.validateRegistration()...)
+	out = append(out, a.validateReady()...)
 	if tier, ok := catalog.ParseTier(a.Permissions.Base); !ok || tier == catalog.Optional {
 		bad("permissions.base", "%s is not known; use minimum, recommended or stock", quote(a.Permissions.Base))
 	}

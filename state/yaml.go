@@ -165,6 +165,32 @@ func (p *parser) answers(root *yaml.Node) Answers {
 				"remove": p.list(&a.Permissions.Remove),
 			})
 		},
+		"serviceAccount": func(n *yaml.Node, key string) {
+			s := DefaultServiceAccount()
+			a.ServiceAccount = &s
+			p.mapping(n, key, map[string]func(*yaml.Node, string){
+				"create": p.truth(&s.Create), "username": p.text(&s.Username), "displayName": p.text(&s.DisplayName),
+				"roles": p.text(&s.Roles), "mfa": p.text(&s.MFA),
+			})
+		},
+		"conditionalAccess": func(n *yaml.Node, key string) {
+			c := DefaultConditionalAccess()
+			a.ConditionalAccess = &c
+			p.mapping(n, key, map[string]func(*yaml.Node, string){"policy": p.text(&c.Policy), "exclude": p.truth(&c.Exclude)})
+		},
+		"azure": func(n *yaml.Node, key string) {
+			z := DefaultAzure()
+			a.Azure = &z
+			p.mapping(n, key, map[string]func(*yaml.Node, string){
+				"subscription": p.text(&z.Subscription), "resourceGroup": p.text(&z.ResourceGroup), "location": p.text(&z.Location),
+				"vault": p.text(&z.Vault), "role": p.text(&z.Role),
+			})
+		},
+		"exchange": func(n *yaml.Node, key string) {
+			x := DefaultExchange()
+			a.Exchange = &x
+			p.mapping(n, key, map[string]func(*yaml.Node, string){"administrator": p.truth(&x.Administrator)})
+		},
 	})
 	if !slices.Contains(a.Integrations, catalog.Graph) {
 		a.Integrations = append([]string{catalog.Graph}, a.Integrations...)
@@ -202,6 +228,14 @@ func (p *parser) text(into *string) func(*yaml.Node, string) {
 			return
 		}
 		*into = n.Value
+	}
+}
+
+func (p *parser) truth(into *bool) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" || n.Decode(into) != nil {
+			p.fail(n.Line, key, "expected true or false")
+		}
 	}
 }
 
@@ -308,6 +342,27 @@ func (a Answers) Encode() []byte {
 		Audience string `yaml:"audience"`
 		AppID    string `yaml:"appId,omitempty"`
 	}
+	type serviceAccount struct {
+		Create      bool   `yaml:"create"`
+		Username    string `yaml:"username"`
+		DisplayName string `yaml:"displayName"`
+		Roles       string `yaml:"roles"`
+		MFA         string `yaml:"mfa"`
+	}
+	type conditionalAccess struct {
+		Policy  string `yaml:"policy"`
+		Exclude bool   `yaml:"exclude"`
+	}
+	type azure struct {
+		Subscription  string `yaml:"subscription,omitempty"`
+		ResourceGroup string `yaml:"resourceGroup"`
+		Location      string `yaml:"location"`
+		Vault         string `yaml:"vault,omitempty"`
+		Role          string `yaml:"role"`
+	}
+	type exchange struct {
+		Administrator bool `yaml:"administrator"`
+	}
 	file := struct {
 		Version      int          `yaml:"version"`
 		Profile      string       `yaml:"profile"`
@@ -321,9 +376,15 @@ func (a Answers) Encode() []byte {
 			Add    []string `yaml:"add,omitempty"`
 			Remove []string `yaml:"remove,omitempty"`
 		} `yaml:"permissions"`
+		ServiceAccount    *serviceAccount    `yaml:"serviceAccount,omitempty"`
+		ConditionalAccess *conditionalAccess `yaml:"conditionalAccess,omitempty"`
+		Azure             *azure             `yaml:"azure,omitempty"`
+		Exchange          *exchange          `yaml:"exchange,omitempty"`
 	}{
 		Version: Version, Profile: a.Profile, Region: a.Region, Tenant: a.Tenant, Account: a.Account,
 		Integrations: a.Integrations, Registration: registration(a.Registration),
+		ServiceAccount: (*serviceAccount)(a.ServiceAccount), ConditionalAccess: (*conditionalAccess)(a.ConditionalAccess),
+		Azure: (*azure)(a.Azure), Exchange: (*exchange)(a.Exchange),
 	}
 	file.Permissions.Base, file.Permissions.Add, file.Permissions.Remove = a.Permissions.Base, a.Permissions.Add, a.Permissions.Remove
 	if err := enc.Encode(file); err != nil { // a struct of strings always encodes

@@ -49,7 +49,7 @@ func TestSetupFileErrorsNameLineAndKey(t *testing.T) {
 		{"unknown key, case", head + "Region: us\n", "setup.yaml, line 2, Region: unknown key; did you mean region?"},
 		{"unknown key, below", head + "registration:\n  kind: owned\n  appid: x\n", "setup.yaml, line 4, registration.appid: unknown key; did you mean appId?"},
 		{"unknown key, far", head + "permissions:\n  everything: true\n", "setup.yaml, line 3, permissions.everything: unknown key; known here: add, base, remove"},
-		{"key that is no word", head + "? [a, b]\n: c\n", "setup.yaml, line 2: unknown key; known here: account, integrations"},
+		{"key that is no word", head + "? [a, b]\n: c\n", "setup.yaml, line 2: unknown key; known here: account, azure"},
 		{"merge key", head + "<<: {region: us}\n", "setup.yaml, line 2, <<: unknown key"},
 		{"key twice", head + "region: us\nprofile: rewst\nregion: uk\n", "setup.yaml, line 4, region: this key stands here twice; keep one"},
 		{"key twice, below", name("A\n  name: B"), "setup.yaml, line 4, registration.name: this key stands here twice; keep one"},
