@@ -15,6 +15,7 @@ const (
 	RoleApplicationAdministrator      = "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"
 	RoleCloudApplicationAdministrator = "158c047a-c907-4556-b7ef-446551a6b5f7"
 	RolePrivilegedRoleAdministrator   = "e8611ab8-c189-46e8-94e1-60213ab1f814"
+	RoleExchangeAdministrator         = "29232cdf-9323-42fd-ade2-1d097af3e4de"
 )
 
 // Role is a Microsoft Entra directory role.
@@ -54,3 +55,26 @@ func parseRoles(text string) ([]Role, error) {
 // Roles lists the GDAP roles and Global Administrator. The slice is shared: do
 // not change it.
 func Roles() []Role { return roles() }
+
+// RoleByID finds a role by its template id. Of one that is not in the list only
+// the id is known.
+func RoleByID(id string) Role {
+	for _, r := range roles() {
+		if r.TemplateID == id {
+			return r
+		}
+	}
+	return Role{Name: id, TemplateID: id}
+}
+
+// ServiceRoles lists the roles the service account works with once the setup is
+// done: those a GDAP relationship carries.
+func ServiceRoles() []Role {
+	var out []Role
+	for _, r := range roles() {
+		if r.GDAP {
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -42,6 +42,9 @@ type Service struct {
 	log    *slog.Logger
 }
 
+// graphService is the name of Microsoft Graph's pipelines.
+const graphService = "graph"
+
 // Graph is Microsoft Graph in one tenant, which also takes requests in batches.
 type Graph struct{ *Service }
 
@@ -55,7 +58,7 @@ func (c *Client) Graph(tenant string) *Graph {
 	}
 	c.mu.Unlock()
 	return &Graph{c.service(endpoint{
-		name: "graph", host: c.cloud.Graph, resource: catalog.GraphAppID, scopes: scopes,
+		name: graphService, host: c.cloud.Graph, resource: catalog.GraphAppID, scopes: scopes,
 		why: "Microsoft Graph asks for a new sign-in before it goes on",
 	}, tenant)}
 }

@@ -246,3 +246,23 @@ func (c *Client) ResolveTenant(ctx context.Context, tenant string) (TenantInfo, 
 	}
 	return TenantInfo{id, doc.Region, doc.SubScope}, nil
 }
+
+// Widen has the tokens for Microsoft Graph in the tenant of the sign-in carry more
+// delegated permissions, by name. Those nobody consented to yet are asked for with
+// the next request.
+func (c *Client) Widen(scopes ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.app != nil {
+		return
+	}
+	before := len(c.identity.scopes)
+	for _, s := range scopes {
+		if !slices.Contains(c.identity.scopes, s) {
+			c.identity.scopes = append(c.identity.scopes, s)
+		}
+	}
+	if len(c.identity.scopes) > before { // the pipeline there is asks for the old ones
+		delete(c.services, graphService+" "+c.identity.tenant)
+	}
+}

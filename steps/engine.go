@@ -1,13 +1,18 @@
 package steps
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
+	"regexp"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"msbundle/msclient"
 	"msbundle/state"
@@ -31,6 +36,9 @@ type engine struct {
 	apis    map[string]Resource // by app id: those found, and those provisioned on the way
 	written int
 	secret  Secret
+
+	password    Secret // of the service account, when this run makes one
+	passwordSet bool   // and it was taken
 }
 
 func (e *engine) tell(ev Event) {
@@ -48,10 +56,9 @@ func (e *engine) tell(ev Event) {
 func units(changes []Change) [][]Change {
 	var out [][]Change
 	for _, c := range changes {
-		alone := c.Kind == KindApplication || c.Kind == KindSecret || c.Kind == KindPrincipal
-		if n := len(out); !alone && n > 0 {
+		if n := len(out); !c.alone() && n > 0 {
 			last := out[n-1]
-			if last[0].Kind == c.Kind && last[0].Method == c.Method && len(last) < msclient.BatchSize {
+			if !last[0].alone() && last[0].Kind == c.Kind && last[0].Method == c.Method && len(last) < msclient.BatchSize {
 				out[n-1] = append(last, c)
 				continue
 			}
@@ -59,6 +66,15 @@ func units(changes []Change) [][]Change {
 		out = append(out, []Change{c})
 	}
 	return out
+}
+
+// alone tells whether a change is never a row of a batch.
+func (c Change) alone() bool {
+	switch c.Kind {
+	case KindApplication, KindSecret, KindPrincipal, KindUser, KindPassword, KindPolicy, KindMFA:
+		return true
+	}
+	return c.Service != "" || len(c.Proves) > 0
 }
 
 // run carries out the plan's changes in order.
@@ -97,6 +113,9 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		ids[i] = c.ID
 	}
 	e.tell(Event{Kind: EventStarted, Changes: ids, Text: changes[0].Describe()})
+	if err := e.proveRoles(ctx, changes[0]); err != nil {
+		return err
+	}
 	begun, tries, delay := time.Now(), 0, firstBackoff
 	left, doubted := changes, map[string]bool{}
 	for len(left) > 0 {
@@ -113,7 +132,7 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		var firstErr, lastErr error
 		var settled []state.Record
 		for i, a := range attempts {
-			v := judge(a.Change, results[i].Err, e.fresh(a.Change))
+			v := judge(a.Change, results[i].Err, e.fresh(a.Change), doubted[a.ID])
 			var failed *msclient.Error
 			if errors.As(results[i].Err, &failed) {
 				asked = max(asked, failed.RetryAfter)
@@ -136,6 +155,7 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 					again = append(again, a.Change)
 					break
 				}
+				doubted[a.ID] = true
 				there, err := e.settleOne(ctx, a)
 				if err != nil {
 					return err
@@ -167,6 +187,13 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		}
 		if err := e.deliver(attempts); err != nil {
 			return err
+		}
+		for i, a := range attempts {
+			if results[i].Err == nil {
+				if err := e.settled(ctx, a); err != nil {
+					return err
+				}
+			}
 		}
 		left = again
 		if len(left) == 0 {
@@ -215,13 +242,17 @@ func (e *engine) intend(changes []Change) ([]attempt, error) {
 		if body != "" {
 			a.body = json.RawMessage(body)
 		}
+		shown := a.body // a password is not for the journal
+		if c.password() {
+			a.body = e.withPassword(a.body)
+		}
 		if strings.Contains(a.path+body, "${") {
 			return nil, &Problem{What: fmt.Sprintf("%s refers to something that was not made", lowerFirst(c.Describe())), Do: "Look at the tenant again and plan anew.", Retry: true}
 		}
 		attempts[i] = a
 		records[i] = state.Record{
 			Kind: state.RecordIntent, At: e.client.Now(), Intent: a.intent, Change: c.ID, What: string(c.Kind), Action: string(c.Action),
-			Step: c.Step, Object: c.Object, Method: c.Method, Path: a.path, Body: a.body, Before: c.Before, Name: a.name, Undoes: c.Undoes,
+			Step: c.Step, Object: c.Object, Method: c.Method, Path: a.path, Body: shown, Before: c.Before, Name: a.name, Undoes: c.Undoes,
 			TenantName: e.plan.TenantName,
 		}
 	}
@@ -235,7 +266,29 @@ func (e *engine) resolve(s string) string {
 	for name, value := range e.refs {
 		s = strings.ReplaceAll(s, "${"+name+"}", value)
 	}
-	return s
+	return derived.ReplaceAllStringFunc(s, func(m string) string { return derivedID(derived.FindStringSubmatch(m)[1]) })
+}
+
+// derived stands in a path for an id that is always the same for the same text:
+// a second try then writes the same object.
+var derived = regexp.MustCompile(`\$\{guid ([^${}]*)\}`)
+
+func derivedID(text string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("msbundle "+strings.ToLower(text))).String()
+}
+
+// password tells whether a change sends a password that is made for it.
+func (c Change) password() bool {
+	return (c.Kind == KindUser || c.Kind == KindPassword) && bytes.Contains(c.Body, []byte(Generated))
+}
+
+// withPassword puts the password of this run into a body. It is the same at every
+// try: an earlier one may turn out to have been carried out.
+func (e *engine) withPassword(body json.RawMessage) json.RawMessage {
+	if e.password.IsZero() {
+		e.password = newPassword()
+	}
+	return bytes.ReplaceAll(body, []byte(Generated), []byte(e.password.Reveal()))
 }
 
 // send sends one request, or several as a batch.
@@ -248,7 +301,11 @@ func (e *engine) send(ctx context.Context, attempts []attempt) []msclient.Result
 		}
 	}
 	if len(reqs) == 1 {
-		res, err := e.graph.Do(ctx, reqs[0])
+		service := e.graph.Service
+		if attempts[0].Service == ServiceAzure {
+			service = e.client.Azure(e.account.TenantID)
+		}
+		res, err := service.Do(ctx, reqs[0])
 		return []msclient.Result{{Response: res, Err: err}}
 	}
 	results, err := e.graph.Batch(ctx, reqs)
@@ -263,7 +320,7 @@ func (e *engine) send(ctx context.Context, attempts []attempt) []msclient.Result
 
 // fresh tells whether a change builds on something made in this run.
 func (e *engine) fresh(c Change) bool {
-	return strings.Contains(c.Path+string(c.Body)+c.Name, "${") || c.Kind == KindGrant || c.Kind == KindRole || c.Kind == KindSecret && c.Action == Create
+	return strings.Contains(c.Path+string(c.Body)+c.Name, "${") || c.Kind == KindGrant || c.Kind == KindRole || c.Kind == KindRoleGiven || c.Kind == KindSecret && c.Action == Create
 }
 
 // receipt takes up what an answer gave and records that the write took effect.
@@ -297,7 +354,12 @@ func (e *engine) receipt(ctx context.Context, a attempt, r msclient.Result, v ve
 		}
 		return record, nil
 	}
-	if a.Binds != "" {
+	if a.Binds == refAccount {
+		if answer.ID == "" { // a new password for an account that is there answers nothing
+			answer.ID = path.Base(a.path)
+		}
+		e.bindAccount(record.Refs, a, answer.ID)
+	} else if a.Binds != "" {
 		e.bind(record.Refs, a.Binds, answer.ID, answer.AppID)
 		if a.Kind == KindResource {
 			return record, e.checkResource(a, r)
@@ -313,17 +375,32 @@ func (e *engine) bind(refs map[string]string, name, id, appID string) {
 	e.refs[name+".id"], e.refs[name+".appId"] = id, appID
 }
 
+// bindAccount takes up the service account, and the password it was given.
+func (e *engine) bindAccount(refs map[string]string, a attempt, id string) {
+	refs[refAccount+".id"], e.refs[refAccount+".id"] = id, id
+	if a.password() {
+		e.pendingPassword, e.passwordSet = a.intent, true
+	}
+}
+
 // adopt finds an object that was there already. What it holds is compared by the
 // proof at the end.
 func (e *engine) adopt(ctx context.Context, a attempt, refs map[string]string) error {
-	if a.Binds == "" {
+	switch a.Binds {
+	case "":
 		return nil
+	case refAccount:
+		id, err := e.findAccount(ctx, a)
+		if err == nil {
+			e.bindAccount(refs, a, id)
+		}
+		return err
 	}
 	fields := "id,appId"
 	if a.Kind == KindResource {
 		fields = resourceFields
 	}
-	path := query(principals+"(appId="+quote(a.name)+")", "$select", fields)
+	address := query(principals+"(appId="+quote(a.name)+")", "$select", fields)
 	found, err := msclient.Until(ctx, msclient.Patience{
 		Good: 1, First: firstBackoff, Max: longestWait, Limit: laggingLimit,
 		Waiting: func(since time.Time, next time.Duration) {
@@ -332,7 +409,7 @@ func (e *engine) adopt(ctx context.Context, a attempt, refs map[string]string) e
 			}})
 		},
 	}, func(ctx context.Context) (bool, error) {
-		w, err := msclient.Get[wirePrincipal](ctx, e.graph, path)
+		w, err := msclient.Get[wirePrincipal](ctx, e.graph, address)
 		var failed *msclient.Error
 		if errors.As(err, &failed) && failed.Status == 404 {
 			return false, nil
@@ -388,13 +465,20 @@ func (e *engine) settleOne(ctx context.Context, a attempt) (there bool, err erro
 		return false, problem(err, fmt.Sprintf("it could not be found out whether this took effect: %s", lowerFirst(a.Describe())))
 	}
 	record := e.outcome(a.intent, refs)
-	if refs != nil && a.Kind == KindApplication {
+	switch {
+	case refs == nil:
+	case a.Kind == KindApplication:
 		e.bind(record.Refs, a.Binds, refs["app.id"], refs["app.appId"])
+	case a.Kind == KindUser:
+		e.bindAccount(record.Refs, a, refs[refAccount+".id"])
 	}
 	if err := e.store.Append(record); err != nil {
 		return false, problem(err, "the journal could not be written, so nothing more was sent")
 	}
-	if refs == nil || a.Kind == KindApplication {
+	if refs == nil || a.Kind != KindSecret {
+		if a.Kind == KindUser && refs != nil {
+			return true, e.deliver([]attempt{a})
+		}
 		return refs != nil, nil
 	}
 	e.tell(Event{Kind: EventNote, Text: "The answer with the secret was lost; the secret is removed and made again"})
@@ -407,6 +491,9 @@ func (e *engine) settleOne(ctx context.Context, a attempt) (there bool, err erro
 
 // deliver sends a fresh secret to where the person asked.
 func (e *engine) deliver(attempts []attempt) error {
+	if err := e.deliverPassword(attempts[0]); err != nil {
+		return err
+	}
 	if e.secret.IsZero() || e.pending != attempts[0].intent || e.options.Deliver == nil {
 		return nil
 	}

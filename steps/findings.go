@@ -149,6 +149,13 @@ const (
 	PartVaults     Part = "vaults"
 	PartPartner    Part = "partner"
 	PartCustomers  Part = "customers"
+
+	PartMethods      Part = "methods-policy"
+	PartRegistered   Part = "registered-methods"
+	PartDeletedUsers Part = "deleted-users"
+	PartPerUserMFA   Part = "per-user-mfa"
+	PartRBAC         Part = "azure-roles"
+	PartRegistration Part = "azure-provider"
 )
 
 // Unread is why a part could not be read.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -16,8 +17,9 @@ import (
 
 // reading is one GET of an inspection and what to do with its answer.
 type reading struct {
-	path string
-	take func(context.Context, *msclient.Response) error
+	path   string
+	header http.Header
+	take   func(context.Context, *msclient.Response) error
 	// absent is called when the object is not there; nil makes that a failure.
 	absent func()
 	// unread is called when it cannot be read for another reason; nil makes that a
@@ -25,14 +27,25 @@ type reading struct {
 	unread func(error)
 }
 
+func (r reading) version() string { return r.path[:strings.Index(r.path[1:], "/")+1] }
+
 // readAll sends a round of readings as batches. A failure does not keep the rest of
 // the round from being taken.
 func (s *Setup) readAll(ctx context.Context, round []reading) error {
 	var bad error
-	for chunk := range slices.Chunk(round, msclient.BatchSize) {
+	// A batch is of one version of the API.
+	round = slices.Clone(round)
+	slices.SortStableFunc(round, func(a, b reading) int { return strings.Compare(b.version(), a.version()) })
+	for len(round) > 0 {
+		n := min(len(round), msclient.BatchSize)
+		if other := slices.IndexFunc(round[:n], func(r reading) bool { return r.version() != round[0].version() }); other > 0 {
+			n = other
+		}
+		chunk := round[:n]
+		round = round[n:]
 		reqs := make([]msclient.Request, len(chunk))
 		for i, r := range chunk {
-			reqs[i].Path = r.path
+			reqs[i].Path, reqs[i].Header = r.path, r.header
 		}
 		results, err := s.graph.Batch(ctx, reqs)
 		if err != nil {
@@ -62,6 +75,16 @@ func (s *Setup) readAll(ctx context.Context, round []reading) error {
 	return nil
 }
 
+// once drops readings that stand there already.
+func once(round []reading) []reading {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(round, func(r reading) bool {
+		again := seen[r.path]
+		seen[r.path] = true
+		return again
+	})
+}
+
 // Inspect reads everything of the tenant the setup needs to know. It writes
 // nothing there. Writes of an earlier run whose outcome is unknown are looked
 // for first; observe hears of that, because it can take a while.
@@ -77,6 +100,9 @@ func (s *Setup) Inspect(ctx context.Context, a state.Answers, observe func(Event
 	if err == nil {
 		err = s.lookFurther(ctx, a, f)
 	}
+	if err == nil {
+		err = s.lookReady(ctx, a, f)
+	}
 	if err != nil {
 		return nil, problem(err, "the tenant could not be inspected")
 	}
@@ -85,7 +111,11 @@ func (s *Setup) Inspect(ctx context.Context, a state.Answers, observe func(Event
 
 // inspect reads what a plan is made from, and nothing for the checks.
 func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event)) (*Findings, error) {
-	return s.look(ctx, a, false, observe)
+	f, err := s.look(ctx, a, false, observe)
+	if err == nil {
+		err = s.lookReady(ctx, a, f)
+	}
+	return f, err
 }
 
 // look reads what a plan is made from and, with around, what the checks tell of
@@ -105,10 +135,11 @@ func (s *Setup) look(ctx context.Context, a state.Answers, around bool, observe 
 			Resources: map[string]Resource{}, Refused: known.refused, Made: known.made,
 			Around: Around{Unread: map[Part]Unread{}},
 		}
-		round := s.firstRound(a, f, known)
+		round := append(s.firstRound(a, f, known), s.readyReadings(a, f)...)
 		if around {
 			round = append(round, s.aroundReadings(a, f)...)
 		}
+		round = once(round)
 		if err := s.readAll(ctx, round); around && denied(err) {
 			f.Unread[PartDirectory] = Unread{
 				"The tenant's apps and APIs are not shown to this account", "Sign in with a member of the tenant who has a role such as Global Administrator.",
@@ -156,6 +187,7 @@ func (s *Setup) look(ctx context.Context, a state.Answers, around bool, observe 
 	if around {
 		round = append(round, s.secondReadings(a, f)...)
 	}
+	round = append(round, s.readyAccountReadings(a, f)...)
 	principal, err := s.principal(ctx, appID, round, observe)
 	switch {
 	case err != nil:

@@ -74,19 +74,8 @@ func unlicensed(err error) bool {
 func (s *Setup) aroundReadings(a state.Answers, f *Findings) []reading {
 	round := []reading{
 		s.policyReading(f),
-		f.part(PartDefaults, needsPolicies, reading{
-			path: "/v1.0/policies/identitySecurityDefaultsEnforcementPolicy",
-			take: takeOne(func(w struct {
-				IsEnabled bool `json:"isEnabled"`
-			}, _ json.RawMessage,
-			) {
-				f.SecurityDefaults = w.IsEnabled
-			}),
-		}),
-		f.part(PartPlans, "the permission Organization.Read.All or Directory.Read.All", reading{
-			path: query("/v1.0/subscribedSkus", "$select", "capabilityStatus,servicePlans"),
-			take: takePage(s, func(list []wireSKU) error { f.Plans = plans(list); return nil }),
-		}),
+		s.defaultsReading(f),
+		s.plansReading(f),
 		s.vendorAppReading(f),
 	}
 	if !f.Account.App {
@@ -119,6 +108,25 @@ func (s *Setup) aroundReadings(a state.Answers, f *Findings) []reading {
 			return nil
 		}),
 	}))
+}
+
+func (s *Setup) defaultsReading(f *Findings) reading {
+	return f.part(PartDefaults, needsPolicies, reading{
+		path: defaultsPolicy,
+		take: takeOne(func(w struct {
+			IsEnabled bool `json:"isEnabled"`
+		}, _ json.RawMessage,
+		) {
+			f.SecurityDefaults = w.IsEnabled
+		}),
+	})
+}
+
+func (s *Setup) plansReading(f *Findings) reading {
+	return f.part(PartPlans, "the permission Organization.Read.All or Directory.Read.All", reading{
+		path: query("/v1.0/subscribedSkus", "$select", "capabilityStatus,servicePlans"),
+		take: takePage(s, func(list []wireSKU) error { f.Plans = plans(list); return nil }),
+	})
 }
 
 const (

@@ -21,12 +21,13 @@ const (
 )
 
 // judge reads an answer to a change. fresh tells whether what the change refers
-// to was made in this run, so that "not found" may only mean "not yet".
+// to was made in this run, so that "not found" may only mean "not yet"; doubted
+// that an earlier try of it may have taken effect.
 //
 // Which words mean what: https://learn.microsoft.com/graph/errors and the pages
 // of the single operations; replication shows as 404, as several kinds of 400
 // and as a misleading 403.
-func judge(c Change, err error, fresh bool) verdict {
+func judge(c Change, err error, fresh, doubted bool) verdict {
 	if err == nil {
 		return took
 	}
@@ -72,6 +73,25 @@ func judge(c Change, err error, fresh bool) verdict {
 	case KindRole:
 		if e.Status == 400 && says("permission being assigned already exists") {
 			return already
+		}
+	case KindMember:
+		if e.Status == 400 && says("one or more added object references already exist") {
+			return already
+		}
+	case KindRoleGiven:
+		if says("a conflicting object with one or more of the specified property values is present") {
+			return already
+		}
+	case KindUser: // somebody else's account of that name is not ours
+		if doubted && e.Status == 400 && says("already exists") {
+			return already
+		}
+	case KindAzureRole:
+		if e.Status == 409 && e.Code == "RoleAssignmentExists" {
+			return already
+		}
+		if e.Status == 400 && e.Code == "PrincipalNotFound" {
+			return lagging
 		}
 	}
 	if fresh {

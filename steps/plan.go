@@ -55,7 +55,10 @@ type Change struct {
 	Before json.RawMessage `json:"before,omitempty"` // what was there, for an update or a removal
 	Name   string          `json:"name,omitempty"`   // what the object is found by when an answer is lost
 	Undoes []string        `json:"undoes,omitempty"` // writes of the journal that it takes back
-	Young  bool            `json:"-"`                // what it removes was made so recently that "not found" may mean "not yet"
+	Proves []string        `json:"proves,omitempty"` // directory roles that have to be in force before it is sent
+	// Service is the one it is sent to; empty for Microsoft Graph.
+	Service Service `json:"service,omitempty"`
+	Young   bool    `json:"-"` // what it removes was made so recently that "not found" may mean "not yet"
 }
 
 // Kind groups changes that the engine treats alike.
@@ -68,7 +71,23 @@ const (
 	KindGrant       Kind = "delegatedGrant"
 	KindRole        Kind = "appRole"
 	KindSecret      Kind = "secret"
+	KindUser        Kind = "user"          // an account, made, restored or enabled
+	KindPassword    Kind = "password"      // a new one for an account that is there
+	KindMember      Kind = "groupMember"   // in a group
+	KindRoleGiven   Kind = "directoryRole" // given to an account or an app
+	KindMFA         Kind = "perUserMFA"    // the per-user state
+	KindPolicy      Kind = "accessPolicy"  // of Conditional Access
+	KindProvider    Kind = "azureProvider" // registered in a subscription
+	KindGroup       Kind = "azureGroup"    // a resource group
+	KindVault       Kind = "azureVault"    // a key vault
+	KindAzureRole   Kind = "azureRole"     // given in a subscription
 )
+
+// Service is one of Microsoft's services besides Graph.
+type Service string
+
+// ServiceAzure is Azure Resource Manager.
+const ServiceAzure Service = "azure"
 
 // Offer is a change nobody asked for but that may be wanted. It joins the plan
 // only when the person ticks it.
@@ -134,6 +153,16 @@ var groupTitles = map[Kind]string{
 	KindGrant:       "Delegated permissions",
 	KindRole:        "Application permissions",
 	KindSecret:      "Client secret",
+	KindUser:        "Service account",
+	KindPassword:    "Service account",
+	KindMember:      "Groups",
+	KindRoleGiven:   "Directory roles",
+	KindMFA:         "Multifactor authentication",
+	KindPolicy:      "Conditional Access",
+	KindProvider:    "Azure",
+	KindGroup:       "Azure",
+	KindVault:       "Azure",
+	KindAzureRole:   "Azure",
 }
 
 // Groups splits the plan into runs of changes of one kind, in order.
@@ -160,18 +189,28 @@ func MakePlan(a state.Answers, f *Findings, o PlanOptions) Plan {
 		Tenant: f.Org.ID, TenantName: f.Org.Name, Account: f.Account.Username, Answers: a,
 		findings: f, options: o, want: desire(a, f),
 	}
-	p.Notes = append(p.Notes, p.want.skipped...)
-	if a.Registration.Kind == state.KindConnector {
-		p.note("The connector is created and authorised in Rewst; nothing is written here.")
-		return p
+	if o.has(StageAuthorize) {
+		planAuthorize(&p)
 	}
-	planResources(&p)
-	planApplication(&p)
-	planPrincipal(&p)
-	planGrants(&p)
-	planRoles(&p)
-	planSecret(&p)
+	if o.has(StageTenant) && f.Ready != nil {
+		planReady(&p)
+	}
 	return p
+}
+
+// planAuthorize works out what the app registration takes.
+func planAuthorize(p *Plan) {
+	p.Notes = append(p.Notes, p.want.skipped...)
+	if p.want.answers.Registration.Kind == state.KindConnector {
+		p.note("The connector is created and authorised in Rewst; nothing is written here.")
+		return
+	}
+	planResources(p)
+	planApplication(p)
+	planPrincipal(p)
+	planGrants(p)
+	planRoles(p)
+	planSecret(p)
 }
 
 func (p *Plan) note(format string, args ...any) {

@@ -162,7 +162,7 @@ func TestJudge(t *testing.T) {
 		"gone when removed":   {Change{Kind: KindRole, Action: Remove}, answer(404, "Request_ResourceNotFound", "does not exist"), true, already},
 		"secret policy":       {Change{Kind: KindSecret, Action: Create}, answer(400, "CredentialTypeNotAllowedAsPerAppPolicy", "not allowed"), true, forbidden},
 	} {
-		if got := judge(c.change, c.err, c.fresh); got != c.want {
+		if got := judge(c.change, c.err, c.fresh, false); got != c.want {
 			t.Errorf("%s: got %d, want %d", name, got, c.want)
 		}
 	}

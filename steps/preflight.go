@@ -51,6 +51,7 @@ func Preflight(a state.Answers, f *Findings) []Check {
 		checks = append(checks, checkLength(a, f))
 	}
 	checks = append(checks, checkConnector(a, f), checkLegacy(f), checkFootprint(f), checkClock(f))
+	checks = append(checks, ReadyChecks(a, f, PlanOptions{})...)
 	if u, missing := f.unread(PartDirectory); missing {
 		for i, c := range checks {
 			if slices.Contains(ofDirectory, c.ID) {

@@ -44,6 +44,8 @@ type Setup struct {
 	graph      *msclient.Graph
 	store      *state.Store
 	pending    string // intent of a secret that was not delivered yet
+
+	pendingPassword string // the same of the service account's password
 }
 
 // New makes a Setup nobody is signed in to yet.
@@ -184,6 +186,19 @@ func (s *Setup) SecretDelivered() error {
 		return problem(err, "it could not be recorded that the secret was delivered, so the next run will replace it")
 	}
 	s.pending = ""
+	return nil
+}
+
+// PasswordDelivered records that the person has received the service account's
+// password of the last apply.
+func (s *Setup) PasswordDelivered() error {
+	if s.pendingPassword == "" || s.store == nil {
+		return nil
+	}
+	if err := s.store.Append(state.Record{Kind: state.RecordDelivered, At: s.client.Now(), Intent: s.pendingPassword}); err != nil {
+		return problem(err, "it could not be recorded that the password was delivered, so the next run will make a new one")
+	}
+	s.pendingPassword = ""
 	return nil
 }
 

@@ -77,7 +77,7 @@ func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, 
 			continue // not there any more, or not ours
 		}
 		k.learn(e)
-		created := e.Action == string(Create) && (e.What == string(KindApplication) || e.What == string(KindPrincipal))
+		created := e.Action == string(Create) && (e.What == string(KindApplication) || e.What == string(KindPrincipal) || e.What == string(KindUser))
 		if created && recent {
 			seen, err := s.awaitVisible(ctx, e, observe)
 			if err != nil {
@@ -134,7 +134,7 @@ func journaledSecrets(entries []state.Entry) (made []state.Entry, gone map[strin
 // singular tells whether repeating a write would make a second object. All other
 // writes are refused by the service, or change nothing, when repeated.
 func singular(k Kind, a Action) bool {
-	return a == Create && (k == KindApplication || k == KindSecret)
+	return a == Create && (k == KindApplication || k == KindSecret || k == KindUser || k == KindPolicy)
 }
 
 // outcome is the record that settles an intent.
@@ -158,6 +158,10 @@ func (s *Setup) lookFor(ctx context.Context, intent state.Record, observe func(E
 			refs, err = s.lookForApp(ctx, intent)
 		case KindSecret:
 			refs, err = s.lookForSecret(ctx, intent)
+		case KindUser:
+			refs, err = s.lookForAccount(ctx, intent)
+		case KindPolicy:
+			refs, err = s.lookForPolicy(ctx, intent)
 		}
 		return refs != nil, err
 	})
@@ -223,6 +227,10 @@ func (s *Setup) awaitVisible(ctx context.Context, e state.Entry, observe func(Ev
 	if e.What == string(KindPrincipal) {
 		id = e.Outcome.Refs["sp.id"]
 		address = principals + "/" + id
+	}
+	if e.What == string(KindUser) {
+		id = e.Outcome.Refs[refAccount+".id"]
+		address = users + "/" + id
 	}
 	there := false
 	known, err := msclient.Until(ctx, s.showing(e.Object, observe), func(ctx context.Context) (bool, error) {

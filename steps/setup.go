@@ -57,6 +57,8 @@ type Findings struct {
 	// reads may not show it yet.
 	FreshSecret bool
 
+	Ready *Readiness // what the tenant itself holds; nil when the answers have no section about it
+
 	Around // for the checks only
 
 	ours   []*Application // of SameName, those that carry our tag
@@ -176,6 +178,7 @@ type Result struct {
 	SecretExpires time.Time
 	SecretNote    string // why there is no secret to show
 	Integrations  []IntegrationResult
+	Tenant        *TenantResult // of the stage about the tenant; nil when the answers have no section about it
 	Values        []Value
 	Proof         Proof
 	Notes         []Note
@@ -191,13 +194,16 @@ func (r Result) Done() bool {
 			return false
 		}
 	}
-	return len(r.Integrations) > 0
+	return len(r.Integrations) > 0 || r.Tenant != nil
 }
 
 // PlanOptions is what the person decided about a plan, beyond the answers.
 type PlanOptions struct {
-	Secret bool            // there is somewhere to deliver a client secret
-	Ticked map[string]bool // offers taken, by id
+	Stage    Stage           // only this one; empty means everything the answers name
+	Secret   bool            // there is somewhere to deliver a client secret
+	Password bool            // there is somewhere to deliver the service account's password
+	Insist   string          // the tenant's name, typed to have something dangerous done
+	Ticked   map[string]bool // offers taken, by id
 }
 
 // ApplyOptions says how an apply is watched and where its secret goes.
@@ -208,6 +214,9 @@ type ApplyOptions struct {
 	// secret is in the Result and the caller says SecretDelivered once it was
 	// taken.
 	Deliver func(Secret) error
+	// DeliverPassword does the same with the service account's password; the caller
+	// says PasswordDelivered.
+	DeliverPassword func(Secret) error
 }
 
 // Unfinished is a setup that was begun and not brought to its end.

@@ -56,7 +56,7 @@ func (s *Setup) Skip(n int) { s.client.Skip(n) }
 func Scopes(a state.Answers, readOnly bool) []string {
 	// Directory.Read.All shows the names of the groups and roles the account is in;
 	// without it they come as bare ids.
-	scopes := []string{"User.Read", "Directory.Read.All", "Policy.Read.All", "RoleManagement.Read.Directory"}
+	scopes := append([]string{"User.Read", "Directory.Read.All", "Policy.Read.All", "RoleManagement.Read.Directory"}, readyScopes(a, readOnly)...)
 	switch {
 	case a.Registration.Kind == state.KindConnector, readOnly:
 		return append(scopes, "Application.Read.All")

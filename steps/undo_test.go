@@ -275,7 +275,7 @@ func TestMadeIsPerApp(t *testing.T) {
 func TestGoneOrNotThereYet(t *testing.T) {
 	gone := &msclient.Error{Status: 404, Code: "Request_ResourceNotFound"}
 	for young, want := range map[bool]verdict{true: lagging, false: already} {
-		if got := judge(Change{Kind: KindRole, Action: Remove, Young: young}, gone, false); got != want {
+		if got := judge(Change{Kind: KindRole, Action: Remove, Young: young}, gone, false, false); got != want {
 			t.Errorf("made a moment ago %v: got %d, want %d", young, got, want)
 		}
 	}

@@ -15,32 +15,70 @@ import (
 // verify reads the result back until it was right several times in a row, and
 // keeps the evidence.
 func (e *engine) verify(ctx context.Context) (*Result, error) {
-	appID := e.appToVerify()
-	if appID == "" {
+	appID, tenant := "", e.plan.findings.Ready != nil && e.plan.options.has(StageTenant)
+	if e.plan.options.has(StageAuthorize) {
+		appID = e.appToVerify()
+	}
+	if appID == "" && !tenant {
 		return e.result(nil, nil), e.waitForVendor()
 	}
 	var app *Application
 	var principal *Principal
-	proof, missing, err := e.prove(ctx, e.proofLimit(), func(ctx context.Context) (string, []string, error) {
+	f := *e.plan.findings // with what was read back
+	proof, missing, err := e.prove(ctx, e.proofLimit(tenant), func(ctx context.Context) (string, []string, error) {
 		var ids []string
-		var err error
-		if app, principal, ids, err = e.readBack(ctx, appID); err != nil {
-			return "", nil, err
+		missing := ""
+		f = *e.plan.findings
+		f.Resources, f.Left = e.apis, nil
+		if appID != "" {
+			var err error
+			if app, principal, ids, err = e.readBack(ctx, appID); err != nil {
+				return "", nil, err
+			}
+			missing = e.lacking(app, principal)
+			f.App, f.Principal = app, principal
 		}
-		return e.lacking(app, principal), ids, nil
+		if tenant {
+			more, err := e.readTenantBack(ctx, &f)
+			if err != nil {
+				return "", nil, err
+			}
+			ids = append(ids, more...)
+		}
+		if missing == "" {
+			missing = e.unfinished(&f)
+		}
+		return missing, ids, nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	r := e.result(app, principal)
-	r.Proof = proof
+	r.Proof, r.Tenant = proof, e.tenantResult(&f)
 	if err := e.keep(proof, missing); err != nil {
 		return nil, err
 	}
-	if missing != "" && e.plan.Answers.Registration.Kind == state.KindOwned {
+	if missing != "" && (tenant || e.plan.Answers.Registration.Kind == state.KindOwned) {
 		return r, unproven(missing)
 	}
+	if appID == "" && e.plan.options.has(StageAuthorize) {
+		return r, e.waitForVendor()
+	}
 	return r, nil
+}
+
+// unfinished names the first write that a plan made from what was read back would
+// still hold.
+func (e *engine) unfinished(f *Findings) string {
+	if e.plan.Answers.Registration.Kind == state.KindOwned && e.plan.options.has(StageAuthorize) && f.App == nil {
+		return ""
+	}
+	for _, c := range e.plan.again(f).Changes {
+		if c.Kind != KindSecret && c.Kind != KindPassword {
+			return lowerFirst(c.Describe()) + " does not show yet"
+		}
+	}
+	return ""
 }
 
 func unproven(missing string) error {
@@ -87,8 +125,8 @@ func (e *engine) prove(ctx context.Context, limit time.Duration, read func(conte
 
 // proofLimit is how long to go on reading back. What a person did elsewhere is
 // looked at, not waited for.
-func (e *engine) proofLimit() time.Duration {
-	if e.plan.Answers.Registration.Kind == state.KindConnector {
+func (e *engine) proofLimit(tenant bool) time.Duration {
+	if !tenant && e.plan.Answers.Registration.Kind == state.KindConnector {
 		return 0
 	}
 	return proofLimit
@@ -179,8 +217,7 @@ func (e *engine) principalID() string {
 	return e.refs[refPrincipal+".id"]
 }
 
-// lacking names the first thing that is not as it should be; empty when all is:
-// when a plan made from what was read back has nothing to write.
+// lacking names the first part of the app that does not show; empty when all do.
 func (e *engine) lacking(app *Application, principal *Principal) string {
 	if principal == nil {
 		return "the enterprise application is not visible"
@@ -199,13 +236,6 @@ func (e *engine) lacking(app *Application, principal *Principal) string {
 	if key := e.refs["secret.keyId"]; key != "" && !slices.ContainsFunc(app.Passwords, func(p PasswordFound) bool { return p.KeyID == key }) {
 		return "the new client secret is not visible"
 	}
-	f := *e.plan.findings
-	f.App, f.Principal, f.Resources, f.Left = app, principal, e.apis, nil
-	for _, c := range e.plan.again(&f).Changes {
-		if c.Kind != KindSecret {
-			return lowerFirst(c.Describe()) + " does not show yet"
-		}
-	}
 	return ""
 }
 
@@ -216,6 +246,8 @@ func (e *engine) keep(p Proof, missing string) error {
 	switch {
 	case e.plan.client:
 		what, finished.Step = "the program's own client", stepClient
+	case e.plan.options.Stage == StageTenant:
+		what, finished.Step = "the service account and what it needs of the tenant", stepAccount
 	case e.plan.Answers.Registration.Kind == state.KindConnector:
 		what = "the vendor's connector and its permissions"
 	}
