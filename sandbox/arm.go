@@ -30,6 +30,8 @@ type armError struct {
 	status    int
 	code      string
 	message   string
+	target    string
+	details   []any
 	challenge string // WWW-Authenticate
 }
 
@@ -48,33 +50,109 @@ type armCall struct {
 	tok   *token
 	t     *tenant
 	v     view
+	// What goes with the answer of an operation that succeeds.
+	status int
+	header map[string]string
 }
 
 // armOperation is one method on one path. Paths are compared without regard to
 // case, as Azure does.
 type armOperation struct {
 	method, path string
-	run          func(*armCall) (object, *armError)
+	run          func(*armCall) (object, *armError) // no object is no body
 }
 
+// Where something is: its keys are the first one, two or three of a path.
+const (
+	inSubscription = "/subscriptions/{subscriptionId}"
+	inGroup        = inSubscription + "/resourceGroups/{resourceGroupName}"
+	inVault        = inGroup + "/providers/Microsoft.KeyVault/vaults/{vaultName}"
+	keyVault       = "/providers/Microsoft.KeyVault"
+	authorization  = "/providers/Microsoft.Authorization"
+)
+
 // armOperations is what is simulated of Azure Resource Manager.
-var armOperations = []armOperation{
-	{"GET", "/tenants", (*armCall).tenants},
-	{"GET", "/subscriptions", (*armCall).subscriptions},
-	{"GET", "/subscriptions/{subscriptionId}", (*armCall).subscription},
-	{"GET", "/subscriptions/{subscriptionId}/resources", (*armCall).resources},
-	{"GET", "/subscriptions/{subscriptionId}/providers/Microsoft.KeyVault/vaults", (*armCall).vaults},
-	{"POST", "/providers/Microsoft.ResourceGraph/resources", (*armCall).resourceGraph},
+var armOperations = func() []armOperation {
+	ops := []armOperation{
+		{"GET", "/tenants", (*armCall).tenants},
+		{"GET", "/subscriptions", (*armCall).subscriptions},
+		{"GET", inSubscription, (*armCall).subscription},
+		{"GET", inSubscription + "/resources", (*armCall).resources},
+		{"GET", inSubscription + "/operationresults/{operationId}", (*armCall).operationResult},
+		{"GET", inSubscription + "/resourceGroups", (*armCall).resourceGroups},
+		{"GET", inGroup, (*armCall).resourceGroup},
+		{"HEAD", inGroup, (*armCall).hasResourceGroup},
+		{"PUT", inGroup, (*armCall).putResourceGroup},
+		{"DELETE", inGroup, (*armCall).deleteResourceGroup},
+		{"GET", inSubscription + "/providers/{resourceProviderNamespace}", (*armCall).provider},
+		{"POST", inSubscription + "/providers/{resourceProviderNamespace}/register", (*armCall).register},
+		{"POST", inSubscription + keyVault + "/checkNameAvailability", (*armCall).checkVaultName},
+		{"GET", inSubscription + keyVault + "/deletedVaults", (*armCall).deletedVaults},
+		{"GET", inSubscription + keyVault + "/locations/{location}/deletedVaults/{vaultName}", (*armCall).deletedVault},
+		{"POST", inSubscription + keyVault + "/locations/{location}/deletedVaults/{vaultName}/purge", (*armCall).purgeVault},
+		{"GET", inSubscription + keyVault + "/vaults", (*armCall).vaults},
+		{"GET", inGroup + keyVault + "/vaults", (*armCall).vaults},
+		{"GET", inVault, (*armCall).vault},
+		{"PUT", inVault, (*armCall).putVault},
+		{"DELETE", inVault, (*armCall).deleteVault},
+		{"GET", authorization + "/roleDefinitions/{roleDefinitionId}", (*armCall).roleDefinition},
+		{"POST", "/providers/Microsoft.ResourceGraph/resources", (*armCall).resourceGraph},
+	}
+	for _, scope := range []string{inSubscription, inGroup, inVault} {
+		ops = append(ops, []armOperation{
+			{"GET", scope + authorization + "/roleDefinitions", (*armCall).roleDefinitions},
+			{"GET", scope + authorization + "/roleDefinitions/{roleDefinitionId}", (*armCall).roleDefinition},
+			{"GET", scope + authorization + "/roleAssignments", (*armCall).roleAssignments},
+			{"GET", scope + authorization + "/roleAssignments/{roleAssignmentName}", (*armCall).roleAssignment},
+			{"PUT", scope + authorization + "/roleAssignments/{roleAssignmentName}", (*armCall).putRoleAssignment},
+			{"DELETE", scope + authorization + "/roleAssignments/{roleAssignmentName}", (*armCall).deleteRoleAssignment},
+		}...)
+		if scope != inSubscription {
+			ops = append(ops, armOperation{"GET", scope + authorization + "/permissions", (*armCall).permissions})
+		}
+	}
+	return ops
+}()
+
+// matchARM compares a path with that of an operation. Keys stay as they are
+// written: names may hold brackets, and keep their case.
+func matchARM(template, path string) ([]string, bool) {
+	want, got := strings.Split(template, "/"), strings.Split(path, "/")
+	if len(want) != len(got) {
+		return nil, false
+	}
+	var keys []string
+	for i, w := range want {
+		switch {
+		case strings.HasPrefix(w, "{") && got[i] != "":
+			keys = append(keys, got[i])
+		case !strings.EqualFold(w, got[i]):
+			return nil, false
+		}
+	}
+	return keys, true
 }
 
 // resourceManager answers a request to Azure Resource Manager. The caller holds
 // mu.
 func (c *Cloud) resourceManager(r *http.Request, host string, body []byte, row *Request) *answer {
-	q := &armCall{c: c, host: host, path: strings.TrimSuffix(r.URL.Path, "/"), query: r.URL.Query(), body: body, v: c.look()}
+	q := &armCall{
+		c: c, host: host, path: strings.TrimSuffix(r.URL.Path, "/"), query: r.URL.Query(), body: body, v: c.look(),
+		status: http.StatusOK, header: map[string]string{},
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		q.v = c.master()
+	}
 	out, err := q.run(r, row)
-	reply := &answer{status: http.StatusOK, body: out, header: map[string]string{}}
+	reply := &answer{status: q.status, header: q.header}
+	if out != nil {
+		reply.body = out
+	}
 	if err != nil {
 		reply = err.answer()
+	}
+	if r.Method == http.MethodHead {
+		reply.body = nil
 	}
 	requestID := c.guid()
 	correlation := r.Header.Get("X-Ms-Correlation-Request-Id")
@@ -88,7 +166,14 @@ func (c *Cloud) resourceManager(r *http.Request, host string, body []byte, row *
 }
 
 func (e *armError) answer() *answer {
-	reply := &answer{status: e.status, header: map[string]string{}, body: object{"error": object{"code": e.code, "message": e.message}}}
+	body := object{"code": e.code, "message": e.message}
+	if e.target != "" {
+		body["target"] = e.target
+	}
+	if e.details != nil {
+		body["details"] = e.details
+	}
+	reply := &answer{status: e.status, header: map[string]string{}, body: object{"error": body}}
 	if e.challenge != "" {
 		reply.header["WWW-Authenticate"] = e.challenge
 	}
@@ -108,9 +193,10 @@ func (q *armCall) run(r *http.Request, row *Request) (object, *armError) {
 	case !apiVersionPattern.MatchString(v):
 		return nil, azure(http.StatusBadRequest, "InvalidApiVersionParameter", "The api-version '%s' is invalid.", v)
 	}
+	q.finishDeleting()
 	known := false
 	for _, op := range armOperations {
-		keys, matches := matchPath(strings.ToLower(op.path), strings.ToLower(q.path))
+		keys, matches := matchARM(op.path, q.path)
 		if !matches {
 			continue
 		}
@@ -174,59 +260,6 @@ func (q *armCall) authenticate(r *http.Request) *armError {
 		return refused("InvalidAuthenticationToken", "The access token is invalid.")
 	}
 	return nil
-}
-
-// ---- who may see what
-
-// principals are the ids a role can have been given to for the caller to have it.
-func (q *armCall) principals() []string {
-	ids := []string{q.tok.ObjectID}
-	for _, g := range q.t.all(q.v, kindGroup) {
-		if members, _ := g.read(q.v)["_members"].([]any); slices.Contains(members, any(q.tok.ObjectID)) {
-			ids = append(ids, g.id)
-		}
-	}
-	return ids
-}
-
-// scopes are what the caller may read, as paths.
-func (q *armCall) scopes() []string {
-	var scopes []string
-	who := q.principals()
-	for _, e := range q.t.all(q.v, kindAzureRole) {
-		given := e.read(q.v)
-		if slices.Contains(who, str(given, "principalId")) && slices.Contains(azureReaders, str(given, "roleDefinitionId")) {
-			scopes = append(scopes, str(given, "scope"))
-		}
-	}
-	return scopes
-}
-
-// within tells whether a path is in a scope.
-func within(path, scope string) bool {
-	path, scope = strings.ToLower(path), strings.ToLower(strings.TrimSuffix(scope, "/"))
-	return path == scope || strings.HasPrefix(path, scope+"/")
-}
-
-// mayRead: a role further up counts for everything below.
-func (q *armCall) mayRead(path string) bool {
-	return slices.ContainsFunc(q.scopes(), func(s string) bool { return within(path, s) })
-}
-
-// sees: a subscription is visible to whoever may read anything in it.
-func (q *armCall) sees(sub string) bool {
-	path := "/subscriptions/" + sub
-	return slices.ContainsFunc(q.scopes(), func(s string) bool { return within(path, s) || within(s, path) })
-}
-
-func (q *armCall) unauthorized(action, scope string) *armError {
-	who := q.tok.UPN
-	if who == "" {
-		who = q.tok.AppID
-	}
-	return azure(http.StatusForbidden, "AuthorizationFailed",
-		"The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.",
-		who, q.tok.ObjectID, action, scope)
 }
 
 // found is the subscription a path names, when it is in the tenant of the token.

@@ -37,6 +37,17 @@ func blankWeb() object {
 	}
 }
 
+// https://learn.microsoft.com/graph/api/resources/user
+func blankUser() object {
+	return object{
+		"accountEnabled": nil, "assignedLicenses": []any{}, "assignedPlans": []any{}, "businessPhones": []any{}, "companyName": nil, "country": nil,
+		"createdDateTime": nil, "creationType": nil, "deletedDateTime": nil, "department": nil, "displayName": nil, "externalUserState": nil,
+		"givenName": nil, "identities": []any{}, "jobTitle": nil, "mail": nil, "mailNickname": nil, "mobilePhone": nil, "officeLocation": nil,
+		"onPremisesImmutableId": nil, "onPremisesSyncEnabled": nil, "otherMails": []any{}, "preferredLanguage": nil, "proxyAddresses": []any{},
+		"surname": nil, "usageLocation": nil, "userPrincipalName": nil, "userType": "Member",
+	}
+}
+
 func blankPrincipal() object {
 	return object{
 		"accountEnabled": true, "addIns": []any{}, "alternativeNames": []any{}, "appDescription": nil, "appDisplayName": nil, "appId": nil,

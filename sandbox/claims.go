@@ -29,6 +29,7 @@ func (c *Cloud) open(s session) *session {
 	c.seq++
 	s.id, s.begun, s.seq = c.guid(), c.now(), c.seq
 	c.sessions[s.id] = &s
+	c.register(s.user, s.amr)
 	return &s
 }
 
@@ -44,12 +45,17 @@ const (
 	eventStepUp      = "claims"              // policies changed: the sign-ins so far do not suffice
 	eventRevoked     = "revoked"             // an administrator revoked the sessions
 	eventDeviceBlock = "device-code-blocked" // a policy against device codes was switched on
+	eventPolicyEdit  = "policy-edited"       // another administrator changed a policy
 )
 
 // happen brings an event about. The caller holds mu.
 func (c *Cloud) happen(event string) {
-	if event == eventDeviceBlock {
+	switch event {
+	case eventDeviceBlock:
 		c.addAccessRule(c.order[0], deviceCodeRule())
+		return
+	case eventPolicyEdit:
+		c.editPolicy(c.order[0])
 		return
 	}
 	c.seq++
@@ -153,12 +159,15 @@ func (c *Cloud) policiesFor(t *tenant, user *entity) []*entity {
 			list, _ := users[key].([]any)
 			return slices.ContainsFunc(who, func(w any) bool { return slices.Contains(list, w) })
 		}
-		var roles []any
-		for _, r := range t.rolesOf(c.master(), user.id) {
+		var roles, groups []any
+		for _, r := range t.effectiveRoles(c.master(), user.id) {
 			roles = append(roles, r)
 		}
-		in := names("includeUsers", "All", user.id) || names("includeRoles", roles...)
-		out := names("excludeUsers", user.id) || names("excludeRoles", roles...)
+		for _, g := range t.groupsOf(c.master(), user.id) {
+			groups = append(groups, g.id)
+		}
+		in := names("includeUsers", "All", user.id) || names("includeRoles", roles...) || names("includeGroups", groups...)
+		out := names("excludeUsers", user.id) || names("excludeRoles", roles...) || names("excludeGroups", groups...)
 		return p["state"] != "enabled" || !in || out
 	})
 }

@@ -7,17 +7,24 @@ import (
 	"msbundle/catalog"
 )
 
-// recoveryRoles see, restore and purge deleted apps.
+// recoveryRoles see deleted objects.
 // https://learn.microsoft.com/graph/api/directory-deleteditems-list
-var recoveryRoles = append(slices.Clone(appRoles), catalog.RolePrivilegedRoleAdministrator, roleGlobalReader)
+var recoveryRoles = map[string][]string{
+	kindApplication: recoverApps, kindPrincipal: recoverApps, kindUser: append([]string{roleGlobalReader}, accountAdmins...),
+}
+
+var recoverApps = append(slices.Clone(appRoles), catalog.RolePrivilegedRoleAdministrator, roleGlobalReader)
 
 func (q *call) listDeleted() (*result, error) {
-	if err := q.person(recoveryRoles...); err != nil {
-		return nil, err
-	}
 	kind, context, filters := kindApplication, "applications", applicationFilters
-	if strings.HasSuffix(q.path, kindPrincipal) {
+	switch {
+	case strings.HasSuffix(q.path, "."+kindPrincipal):
 		kind, context, filters = kindPrincipal, "servicePrincipals", principalFilters
+	case strings.HasSuffix(q.path, "."+kindUser):
+		kind, context, filters = kindUser, "users", userFilters
+	}
+	if err := q.person(recoveryRoles[kind]...); err != nil {
+		return nil, err
 	}
 	return q.list(listing{kind: kind, context: context, filters: filters, source: func(v view) []*entity {
 		var list []*entity
@@ -56,7 +63,7 @@ func (q *call) getDeleted() (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := q.person(recoveryRoles...); err != nil {
+	if err := q.person(recoveryRoles[e.kind]...); err != nil {
 		return nil, err
 	}
 	res, err := q.one(e, e.read(q.v), "directoryObject", "directoryObjects")
@@ -74,11 +81,8 @@ func (q *call) restore() (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := e.softDeleted(q.c.master())
-	if data == nil {
-		return nil, notFound(e.id)
-	}
-	if err := q.manages(data, appRoles...); err != nil {
+	data, err := q.recoverable(e)
+	if err != nil {
 		return nil, err
 	}
 	v := q.c.master()
@@ -88,7 +92,13 @@ func (q *call) restore() (*result, error) {
 	if e.kind == kindPrincipal && q.t.applicationOf(v, str(data, "appId")) == nil && str(data, "appOwnerOrganizationId") == q.t.id {
 		return nil, q.noBackingApp(str(data, "appId"))
 	}
-	q.c.write(e, with(data, object{"deletedDateTime": nil}))
+	if e.kind == kindUser {
+		if err := q.restoreUser(e, data); err != nil {
+			return nil, err
+		}
+	} else {
+		q.c.write(e, with(data, object{"deletedDateTime": nil}))
+	}
 	shown := q.project(with(e.read(v), object{"id": e.id}), e.kind)
 	shown["@odata.context"] = q.context("directoryObjects/$entity")
 	shown["@odata.type"] = "#microsoft.graph." + e.kind
@@ -100,13 +110,22 @@ func (q *call) purge() (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := e.softDeleted(q.c.master())
-	if data == nil {
-		return nil, notFound(e.id)
-	}
-	if err := q.manages(data, appRoles...); err != nil {
+	if _, err := q.recoverable(e); err != nil {
 		return nil, err
 	}
 	q.c.write(e, nil)
 	return noContent(), nil
+}
+
+// recoverable is a deleted object as it is now, for somebody who may bring it back
+// or remove it for good.
+func (q *call) recoverable(e *entity) (object, error) {
+	data := e.softDeleted(q.c.master())
+	switch {
+	case data == nil:
+		return nil, notFound(e.id)
+	case e.kind == kindUser:
+		return data, q.person(accountAdmins...)
+	}
+	return data, q.manages(data, appRoles...)
 }

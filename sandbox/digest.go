@@ -26,6 +26,8 @@ type TenantDigest struct {
 	Clients           []PrincipalDigest   `json:"clients"`           // Microsoft's clients that left a footprint
 	Users             []UserDigest        `json:"users"`
 	Groups            []GroupDigest       `json:"groups"`
+	Policies          []PolicyDigest      `json:"policies"`        // of Conditional Access
+	Azure             *AzureDigest        `json:"azure,omitempty"` // where there is a subscription
 }
 
 // ApplicationDigest is an app registration.
@@ -55,6 +57,7 @@ type PrincipalDigest struct {
 	Notes     string              `json:"notes"`
 	Delegated []GrantDigest       `json:"delegated"`
 	Roles     map[string][]string `json:"roles"` // application permissions by API
+	Directory []string            `json:"directoryRoles,omitempty"`
 }
 
 // GrantDigest is one grant of delegated permissions.
@@ -67,9 +70,11 @@ type GrantDigest struct {
 
 // UserDigest is a person.
 type UserDigest struct {
-	Name    string   `json:"name"` // user principal name
-	Enabled bool     `json:"enabled"`
-	Roles   []string `json:"roles"`
+	Name        string   `json:"name"` // user principal name
+	DisplayName string   `json:"displayName"`
+	Enabled     bool     `json:"enabled"`
+	Roles       []string `json:"roles"`
+	MFA         string   `json:"perUserMfa,omitempty"` // "" is disabled
 }
 
 // GroupDigest is a group.
@@ -82,6 +87,8 @@ type GroupDigest struct {
 type DeletedDigest struct {
 	Applications      []string `json:"applications"`
 	ServicePrincipals []string `json:"servicePrincipals"`
+	Users             []string `json:"users"`
+	Vaults            []string `json:"vaults"`
 }
 
 // Digest describes the world as the primary has it, whatever the replicas show.
@@ -95,9 +102,9 @@ func (c *Cloud) Digest() Digest {
 			name += " (" + t.domain + ")"
 		}
 		t.enter()
-		s := snapshot{t: t, v: c.master()}
+		s := snapshot{t: t, v: c.master(), tenants: c.tenants}
 		d.Tenants[name] = s.tenant()
-		if gone := s.deleted(); len(gone.Applications)+len(gone.ServicePrincipals) > 0 {
+		if gone := s.deleted(); len(gone.Applications)+len(gone.ServicePrincipals)+len(gone.Vaults)+len(gone.Users) > 0 {
 			d.Deleted[name] = gone
 		}
 	}
@@ -111,8 +118,9 @@ func (c *Cloud) Digest() Digest {
 
 // snapshot reads a tenant for its digest.
 type snapshot struct {
-	t *tenant
-	v view
+	t       *tenant
+	v       view
+	tenants map[string]*tenant
 }
 
 func (s snapshot) tenant() TenantDigest {
@@ -136,23 +144,27 @@ func (s snapshot) tenant() TenantDigest {
 		}
 	}
 	for _, e := range s.t.all(s.v, kindUser) {
-		u := UserDigest{Name: str(e.read(s.v), "userPrincipalName"), Enabled: e.read(s.v)["accountEnabled"] == true, Roles: []string{}}
-		for _, role := range s.t.rolesOf(s.v, e.id) {
-			u.Roles = append(u.Roles, roleName(role))
+		data := e.read(s.v)
+		u := UserDigest{
+			Name: str(data, "userPrincipalName"), DisplayName: str(data, "displayName"), Enabled: data["accountEnabled"] == true, Roles: s.roles(e.id),
 		}
-		slices.Sort(u.Roles)
+		if state := perUserMFA(data); state != mfaDisabled {
+			u.MFA = state
+		}
 		d.Users = append(d.Users, u)
 	}
 	for _, e := range s.t.all(s.v, kindGroup) {
 		members, _ := e.read(s.v)["_members"].([]any)
 		d.Groups = append(d.Groups, GroupDigest{Name: str(e.read(s.v), "displayName"), Members: s.names(members)})
 	}
+	d.Policies = s.policies()
 	sortJSON(d.Applications)
 	sortJSON(d.ServicePrincipals)
 	sortJSON(d.Clients)
 	sortJSON(d.Users)
 	sortJSON(d.Groups)
 	slices.Sort(d.Resources)
+	d.Azure = s.azure()
 	return d
 }
 
@@ -241,6 +253,7 @@ func (s snapshot) principal(e *entity) PrincipalDigest {
 	d := PrincipalDigest{
 		Name: str(data, "displayName"), App: str(data, "appId"), Tags: sorted(data["tags"]), Enabled: data["accountEnabled"] == true,
 		Required: data["appRoleAssignmentRequired"] == true, Notes: str(data, "notes"), Delegated: []GrantDigest{}, Roles: map[string][]string{},
+		Directory: s.roles(e.id),
 	}
 	if app := s.t.applicationOf(s.v, d.App); app != nil {
 		d.App = str(app.read(s.v), "displayName")
@@ -278,6 +291,16 @@ func (s snapshot) principal(e *entity) PrincipalDigest {
 	return d
 }
 
+// roles names the directory roles of somebody.
+func (s snapshot) roles(id string) []string {
+	names := []string{}
+	for _, role := range s.t.rolesOf(s.v, id) {
+		names = append(names, roleName(role))
+	}
+	slices.Sort(names)
+	return names
+}
+
 // resource names the API behind a service principal.
 func (s snapshot) resource(id string) string {
 	data := s.t.seen(s.v, kindPrincipal, id)
@@ -305,7 +328,7 @@ func (s snapshot) names(ids []any) []string {
 }
 
 func (s snapshot) deleted() DeletedDigest {
-	d := DeletedDigest{Applications: []string{}, ServicePrincipals: []string{}}
+	d := DeletedDigest{Applications: []string{}, ServicePrincipals: []string{}, Vaults: s.deletedVaults(), Users: []string{}}
 	for kind, names := range map[string]*[]string{kindApplication: &d.Applications, kindPrincipal: &d.ServicePrincipals} {
 		for _, e := range s.t.tables[kind] {
 			if data := e.softDeleted(s.v); data != nil {
@@ -314,6 +337,12 @@ func (s snapshot) deleted() DeletedDigest {
 		}
 		slices.Sort(*names)
 	}
+	for _, e := range s.t.tables[kindUser] {
+		if data := e.softDeleted(s.v); data != nil {
+			d.Users = append(d.Users, str(data, "_name"))
+		}
+	}
+	slices.Sort(d.Users)
 	return d
 }
 

@@ -1,5 +1,7 @@
 package sandbox
 
+import "msbundle/catalog"
+
 // GiveAzureRole makes somebody a reader of a scope of the partner's Azure.
 func (c *Cloud) GiveAzureRole(scope, principalID string) {
 	c.mu.Lock()
@@ -12,4 +14,30 @@ func (c *Cloud) Provision(tenant, appID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tenantNamed(tenant).provision(c, appID)
+}
+
+// AddRoleGroup adds a group of the partner's that directory roles can be given to.
+func (c *Cloud) AddRoleGroup(name string, members ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.order[0]
+	var ids []any
+	for _, m := range members {
+		ids = append(ids, t.userNamed(m).id)
+	}
+	e := c.addGroup(t, c.guid(), name, ids...)
+	e.versions[0].data = with(e.versions[0].data, object{"isAssignableToRole": true})
+}
+
+// Consent grants the Graph command line tools delegated permissions of Microsoft
+// Graph, for everybody at the partner.
+func (c *Cloud) Consent(scopes ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.order[0]
+	client := t.principalOf(c.master(), catalog.GraphCommandLineTools)
+	if client == nil {
+		client = t.provision(c, catalog.GraphCommandLineTools)
+	}
+	c.grantScopes(t, client, t.principalOf(c.master(), catalog.GraphAppID), scopes...)
 }

@@ -23,7 +23,7 @@ const (
 	faultStale = "stale"
 )
 
-var faultKinds = []string{fault500, fault429, faultReset, faultHang, faultSlow, faultStale, eventStepUp, eventRevoked, eventDeviceBlock}
+var faultKinds = []string{fault500, fault429, faultReset, faultHang, faultSlow, faultStale, eventStepUp, eventRevoked, eventDeviceBlock, eventPolicyEdit}
 
 // Fault is something that goes wrong.
 type Fault struct {
@@ -38,8 +38,9 @@ type Fault struct {
 	// Do is "500", "429", "reset", "hang" (no answer until the client goes
 	// away), "slow", "stale" (replicas take in nothing), or something that happens
 	// to the tenant meanwhile: "claims" (a policy changed: everybody has to sign in
-	// again), "revoked" (an administrator revoked the sessions) or
-	// "device-code-blocked" (a policy against device codes was switched on).
+	// again), "revoked" (an administrator revoked the sessions),
+	// "device-code-blocked" (a policy against device codes was switched on) or
+	// "policy-edited" (another administrator changed a Conditional Access policy).
 	Do string `json:"do"`
 	// For is the Retry-After of a 429, how long "slow" and "stale" last, and
 	// when "hang" gives up with a reset.
@@ -187,7 +188,7 @@ func (c *Cloud) misbehave(w http.ResponseWriter, r *http.Request, host string, r
 		return false
 	}
 	switch f.Do {
-	case eventStepUp, eventRevoked, eventDeviceBlock:
+	case eventStepUp, eventRevoked, eventDeviceBlock, eventPolicyEdit:
 		c.mu.Lock()
 		c.happen(f.Do)
 		c.mu.Unlock()

@@ -124,7 +124,7 @@ func (q *call) failed(err error) *answer {
 }
 
 func (q *call) operate() (*result, error) {
-	op, keys, err := route(q.method, q.path)
+	op, keys, err := route(q.version, q.method, q.path)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +146,7 @@ type operation struct {
 	method string
 	path   string // as the official description writes it
 	like   string // path whose permissions hold, when the table has no row for this one
+	beta   bool   // only there
 	kinds  []string
 	refuse func() *graphError // how the service says that a permission is missing; nil is as the directory does
 	run    func(*call) (*result, error)
@@ -202,15 +203,37 @@ var operations = sortOut([]operation{
 	{method: "GET", path: "/me/transitiveMemberOf/graph.group", run: (*call).memberOf},
 	{method: "POST", path: "/me/checkMemberGroups", run: (*call).checkMemberGroups},
 	{method: "GET", path: "/users", run: (*call).listUsers},
+	{method: "POST", path: "/users", run: (*call).createUser},
 	{method: "GET", path: "/users/{user-id}", run: (*call).getUser},
+	{method: "PATCH", path: "/users/{user-id}", run: (*call).patchUser},
+	{method: "DELETE", path: "/users/{user-id}", run: (*call).deleteUser},
+	{method: "GET", path: "/users/{user-id}/memberOf", run: (*call).memberOf},
+	{method: "GET", path: "/users/{user-id}/transitiveMemberOf", run: (*call).memberOf},
+	{method: "GET", path: "/users/{user-id}/transitiveMemberOf/microsoft.graph.directoryRole", run: (*call).memberOf},
+	{method: "GET", path: "/users/{user-id}/transitiveMemberOf/graph.directoryRole", run: (*call).memberOf},
+	{method: "GET", path: "/users/{user-id}/transitiveMemberOf/microsoft.graph.group", run: (*call).memberOf},
+	{method: "GET", path: "/users/{user-id}/transitiveMemberOf/graph.group", run: (*call).memberOf},
+	{method: "POST", path: "/users/{user-id}/checkMemberGroups", run: (*call).checkMemberGroups},
+	{method: "POST", path: "/users/{user-id}/getMemberGroups", run: (*call).getMemberGroups},
+	{method: "GET", path: "/users/{user-id}/authentication/methods", refuse: methodsDenied, run: (*call).methods},
+	{method: "GET", path: "/users/{user-id}/authentication/requirements", beta: true, refuse: methodsDenied, run: (*call).requirements},
+	{method: "PATCH", path: "/users/{user-id}/authentication/requirements", beta: true, refuse: methodsDenied, run: (*call).patchRequirements},
+	{method: "GET", path: "/reports/authenticationMethods/userRegistrationDetails/{userRegistrationDetails-id}", run: (*call).registrationDetails},
 	{method: "GET", path: "/groups", run: (*call).listGroups},
 	{method: "GET", path: "/groups/{group-id}", run: (*call).getGroup},
+	{method: "GET", path: "/groups/{group-id}/members", run: (*call).groupMembers},
+	{method: "GET", path: "/groups/{group-id}/transitiveMembers", run: (*call).groupMembers},
+	{method: "POST", path: "/groups/{group-id}/members/$ref", run: (*call).addMember},
+	{method: "DELETE", path: "/groups/{group-id}/members/{directoryObject-id}/$ref", run: (*call).removeMember},
 	{method: "GET", path: "/organization", run: (*call).organization},
 	{method: "GET", path: "/domains", run: (*call).domains},
 	{method: "GET", path: "/subscribedSkus", run: (*call).subscribedSkus},
 	{method: "GET", path: "/roleManagement/directory/roleDefinitions", run: (*call).roleDefinitions},
 	{method: "GET", path: "/roleManagement/directory/roleDefinitions/{unifiedRoleDefinition-id}", run: (*call).roleDefinition},
 	{method: "GET", path: "/roleManagement/directory/roleAssignments", run: (*call).roleAssignments},
+	{method: "POST", path: "/roleManagement/directory/roleAssignments", run: (*call).createRoleAssignment},
+	{method: "GET", path: "/roleManagement/directory/roleAssignments/{unifiedRoleAssignment-id}", run: (*call).getRoleAssignment},
+	{method: "DELETE", path: "/roleManagement/directory/roleAssignments/{unifiedRoleAssignment-id}", run: (*call).deleteRoleAssignment},
 	{method: "GET", path: "/roleManagement/directory/roleEligibilityScheduleInstances", run: (*call).eligibility},
 	{
 		method: "GET", path: "/roleManagement/directory/roleEligibilityScheduleInstances/filterByCurrentUser(on='{on}')",
@@ -218,14 +241,20 @@ var operations = sortOut([]operation{
 	},
 	{method: "GET", path: "/policies/defaultAppManagementPolicy", run: (*call).defaultAppManagementPolicy},
 	{method: "GET", path: "/policies/authorizationPolicy", run: (*call).authorizationPolicy},
+	{method: "GET", path: "/policies/authenticationMethodsPolicy", run: (*call).methodsPolicy},
 	{method: "GET", path: "/policies/identitySecurityDefaultsEnforcementPolicy", refuse: accessDenied, run: (*call).securityDefaults},
 	{method: "GET", path: "/identity/conditionalAccess/policies", refuse: accessDenied, run: (*call).accessPolicies},
+	{method: "POST", path: "/identity/conditionalAccess/policies", refuse: accessDenied, run: (*call).createAccessPolicy},
 	{method: "GET", path: "/identity/conditionalAccess/policies/{conditionalAccessPolicy-id}", refuse: accessDenied, run: (*call).accessPolicy},
+	{method: "PATCH", path: "/identity/conditionalAccess/policies/{conditionalAccessPolicy-id}", refuse: accessDenied, run: (*call).patchAccessPolicy},
+	{method: "DELETE", path: "/identity/conditionalAccess/policies/{conditionalAccessPolicy-id}", refuse: accessDenied, run: (*call).deleteAccessPolicy},
 
 	{method: "GET", path: "/directory/deletedItems/graph.application", run: (*call).listDeleted},
 	{method: "GET", path: "/directory/deletedItems/microsoft.graph.application", run: (*call).listDeleted},
 	{method: "GET", path: "/directory/deletedItems/graph.servicePrincipal", run: (*call).listDeleted},
 	{method: "GET", path: "/directory/deletedItems/microsoft.graph.servicePrincipal", run: (*call).listDeleted},
+	{method: "GET", path: "/directory/deletedItems/graph.user", run: (*call).listDeleted},
+	{method: "GET", path: "/directory/deletedItems/microsoft.graph.user", run: (*call).listDeleted},
 	{method: "GET", path: "/directory/deletedItems/{directoryObject-id}", kinds: deletable, run: (*call).getDeleted},
 	{method: "DELETE", path: "/directory/deletedItems/{directoryObject-id}", kinds: deletable, run: (*call).purge},
 	{method: "POST", path: "/directory/deletedItems/{directoryObject-id}/restore", kinds: deletable, run: (*call).restore},
@@ -233,7 +262,7 @@ var operations = sortOut([]operation{
 
 // deletable are the kinds of objects that are soft-deleted; the operations on a
 // single deleted item take different permissions for each.
-var deletable = []string{kindApplication, kindPrincipal}
+var deletable = []string{kindApplication, kindPrincipal, kindUser}
 
 // sortOut gives every operation its permissions. Fixed paths go before those
 // with a key, so that a cast is not taken for an id.
@@ -253,11 +282,11 @@ func sortOut(ops []operation) []operation {
 }
 
 // route finds the operation of a request and the keys in its path.
-func route(method, path string) (*operation, []string, error) {
+func route(version, method, path string) (*operation, []string, error) {
 	found := false
 	for i := range operations {
 		keys, ok := matchPath(operations[i].path, path)
-		if !ok {
+		if !ok || operations[i].beta && version != "beta" {
 			continue
 		}
 		if operations[i].method == method {

@@ -39,7 +39,7 @@ func serves(host string) bool {
 func isAPI(host string) bool {
 	_, graph := cloudOfGraph(host)
 	_, arm := cloudOfARM(host)
-	return graph || arm || isPartnerCenter(host) || host == portalHost
+	return graph || arm || isPartnerCenter(host) || isExchange(host) || host == portalHost
 }
 
 func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
@@ -84,6 +84,10 @@ func otherFault(host string, throttled bool) *answer {
 		return refusePartner(http.StatusTooManyRequests, "", "Too many requests.").answer()
 	case isPartnerCenter(host):
 		return refusePartner(http.StatusInternalServerError, "", "An unexpected error occurred.").answer()
+	case isExchange(host) && throttled:
+		return refuseExchange(http.StatusTooManyRequests, "TooManyRequests", "Microsoft.Exchange.Net.ResourceUnhealthyException", "The server is busy. Please try again later.").answer()
+	case isExchange(host):
+		return refuseExchange(http.StatusInternalServerError, "InternalServerError", "System.Exception", "An internal server error occurred. Please try again later.").answer()
 	case host == portalHost && throttled:
 		return portalRefusal(http.StatusTooManyRequests, "TooManyRequests", "Too many requests.")
 	case host == portalHost:
@@ -105,6 +109,8 @@ func (c *Cloud) dispatch(r *http.Request, host string, body []byte, row *Request
 	switch {
 	case isPartnerCenter(host):
 		return c.partnerCenter(r, host, row)
+	case isExchange(host):
+		return c.exchange(r, host, body, row)
 	case host == portalHost:
 		return c.portal(r, row)
 	case isLogin(host):

@@ -261,11 +261,14 @@ func (q *call) expand(shown object, e *entity, v view) object {
 	return shown
 }
 
-// anything finds a person, a service principal or a group by id.
+// anything finds a person, a service principal or a group by id. What is brought
+// in comes with all its properties.
 func (q *call) anything(v view, id string) any {
 	for _, kind := range []string{kindUser, kindPrincipal, kindGroup} {
 		if data := q.t.seen(v, kind, id); data != nil {
-			return object{"@odata.type": "#microsoft.graph." + kind, "id": id, "displayName": data["displayName"]}
+			shown := with(data, object{"@odata.type": "#microsoft.graph." + kind, "id": id})
+			maps.DeleteFunc(shown, func(name string, _ any) bool { return strings.HasPrefix(name, "_") })
+			return shown
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ func (q *call) organization() (*result, error) {
 	domains := []any{}
 	for _, d := range t.domains() {
 		domains = append(domains, object{
-			"capabilities": "Email, OfficeCommunicationsOnline", "isDefault": d.isDefault, "isInitial": d.isInitial, "name": d.name, "type": "Managed",
+			"capabilities": "Email, OfficeCommunicationsOnline", "isDefault": d.isDefault, "isInitial": d.isInitial, "name": d.name, "type": d.signIn,
 		})
 	}
 	plans := []any{}
@@ -41,12 +41,24 @@ func (q *call) organization() (*result, error) {
 type domain struct {
 	name                 string
 	isDefault, isInitial bool
+	signIn               string // who asks its people for their password
 }
 
+// Where the people of a domain sign in: here, or at the organisation's own
+// identity provider.
+const (
+	managedDomain   = "Managed"
+	federatedDomain = "Federated"
+)
+
 // domains: the first domain of a tenant is its default, as in a tenant that
-// sends no mail from a name of its own yet.
+// sends no mail from a name of its own yet. One that is federated does.
 func (t *tenant) domains() []domain {
-	return []domain{{t.domain, true, true}, {t.vanity(), false, false}}
+	own := domain{t.vanity(), t.federated, false, managedDomain}
+	if t.federated {
+		own.signIn = federatedDomain
+	}
+	return []domain{{t.domain, !t.federated, true, managedDomain}, own}
 }
 
 func (q *call) domains() (*result, error) {
@@ -56,7 +68,7 @@ func (q *call) domains() (*result, error) {
 	var all []object
 	for _, d := range q.t.domains() {
 		all = append(all, object{
-			"id": d.name, "authenticationType": "Managed", "availabilityStatus": nil, "isAdminManaged": true, "isDefault": d.isDefault,
+			"id": d.name, "authenticationType": d.signIn, "availabilityStatus": nil, "isAdminManaged": true, "isDefault": d.isDefault,
 			"isInitial": d.isInitial, "isRoot": true, "isVerified": true, "manufacturer": nil, "model": nil, "passwordNotificationWindowInDays": nil,
 			"passwordValidityPeriodInDays": 2147483647, "state": nil, "supportedServices": []any{"Email", "OfficeCommunicationsOnline"},
 		})

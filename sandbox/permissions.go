@@ -68,6 +68,12 @@ const (
 	roleConditionalAccessAdmin = "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9"
 	roleSecurityAdmin          = "194ae4cb-b126-40b2-bd5b-6091b380977d"
 	roleSecurityReader         = "5d6b6bb7-de71-4623-b4af-96380a352509"
+	roleAuthAdmin              = "c4e39bd9-1100-46d3-8c65-fb160da0071f"
+	roleAuthPolicyAdmin        = "0526716b-113d-4c15-b2c8-68e3c22b9f80"
+	roleGroupsAdmin            = "fdd7a751-b60b-444a-984c-02652fe8fa1c"
+	rolePrivilegedAuthAdmin    = "7be44c8a-adaf-4e2a-84d6-ab2649e08a13"
+	roleReportsReader          = "4a5d8f65-41da-4de4-8968-e035b65339cf"
+	roleUserAdmin              = "fe930be7-5e62-47db-91af-98c3a49a38b1"
 )
 
 // appRoles manage app registrations and enterprise apps.

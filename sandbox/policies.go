@@ -78,16 +78,17 @@ func (q *call) authorizationPolicy() (*result, error) {
 // https://learn.microsoft.com/graph/throttling-limits
 const accessInterval = time.Second
 
-// conditionalAccess says whether the service answers at all.
-func (q *call) conditionalAccess() error {
+// conditionalAccess says whether the service answers at all, and people with one
+// of these roles.
+func (q *call) conditionalAccess(roles []string) error {
 	now := q.c.now()
-	if now.Sub(q.t.accessRead) < accessInterval {
+	if now.Sub(q.t.accessAsked) < accessInterval {
 		// This service does not say when to come back.
 		return throttled()
 	}
-	q.t.accessRead = now
-	if err := q.mayReadAccess(); err != nil {
-		return err
+	q.t.accessAsked = now
+	if q.person(roles...) != nil {
+		return accessDenied()
 	}
 	if !q.t.has("AAD_PREMIUM") {
 		return fail(http.StatusForbidden, "AccessDenied", "Your tenant is not licensed for this feature.")
@@ -96,7 +97,7 @@ func (q *call) conditionalAccess() error {
 }
 
 func (q *call) accessPolicies() (*result, error) {
-	if err := q.conditionalAccess(); err != nil {
+	if err := q.conditionalAccess(accessReaders); err != nil {
 		return nil, err
 	}
 	return q.list(listing{
@@ -107,12 +108,12 @@ func (q *call) accessPolicies() (*result, error) {
 }
 
 func (q *call) accessPolicy() (*result, error) {
-	if err := q.conditionalAccess(); err != nil {
+	if err := q.conditionalAccess(accessReaders); err != nil {
 		return nil, err
 	}
-	e := q.t.find(kindAccessPolicy, q.keys[0])
-	if e == nil || e.live(q.v) == nil {
-		return nil, fail(http.StatusNotFound, "ResourceNotFound", "The requested conditional access policy could not be found.")
+	e, err := q.policyNamed()
+	if err != nil {
+		return nil, err
 	}
 	return q.one(e, e.read(q.v), kindAccessPolicy, "identity/conditionalAccess/policies")
 }
@@ -124,9 +125,11 @@ type accessRule struct {
 	managed  bool   // made by Microsoft
 	exclude  []any  // users; everybody else is included
 	roles    []any  // directory roles, instead of everybody
+	groups   []any  // groups, instead of everybody
 	flows    string // authentication flows it is about
 	location bool   // everywhere but trusted locations
 	controls []any  // what it demands
+	factors  []any  // another company's multifactor authentication
 	hours    int    // sign-in frequency
 }
 
@@ -134,22 +137,16 @@ type accessRule struct {
 // where what a policy does not use is there and empty.
 // https://learn.microsoft.com/graph/api/resources/conditionalaccesspolicy
 func (c *Cloud) addAccessRule(t *tenant, r accessRule) {
-	none := []any{}
-	users := object{
-		"includeUsers": []any{"All"}, "excludeUsers": list(r.exclude), "includeGroups": none, "excludeGroups": none, "includeRoles": list(r.roles),
-		"excludeRoles": none, "includeGuestsOrExternalUsers": nil, "excludeGuestsOrExternalUsers": nil,
+	users := with(blankAccessPart("users"), object{
+		"includeUsers": []any{"All"}, "excludeUsers": list(r.exclude), "includeGroups": list(r.groups), "includeRoles": list(r.roles),
+	})
+	if r.roles != nil || r.groups != nil {
+		users["includeUsers"] = []any{}
 	}
-	if r.roles != nil {
-		users["includeUsers"] = none
-	}
-	conditions := object{
-		"applications": object{
-			"includeApplications": []any{"All"}, "excludeApplications": none, "includeUserActions": none,
-			"includeAuthenticationContextClassReferences": none, "applicationFilter": nil,
-		},
-		"authenticationFlows": nil, "clientAppTypes": []any{"all"}, "clientApplications": nil, "devices": nil, "insiderRiskLevels": nil, "locations": nil,
-		"platforms": nil, "servicePrincipalRiskLevels": none, "signInRiskLevels": none, "userRiskLevels": none, "users": users,
-	}
+	conditions := with(blankConditions(), object{
+		"applications":   with(blankAccessPart("applications"), object{"includeApplications": []any{"All"}}),
+		"clientAppTypes": []any{"all"}, "users": users,
+	})
 	if r.flows != "" {
 		conditions["authenticationFlows"] = object{"transferMethods": r.flows}
 	}
@@ -166,18 +163,15 @@ func (c *Cloud) addAccessRule(t *tenant, r accessRule) {
 	if r.managed {
 		data["displayName"], data["templateId"] = "Microsoft-managed: "+r.name, namedGUID("access template "+r.name)
 	}
-	if r.controls != nil {
-		data["grantControls"] = object{
-			"operator": "OR", "builtInControls": r.controls, "customAuthenticationFactors": none, "termsOfUse": none, "authenticationStrength": nil,
-		}
+	if r.controls != nil || r.factors != nil {
+		data["grantControls"] = with(blankGrantControls(), object{"operator": "OR", "builtInControls": list(r.controls), "customAuthenticationFactors": list(r.factors)})
 	}
 	if r.hours > 0 {
-		data["sessionControls"] = object{
-			"applicationEnforcedRestrictions": nil, "cloudAppSecurity": nil, "disableResilienceDefaults": nil, "persistentBrowser": nil, "secureSignInSession": nil,
+		data["sessionControls"] = with(blankSessionControls(), object{
 			"signInFrequency": object{
 				"authenticationType": "primaryAndSecondaryAuthentication", "frequencyInterval": "timeBased", "isEnabled": true, "type": "hours", "value": r.hours,
 			},
-		}
+		})
 	}
 	c.add(t, kindAccessPolicy, namedGUID(t.id+" access "+r.name), data, true)
 }

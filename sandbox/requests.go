@@ -71,6 +71,6 @@ func writes(method, url string) bool {
 		return false
 	}
 	last := path[strings.LastIndexByte(path, '/')+1:]
-	search := strings.HasSuffix(path, "/Microsoft.ResourceGraph/resources")
+	search := strings.HasSuffix(path, "/Microsoft.ResourceGraph/resources") || strings.HasSuffix(path, "/InvokeCommand") || last == "checkNameAvailability"
 	return last != "checkMemberGroups" && last != "getMemberGroups" && last != "$batch" && !search
 }

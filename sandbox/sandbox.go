@@ -138,7 +138,8 @@ func New(o Options) (*Cloud, error) {
 // Tenant is the partner's tenant, where the setup happens.
 func (c *Cloud) Tenant() TenantInfo {
 	t := c.order[0]
-	return TenantInfo{ID: t.id, Name: t.name, DefaultDomain: t.domain, Admin: t.admin, World: c.world}
+	i := slices.IndexFunc(t.domains(), func(d domain) bool { return d.isDefault })
+	return TenantInfo{ID: t.id, Name: t.name, DefaultDomain: t.domains()[i].name, Admin: t.admin, World: c.world}
 }
 
 // Advance moves the sandbox's clock forward.

@@ -41,15 +41,22 @@ type scenario struct {
 	notAgent           bool // the account is not in AdminAgents
 	indirect           bool
 	securityDefaults   bool
+	federated          bool    // people of the default domain sign in elsewhere
+	full               bool    // the directory takes no more users
+	foreignMFA         string  // another company's multifactor authentication
 	licence            licence // zero: Microsoft 365 E5
 	noSubscription     bool
 	noVault            bool
+	noGroup            bool     // nor a resource group
+	providerMissing    bool     // the subscription may not have key vaults yet
+	vaultPolicy        bool     // a policy keeps key vaults out
+	vaultsElsewhere    []string // names that key vaults of strangers have
 	setup              func(*Cloud, *tenant)
 }
 
 // offerOnly: unified audit is off everywhere at first, so the Office 365
 // Management APIs are not there but can be provisioned.
-var scenarios = []scenario{
+var scenarios = append([]scenario{
 	{Scenario: Scenario{"happy", "A partner tenant where everything is as it should be"}},
 	{
 		Scenario:   Scenario{"single-tenant", "An organisation that is no Microsoft partner: no Partner Center, no AdminAgents"},
@@ -131,8 +138,15 @@ var scenarios = []scenario{
 	{Scenario: Scenario{"guest-elsewhere", "The account is also a guest in the first customer's tenant"}, setup: setupGuestElsewhere},
 	{Scenario: Scenario{"no-subscription", "There is no Azure subscription the account can see"}, noSubscription: true},
 	{Scenario: Scenario{"no-vault", "There is an Azure subscription, but no key vault in it"}, noVault: true},
+	{Scenario: Scenario{"provider-missing", "There is no key vault, and the subscription is not registered for Microsoft.KeyVault"}, noVault: true, providerMissing: true},
+	{Scenario: Scenario{"vault-name-deleted", "There is no key vault, and rewst-contoso is the name of one that was deleted"}, noVault: true, setup: setupVaultDeleted},
+	{Scenario: Scenario{"vault-name-taken", "There is no key vault, and a stranger's is called rewst-contoso"}, noVault: true, vaultsElsewhere: []string{clientVault}},
+	{Scenario: Scenario{"azure-reader", "The account only reads the Azure subscription; owner@ owns it"}, noVault: true, setup: setupAzureReader},
+	{Scenario: Scenario{"azure-policy", "There is no key vault, and a policy of the Azure subscription keeps them out"}, noVault: true, vaultPolicy: true},
+	{Scenario: Scenario{"no-exchange", "The tenant has no Exchange Online plan"}, licence: mobilityE5},
+	{Scenario: Scenario{"empty-tenant", "A partner tenant whose Azure subscription is empty and not registered for Microsoft.KeyVault"}, noVault: true, noGroup: true, providerMissing: true},
 	{Scenario: Scenario{"slow-directory", "Writes take their documented time to be seen everywhere"}, realistic: true},
-}
+}, accountScenarios...)
 
 // retiredPermissions is one name of two permissions, delegated and application,
 // so that both lists lose an entry.

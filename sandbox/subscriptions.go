@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"cmp"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Kinds of Azure's resources. The id of a resource group and of a vault is its
@@ -21,49 +21,47 @@ const (
 	kindAzureRole     = "azureRoleAssignment"
 )
 
-// Azure's roles have nothing to do with those of the directory: a Global
-// Administrator has none of them.
-// https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
-const (
-	azureOwner           = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-	azureContributor     = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-	azureReader          = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-	azureUserAccessAdmin = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
-)
-
-// azureReaders may read what is in their scope.
-var azureReaders = []string{azureOwner, azureContributor, azureReader, azureUserAccessAdmin}
-
 // addSubscription gives the tenant an Azure subscription that one person owns.
+// What is in it is up to the scenario.
 func (c *Cloud) addSubscription(t *tenant, owner string, vault bool) {
 	sub := namedGUID(t.id + " subscription production")
 	scope := "/subscriptions/" + sub
-	group := scope + "/resourceGroups/shared"
 	c.add(t, kindSubscription, sub, object{"displayName": "Contoso production", "state": "Enabled"}, true)
 	c.add(t, kindAzureRole, namedGUID(scope+owner), object{"scope": scope, "principalId": owner, "roleDefinitionId": azureOwner}, true)
-	c.add(t, kindResourceGroup, group, object{"location": "westeurope"}, true)
+	if !c.scenario.providerMissing {
+		c.add(t, kindProvider, scope+keyVault, object{"_ready": time.Time{}}, true)
+	}
+	if c.scenario.noGroup {
+		return
+	}
+	group := scope + "/resourceGroups/shared"
+	c.add(t, kindResourceGroup, group, object{"location": homeRegion(t.cloud.ID)}, true)
 	if vault {
 		c.addVault(t, group, "contoso-rewst")
 	}
 }
 
-// vaultHosts are what the addresses of key vaults end in, by cloud.
-// https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers
-var vaultHosts = map[string]string{
-	"global": "vault.azure.net", "usgov": "vault.usgovcloudapi.net", "usgovdod": "vault.usgovcloudapi.net", "china": "vault.azure.cn",
+// setupAzureReader: somebody else owns the subscription.
+func setupAzureReader(c *Cloud, t *tenant) {
+	setupSecondAdmin(c, t)
+	owner := t.userNamed("owner@" + t.domain).id
+	for _, e := range t.all(c.master(), kindAzureRole) {
+		given := e.read(c.master())
+		e.versions[0].data = with(given, object{"roleDefinitionId": azureReader})
+		c.add(t, kindAzureRole, namedGUID(str(given, "scope")+owner), with(given, object{"principalId": owner}), true)
+	}
 }
 
-// addVault puts an empty key vault into a resource group.
-func (c *Cloud) addVault(t *tenant, group, name string) {
-	c.add(t, kindVault, group+"/providers/Microsoft.KeyVault/vaults/"+name, object{
-		"location": "westeurope", "name": name, "tags": object{}, "type": "Microsoft.KeyVault/vaults",
-		"properties": object{
-			"accessPolicies": []any{}, "enableRbacAuthorization": true, "enableSoftDelete": true, "enabledForDeployment": false,
-			"provisioningState": "Succeeded", "publicNetworkAccess": "Enabled", "sku": object{"family": "A", "name": "standard"},
-			"softDeleteRetentionInDays": 90, "tenantId": t.id, "vaultUri": "https://" + name + "." + vaultHosts[cmp.Or(t.cloud.ID, "global")] + "/",
-		},
-	}, true)
+// setupVaultDeleted: somebody made the vault before and removed it.
+func setupVaultDeleted(c *Cloud, t *tenant) {
+	for _, group := range t.all(c.master(), kindResourceGroup) {
+		e := c.addVault(t, group.id, clientVault)
+		e.versions[0].data = with(e.versions[0].data, object{"deletedDateTime": stamp(c.now().AddDate(0, 0, -3))})
+	}
 }
+
+// clientVault is what a client would call the vault it makes.
+const clientVault = "rewst-contoso"
 
 // ---- operations
 
@@ -122,29 +120,6 @@ func (q *armCall) subscription() (object, *armError) {
 	return q.describe(e), nil
 }
 
-// vaultsIn lists the vaults of a subscription that the caller may read.
-func (q *armCall) vaultsIn(sub string) []*entity {
-	return slices.DeleteFunc(q.t.all(q.v, kindVault), func(e *entity) bool { return !within(e.id, "/subscriptions/"+sub) || !q.mayRead(e.id) })
-}
-
-// vaults lists the key vaults of a subscription, which takes a role for all of
-// it.
-// https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription
-func (q *armCall) vaults() (object, *armError) {
-	sub, err := q.found()
-	if err != nil {
-		return nil, err
-	}
-	if scope := "/subscriptions/" + sub.id; !q.mayRead(scope) {
-		return nil, q.unauthorized("Microsoft.KeyVault/vaults/read", scope)
-	}
-	all := []any{}
-	for _, e := range q.vaultsIn(sub.id) {
-		all = append(all, with(e.read(q.v), object{"id": e.id}))
-	}
-	return q.page(all)
-}
-
 var resourceFilter = regexp.MustCompile(`(?i)^resourceType eq '([^']+)'$`)
 
 // resources lists what is in a subscription, as far as the caller may see it:
@@ -167,7 +142,7 @@ func (q *armCall) resources() (object, *armError) {
 		kind = m[1]
 	}
 	all := []any{}
-	for _, e := range q.vaultsIn(sub.id) {
+	for _, e := range q.vaultsIn("/subscriptions/" + sub.id) {
 		data := e.read(q.v)
 		if kind == "" || strings.EqualFold(kind, str(data, "type")) {
 			all = append(all, object{"id": e.id, "name": data["name"], "type": data["type"], "location": data["location"], "tags": data["tags"]})
@@ -198,7 +173,7 @@ func (q *armCall) resourceGraph() (object, *armError) {
 		if !q.sees(sub.id) || in.Subscriptions != nil && !slices.ContainsFunc(in.Subscriptions, func(s string) bool { return strings.EqualFold(s, sub.id) }) {
 			continue
 		}
-		for _, e := range q.vaultsIn(sub.id) {
+		for _, e := range q.vaultsIn("/subscriptions/" + sub.id) {
 			rows = append(rows, q.graphRow(e, sub.id, m[1]))
 		}
 	}

@@ -130,7 +130,7 @@ func (c *Cloud) userToken(t *tenant, user *entity, audience string, scopes []str
 	person := user.read(c.master())
 	life := c.lifetime()
 	account := 0
-	wids := append(t.rolesOf(c.master(), user.id), memberMarker)
+	wids := append(t.effectiveRoles(c.master(), user.id), memberMarker)
 	if str(person, "userType") == "Guest" {
 		account = 1
 		wids = nil

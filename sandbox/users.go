@@ -43,19 +43,20 @@ func (q *call) listUsers() (*result, error) {
 // getUser takes an id or a user principal name. A scope without ".All" covers
 // the signed-in person only.
 func (q *call) getUser() (*result, error) {
-	e := q.t.find(kindUser, q.keys[0])
-	if e == nil {
-		e = q.t.byProperty(q.v, kindUser, "userPrincipalName", q.keys[0])
-	}
-	own := e != nil && e.id == q.tok.ObjectID
-	wide := slices.ContainsFunc([]string{"User.Read.All", "User.ReadWrite.All", "User.ReadBasic.All", "Directory.Read.All", "Directory.ReadWrite.All", "User.ReadWrite.CrossCloud"}, q.tok.has)
-	if !own && (!wide || q.member() != nil) {
-		return nil, denied()
-	}
-	if e == nil || e.live(q.v) == nil {
-		return nil, notFound(q.keys[0])
+	e, err := q.subject()
+	if err != nil {
+		return nil, err
 	}
 	return q.one(e, e.read(q.v), kindUser, "users")
+}
+
+// userNamed finds somebody by id or user principal name, on the replica of the
+// call.
+func (q *call) userNamed(key string) *entity {
+	if e := q.t.find(kindUser, key); e != nil && e.live(q.v) != nil {
+		return e
+	}
+	return q.t.byProperty(q.v, kindUser, "userPrincipalName", key)
 }
 
 // ownedObjects lists what the signed-in person owns.
@@ -91,41 +92,6 @@ func (q *call) ownedObjects() (*result, error) {
 	return q.list(l)
 }
 
-// memberOf lists the groups and directory roles of the signed-in person. No
-// group is inside another here, so the transitive list is the same.
-func (q *call) memberOf() (*result, error) {
-	e, err := q.self()
-	if err != nil {
-		return nil, err
-	}
-	l := listing{kind: "directoryObject", context: "directoryObjects", mixed: true, show: q.showMember}
-	kinds := []string{kindGroup, kindRole}
-	switch {
-	case strings.HasSuffix(q.path, ".directoryRole"):
-		l = listing{kind: kindRole, context: "directoryRoles", show: q.showMember, filters: map[string]string{"displayName": "eq", "roleTemplateId": "eq"}}
-		kinds = []string{kindRole}
-	case strings.HasSuffix(q.path, ".group"):
-		l = listing{kind: kindGroup, context: "groups", show: q.showMember, filters: groupFilters}
-		kinds = []string{kindGroup}
-	}
-	l.source = func(v view) []*entity {
-		var list []*entity
-		held := q.t.rolesOf(v, e.id)
-		for _, kind := range kinds {
-			for _, o := range q.t.all(v, kind) {
-				data := o.read(v)
-				members, _ := data["_members"].([]any)
-				if slices.Contains(members, any(e.id)) || kind == kindRole && slices.Contains(held, str(data, "roleTemplateId")) {
-					list = append(list, o)
-				}
-			}
-		}
-		slices.SortFunc(list, func(a, b *entity) int { return a.seq - b.seq })
-		return list
-	}
-	return q.list(l)
-}
-
 // tenantsOf lists where somebody can go: home first, then as a guest. Only
 // tenants that were entered can have one.
 func (c *Cloud) tenantsOf(t *tenant, person *entity) []*tenant {
@@ -153,63 +119,6 @@ func setupGuestElsewhere(c *Cloud, t *tenant) {
 	c.addGuest(c.order[1].enter(), t.admin, str(admin.read(c.master()), "displayName"))
 }
 
-// memberReaders are the permissions that show what somebody is a member of.
-// Without one, a membership comes with its id and nothing else.
-// https://learn.microsoft.com/graph/permissions-overview#limited-information-returned-for-inaccessible-member-objects
-var memberReaders = map[string][]string{
-	kindGroup: {
-		"GroupMember.Read.All", "GroupMember.ReadWrite.All", "Group.Read.All", "Group.ReadWrite.All",
-		"Directory.Read.All", "Directory.ReadWrite.All", "Directory.AccessAsUser.All",
-	},
-	kindRole: {
-		"RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory", "RoleManagement.Read.All",
-		"Directory.Read.All", "Directory.ReadWrite.All", "Directory.AccessAsUser.All",
-	},
-}
-
-// showMember is a group or a role as a token may see it.
-func (q *call) showMember(e *entity, v view) object {
-	data := e.read(v)
-	if slices.ContainsFunc(memberReaders[e.kind], q.tok.has) {
-		return data
-	}
-	hidden := object{}
-	for name, value := range data {
-		hidden[name] = nil
-		if _, isList := value.([]any); isList {
-			hidden[name] = []any{}
-		}
-	}
-	return hidden
-}
-
-// checkMemberGroups tells which of some groups the signed-in person is in. It
-// changes nothing.
-// https://learn.microsoft.com/graph/api/directoryobject-checkmembergroups
-func (q *call) checkMemberGroups() (*result, error) {
-	body, err := q.read("checkMemberGroups_body")
-	if err != nil {
-		return nil, err
-	}
-	e, err := q.self()
-	if err != nil {
-		return nil, err
-	}
-	ids, _ := body["groupIds"].([]any)
-	if len(ids) > 20 {
-		return nil, badRequest("The number of group ids is %d. At most 20 are allowed.", len(ids))
-	}
-	in := []any{}
-	for _, id := range ids {
-		text, _ := id.(string)
-		members, _ := q.t.seen(q.v, kindGroup, text)["_members"].([]any)
-		if slices.Contains(members, any(e.id)) {
-			in = append(in, id)
-		}
-	}
-	return ok(object{"@odata.context": q.context("Collection(Edm.String)"), "value": in}), nil
-}
-
 var groupFilters = map[string]string{"displayName": "eq in startswith", "id": "eq in", "mailNickname": "eq startswith", "securityEnabled": "eq", "mailEnabled": "eq"}
 
 func (q *call) listGroups() (*result, error) {
@@ -226,12 +135,9 @@ func (q *call) getGroup() (*result, error) {
 	if err := q.member(); err != nil {
 		return nil, err
 	}
-	if !isGUID(q.keys[0]) {
-		return nil, badRequest("Invalid object identifier '%s'.", q.keys[0])
-	}
-	e := q.t.find(kindGroup, q.keys[0])
-	if e == nil || e.live(q.v) == nil {
-		return nil, notFound(q.keys[0])
+	e, err := q.group()
+	if err != nil {
+		return nil, err
 	}
 	return q.one(e, e.read(q.v), kindGroup, "groups")
 }

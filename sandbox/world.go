@@ -32,7 +32,10 @@ type tenant struct {
 	secretLifetime    time.Duration // 0: no limit
 	policySince       time.Time     // the policy is for apps made after this
 	securityDefaults  bool
-	accessRead        time.Time // when Conditional Access was last asked
+	federated         bool      // people of its own domain sign in elsewhere
+	full              bool      // the directory takes no more users
+	foreignMFA        string    // another company's multifactor authentication that is on
+	accessAsked       time.Time // when Conditional Access was last asked, to read or to write
 	// fill makes the contents when the tenant is first met: most of ten thousand
 	// customers never are.
 	fill func()
@@ -56,7 +59,7 @@ func (c *Cloud) build() {
 	}
 	partner := c.newTenant("Contoso", name, "contoso.onmicrosoft.com", known)
 	partner.partner, partner.indirect = !s.notPartner, s.indirect
-	partner.securityDefaults = s.securityDefaults
+	partner.securityDefaults, partner.federated, partner.full, partner.foreignMFA = s.securityDefaults, s.federated, s.full, s.foreignMFA
 	if s.licence.id != "" {
 		partner.licence = s.licence
 	}
@@ -206,13 +209,18 @@ func (c *Cloud) fillPartner(t *tenant) {
 		if name == "AdminAgents" && !s.guest && !s.notAgent {
 			members = append(members, admin.id)
 		}
-		c.add(t, kindGroup, agentGroup(t, name), object{
-			"_members": members, "classification": nil, "createdDateTime": founded, "deletedDateTime": nil, "description": nil,
-			"displayName": name, "groupTypes": []any{}, "isAssignableToRole": nil, "mail": nil, "mailEnabled": false, "mailNickname": name,
-			"onPremisesSyncEnabled": nil, "proxyAddresses": []any{}, "renewedDateTime": founded, "securityEnabled": true,
-			"securityIdentifier": "S-1-12-1-1", "visibility": nil,
-		}, true)
+		c.addGroup(t, agentGroup(t, name), name, members...)
 	}
+}
+
+// addGroup adds a security group.
+func (c *Cloud) addGroup(t *tenant, id, name string, members ...any) *entity {
+	return c.add(t, kindGroup, id, object{
+		"_members": list(members), "classification": nil, "createdDateTime": founded, "deletedDateTime": nil, "description": nil,
+		"displayName": name, "groupTypes": []any{}, "isAssignableToRole": nil, "mail": nil, "mailEnabled": false,
+		"mailNickname": strings.ReplaceAll(name, " ", ""), "onPremisesSyncEnabled": nil, "proxyAddresses": []any{}, "renewedDateTime": founded,
+		"securityEnabled": true, "securityIdentifier": "S-1-12-1-1", "visibility": nil,
+	}, true)
 }
 
 // founded is when the simulated directories were set up.
@@ -221,13 +229,10 @@ const founded = "2021-03-01T08:00:00Z"
 func (c *Cloud) addUser(t *tenant, upn, name string) *entity {
 	given, surname, _ := strings.Cut(name, " ")
 	nick, _, _ := strings.Cut(upn, "@")
-	return c.add(t, kindUser, namedGUID(t.id+" user "+upn), object{
-		"accountEnabled": true, "businessPhones": []any{}, "createdDateTime": founded, "deletedDateTime": nil, "displayName": name,
-		"givenName": given, "surname": surname, "jobTitle": nil, "mail": upn, "mobilePhone": nil, "officeLocation": nil, "preferredLanguage": nil,
-		"userPrincipalName": upn, "userType": "Member", "mailNickname": nick, "otherMails": []any{}, "proxyAddresses": []any{},
-		"onPremisesSyncEnabled": nil, "onPremisesImmutableId": nil, "usageLocation": "US", "externalUserState": nil, "creationType": nil,
-		"assignedLicenses": []any{}, "assignedPlans": []any{}, "identities": []any{}, "companyName": nil, "department": nil, "country": nil,
-	}, true)
+	return c.add(t, kindUser, namedGUID(t.id+" user "+upn), with(blankUser(), object{
+		"_registered": true, "accountEnabled": true, "createdDateTime": founded, "displayName": name, "givenName": given, "surname": surname,
+		"mail": upn, "mailNickname": nick, "usageLocation": "US", "userPrincipalName": upn,
+	}), true)
 }
 
 // addGuest adds somebody whose account, called mail, is elsewhere.
@@ -250,16 +255,10 @@ func (t *tenant) userNamed(name string) *entity {
 	return nil
 }
 
+// giveRole gives a directory role, as part of the scenario.
 func (c *Cloud) giveRole(t *tenant, principalID, roleID string) {
-	id := namedGUID(t.id + " role " + roleID)
-	if t.find(kindRole, id) == nil {
-		c.add(t, kindRole, id, object{
-			"deletedDateTime": nil, "description": roleDescription(roleID), "displayName": roleName(roleID), "roleTemplateId": roleID,
-		}, true)
-	}
-	c.add(t, kindRoleGiven, strings.ReplaceAll(roleID+principalID, "-", "")[:43], object{
-		"directoryScopeId": "/", "principalId": principalID, "principalOrganizationId": t.id, "roleDefinitionId": roleID,
-	}, true)
+	c.activateRole(t, roleID)
+	c.add(t, kindRoleGiven, givenID(principalID, roleID), given(t, principalID, roleID), true)
 }
 
 // roleTemplates are the directory roles whose definitions can be read.
@@ -269,6 +268,11 @@ func roleTemplates() []catalog.Role {
 		{Name: "Global Reader", TemplateID: roleGlobalReader, Purpose: "Read everything that a Global Administrator can, but not update anything."},
 		{Name: "Cloud Application Administrator", TemplateID: catalog.RoleCloudApplicationAdministrator, Purpose: "Create and manage all aspects of app registrations and enterprise apps except App Proxy."},
 		{Name: "Application Developer", TemplateID: roleApplicationDeveloper, Purpose: "Create application registrations independent of the 'Users can register applications' setting."},
+		{Name: "Authentication Administrator", TemplateID: roleAuthAdmin, Purpose: "View, set and reset authentication method information for any user who is not an administrator."},
+		{Name: "Conditional Access Administrator", TemplateID: roleConditionalAccessAdmin, Purpose: "Manage Conditional Access capabilities."},
+		{Name: "Groups Administrator", TemplateID: roleGroupsAdmin, Purpose: "Create and manage groups and their settings."},
+		{Name: "Reports Reader", TemplateID: roleReportsReader, Purpose: "Read sign-in and audit reports."},
+		{Name: "Security Reader", TemplateID: roleSecurityReader, Purpose: "Read security information and reports."},
 	} {
 		if !slices.ContainsFunc(roles, func(r catalog.Role) bool { return r.TemplateID == extra.TemplateID }) {
 			roles = append(roles, extra)

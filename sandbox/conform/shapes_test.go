@@ -21,20 +21,27 @@ type shape struct {
 	Required   []string          `json:"required,omitempty"`
 }
 
-// readShapes cuts the shapes of every type out of the description.
+// readShapes cuts the shapes of every type out of the descriptions.
 func readShapes(dir string) (shapeFile, error) {
 	out := shapeFile{Bodies: map[string]shape{}, Select: map[string][]string{}}
-	doc, err := openapi3.NewLoader().LoadFromFile(filepath.Join(dir, "graph-v1.0.subset.yaml"))
-	if err != nil {
-		return out, err
+	for _, file := range []string{"graph-beta.subset.yaml", "graph-v1.0.subset.yaml"} {
+		doc, err := openapi3.NewLoader().LoadFromFile(filepath.Join(dir, file))
+		if err != nil {
+			return out, err
+		}
+		out.take(doc)
 	}
+	return out, nil
+}
+
+func (out shapeFile) take(doc *openapi3.T) {
 	for name, ref := range doc.Components.Schemas {
 		if !ref.Value.Type.Is("object") || len(ref.Value.OneOf) > 0 {
 			continue
 		}
 		s := shape{Properties: map[string]string{}, Required: ref.Value.Required}
 		for property, p := range ref.Value.Properties {
-			if strings.HasPrefix(property, "@odata") && property != "@odata.type" || strings.Contains(property, "@odata.context") {
+			if strings.HasPrefix(property, "@odata") && property != "@odata.type" && name != "reference_create" || strings.Contains(property, "@odata.context") {
 				continue
 			}
 			if kind := word(p); kind != "" {
@@ -50,7 +57,6 @@ func readShapes(dir string) (shapeFile, error) {
 			}
 		}
 	}
-	return out, nil
 }
 
 func shortName(name string) string { return strings.TrimPrefix(name, "microsoft.graph.") }

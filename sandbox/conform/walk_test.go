@@ -326,7 +326,7 @@ func (w *walker) everythingWasCalled() {
 	w.t.Helper()
 	key := regexp.MustCompile(`\\\{[^}]*\\\}`)
 	for _, row := range table(w.t, "../data/operations.csv") {
-		pattern := regexp.MustCompile("^https://graph.microsoft.com/v1.0" + key.ReplaceAllString(regexp.QuoteMeta(row["path"]), "[^/]+") + `(\?.*)?$`)
+		pattern := regexp.MustCompile("^https://graph.microsoft.com/" + row["version"] + key.ReplaceAllString(regexp.QuoteMeta(row["path"]), "[^/]+") + `(\?.*)?$`)
 		if !slices.ContainsFunc(w.cloud.Requests(), func(r sandbox.Request) bool { return r.Method == row["method"] && pattern.MatchString(r.URL) }) {
 			w.t.Errorf("%s %s was never called", row["method"], row["path"])
 		}
@@ -351,6 +351,7 @@ func TestEveryOperation(t *testing.T) {
 			}
 			w.access(200, eligibility)
 			w.refusals(app, sp, graph)
+			w.accounts()
 			w.removals(appID, app, sp)
 			w.token = "nonsense"
 			w.want(401, "GET", "/me", nil)
