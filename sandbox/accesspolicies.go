@@ -317,7 +317,7 @@ func (q *call) checkControls(data object) error {
 	return nil
 }
 
-// words that stand in the lists of a policy in place of ids.
+// policyWords stand in the lists of a policy in place of ids.
 var policyWords = map[string][]string{
 	"includeUsers": {"All", "None", "GuestsOrExternalUsers"}, "excludeUsers": {"GuestsOrExternalUsers"},
 }

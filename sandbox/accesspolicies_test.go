@@ -221,8 +221,9 @@ func TestPolicyThroughGroup(t *testing.T) {
 	admin := managing(t, "five-policies")
 	policies := admin.access("GET", "", nil).want(200).values()
 	id := admin.do("GET", "/users/rewst@contoso.onmicrosoft.com", nil).want(200).id()
+	group := admin.do("GET", "/groups?$filter=displayName eq 'Contoso Automation Accounts'", nil).want(200).values()[0]["id"].(string)
 	me := admin.do("GET", "/me", nil).want(200).id()
-	admin.access("PATCH", "/"+policies[0]["id"].(string), fields{"conditions": fields{"users": fields{"includeUsers": []string{"All"}, "excludeUsers": []string{me, id}}}}).want(204)
+	admin.access("PATCH", "/"+policies[0]["id"].(string), fields{"conditions": fields{"users": fields{"includeUsers": []string{"All"}, "excludeUsers": []string{me}, "excludeGroups": []string{group}}}}).want(204)
 	signIn := func() (string, reply) {
 		admin.cloud.SignInAs("rewst@contoso.onmicrosoft.com")
 		r := admin.signIn(gct, "openid offline_access User.Read")
@@ -233,7 +234,6 @@ func TestPolicyThroughGroup(t *testing.T) {
 	_, r := signIn()
 	r.aadsts("invalid_grant", 70043)
 	admin.become("admin@contoso.onmicrosoft.com", "")
-	group := admin.do("GET", "/groups?$filter=displayName eq 'Contoso Automation Accounts'", nil).want(200).values()[0]["id"].(string)
 	admin.access("PATCH", "/"+policies[2]["id"].(string), fields{"conditions": fields{"users": fields{"includeGroups": []string{group}, "excludeUsers": []string{id}}}}).want(204)
 	_, r = signIn()
 	r.want(200)

@@ -1,8 +1,6 @@
 package sandbox
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // accountScenarios are worlds in which the service account, its sign-in or its
 // roles make difficulties.

@@ -28,7 +28,7 @@ func (t *tenant) effectiveRoles(v view, id string) []string {
 	return slices.Compact(roles)
 }
 
-// person finds somebody a path names: by id or user principal name, or the
+// subject finds somebody a path names: by id or user principal name, or the
 // signed-in person below /me. A scope without ".All" covers that one only.
 func (q *call) subject() (*entity, error) {
 	if strings.HasPrefix(q.path, "/me/") {

@@ -194,7 +194,7 @@ func (q *call) deletePrincipal() (*result, error) {
 // was given of it goes with it, for good.
 func (q *call) removePrincipal(e *entity) {
 	v := q.c.master()
-	for _, kind := range []string{kindAssignment, kindGrant} {
+	for _, kind := range []string{kindAssignment, kindGrant, kindRoleGiven} {
 		for _, relation := range q.t.all(v, kind) {
 			data := relation.read(v)
 			if slices.Contains([]string{str(data, "principalId"), str(data, "clientId"), str(data, "resourceId")}, e.id) {

@@ -120,7 +120,7 @@ func (q *armCall) subscription() (object, *armError) {
 	return q.describe(e), nil
 }
 
-var resourceFilter = regexp.MustCompile(`(?i)^resourceType eq '([^']+)'$`)
+var resourceFilter = regexp.MustCompile(`(?i)^(resourceType|resourceGroup) eq '([^']+)'$`)
 
 // resources lists what is in a subscription, as far as the caller may see it:
 // the only resources here are vaults.
@@ -133,18 +133,19 @@ func (q *armCall) resources() (object, *armError) {
 	if !q.sees(sub.id) {
 		return nil, q.unauthorized("Microsoft.Resources/subscriptions/resources/read", "/subscriptions/"+sub.id)
 	}
-	kind := ""
+	property, value := "", ""
 	if text := q.query.Get("$filter"); text != "" {
 		m := resourceFilter.FindStringSubmatch(text)
 		if m == nil {
 			return nil, azure(http.StatusBadRequest, "InvalidFilterInQueryString", "Invalid $filter '%s' specified in the query string.", text)
 		}
-		kind = m[1]
+		property, value = strings.ToLower(m[1]), m[2]
 	}
 	all := []any{}
 	for _, e := range q.vaultsIn("/subscriptions/" + sub.id) {
 		data := e.read(q.v)
-		if kind == "" || strings.EqualFold(kind, str(data, "type")) {
+		has := map[string]string{"": "", "resourcetype": str(data, "type"), "resourcegroup": strings.Split(e.id, "/")[4]}
+		if strings.EqualFold(value, has[property]) {
 			all = append(all, object{"id": e.id, "name": data["name"], "type": data["type"], "location": data["location"], "tags": data["tags"]})
 		}
 	}

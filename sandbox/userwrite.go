@@ -54,8 +54,8 @@ func (q *call) changeUser() (*entity, object, error) {
 	return e, data, err
 }
 
-// mastered elsewhere: what of a synchronised account is changed in the directory
-// it comes from.
+// mastered is what of a synchronised account is changed in the directory it comes
+// from.
 // https://learn.microsoft.com/graph/api/resources/user
 var mastered = []string{
 	"accountEnabled", "businessPhones", "city", "companyName", "country", "department", "displayName", "employeeId", "faxNumber", "givenName",

@@ -196,6 +196,12 @@ func TestDeleteAndRestoreUser(t *testing.T) {
 	}
 	// A deleted account does not keep its name, but cannot come back while it is taken.
 	other := w.do("POST", "/users", account(nil)).want(201).id()
+	w.become("megan@contoso.onmicrosoft.com", "")
+	for method, path := range map[string]string{"POST": id + "/restore", "DELETE": id, "GET": id} {
+		w.do(method, "/directory/deletedItems/"+path, nil).fails(403, "Authorization_RequestDenied", "")
+	}
+	w.do("GET", "/directory/deletedItems/microsoft.graph.user", nil).fails(403, "Authorization_RequestDenied", "")
+	w.become("admin@contoso.onmicrosoft.com", "Directory.AccessAsUser.All")
 	w.do("POST", "/directory/deletedItems/"+id+"/restore", nil).fails(400, "Request_BadRequest", "Another object with the same value for property userPrincipalName already exists.")
 	w.do("DELETE", "/users/"+other, nil).want(204)
 	w.do("POST", "/directory/deletedItems/"+id+"/restore", nil).want(200)

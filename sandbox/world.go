@@ -92,7 +92,10 @@ func (c *Cloud) addCustomers(known map[string]*knownApp) {
 		}
 		t := c.newTenant(name, name, domainLabel(name)+".onmicrosoft.com", known)
 		t.membersCreateApps = true
-		t.fill = func() { c.fillDirectory(t) }
+		t.fill = func() {
+			c.fillDirectory(t)
+			c.giveRole(t, t.userNamed(t.admin).id, catalog.RoleGlobalAdministrator)
+		}
 	}
 }
 

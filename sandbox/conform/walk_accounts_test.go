@@ -197,3 +197,33 @@ func TestAccountWorlds(t *testing.T) {
 	}
 	report(t, c, 300)
 }
+
+// While replicas lag a new account may not be known yet to what refers to it; the
+// answers have the service's form all the same.
+func TestLaggingAccounts(t *testing.T) {
+	c := load(t)
+	for seed := range int64(5) {
+		w := arrive(t, c, sandbox.Options{Delays: sandbox.DelaysRealistic, Seed: seed})
+		w.token = w.signIn(accountScopes)
+		id := w.want(201, "POST", "/users", object{
+			"accountEnabled": true, "displayName": "Rewst Service Account", "mailNickname": "rewst", "userPrincipalName": "rewst@contoso.onmicrosoft.com",
+			"passwordProfile": object{"password": "k7#Vt2!mQz9@LpXw"},
+		})["id"].(string)
+		for range 15 {
+			w.cloud.Advance(time.Second)
+			w.do("GET", "/users/"+id, nil)
+			w.do("PATCH", "/users/"+id, object{"displayName": "x"})
+			w.do("POST", givenPath, object{"roleDefinitionId": catalog.RoleGlobalAdministrator, "principalId": id, "directoryScopeId": "/"})
+			w.do("GET", givenPath+"?$filter=principalId eq '"+id+"'", nil)
+			w.do("PATCH", graphBeta+"/users/"+id+"/authentication/requirements", object{"perUserMfaState": "enabled"})
+			w.do("GET", graphBeta+"/users/"+id+"/authentication/requirements", nil)
+			w.do("GET", "/users/"+id+"/authentication/methods", nil)
+			w.do("POST", accessPath, object{
+				"displayName": "x", "state": "enabled", "grantControls": object{"operator": "OR", "builtInControls": []string{"mfa"}},
+				"conditions": object{"clientAppTypes": []string{"all"}, "applications": object{"includeApplications": []string{"All"}}, "users": object{"includeUsers": []string{id}}},
+			})
+			w.do("GET", accessPath, nil)
+		}
+	}
+	report(t, c, 600)
+}
