@@ -123,7 +123,7 @@ func Rules() []Rule { return rules() }
 
 var rules = sync.OnceValue(func() []Rule {
 	return slices.Concat(accountRules, policyRules, consentRules, appRules, requestRules, graphRules,
-		directoryRules, gdapRules, partnerRules, azureRules, exchangeRules, rewstRules, statusRules)
+		directoryRules, tenantRules, gdapRules, partnerRules, azureRules, exchangeRules, rewstRules, statusRules)
 })
 
 // RuleByID finds a rule by its id.

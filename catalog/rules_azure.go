@@ -14,6 +14,7 @@ var azureRules = []Rule{
 		ID: "azure.no-role", Where: AtAzure, Codes: []string{"AuthorizationFailed", "LinkedAuthorizationFailed"},
 		Cause: "The account has no Azure role on this subscription. A Global Administrator has none by that alone.",
 		Fix:   "Have the owner of the subscription assign a role (Contributor, or Reader for looking only) to the account, wait a few minutes, then sign in again.",
+		Here:  "The service's words name the action and the scope. Have the owner of the subscription assign Contributor there to the account (Owner, where roles are to be given), wait a few minutes, then sign in again.",
 		Who:   ByAdmin, Source: "https://learn.microsoft.com/azure/role-based-access-control/troubleshooting",
 	},
 	{

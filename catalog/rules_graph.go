@@ -126,6 +126,11 @@ var graphRules = []Rule{
 	},
 }
 
+// policyNumbers are those the checks of a Conditional Access policy are known by.
+var policyNumbers = []string{
+	"1007", "1008", "1009", "1010", "1011", "1012", "1015", "1026", "1032", "1033", "1034", "1040", "1041", "1042", "1059", "1072", "1074", "1085", "1108", "1119", "1127",
+}
+
 // directoryRules are the refusals of single operations: apps, secrets, grants,
 // users, groups, roles, policies.
 var directoryRules = []Rule{
@@ -210,9 +215,13 @@ var directoryRules = []Rule{
 	},
 	{
 		ID: "user.exists", Where: AtGraph,
-		Texts: []string{"same value for property userprincipalname already exists"},
-		Cause: "There is an account of this name already, perhaps among the deleted ones.",
-		Fix:   "Use that account, restore it from the deleted users, or choose another user name.",
+		Texts: []string{
+			"same value for property userprincipalname already exists", "same value for property proxyaddresses already exists",
+			"same value for property mail already exists", "same value for property mailnickname already exists",
+		},
+		Cause: "There is an account or a mail address of this name already, or one was made since it was looked for.",
+		Fix:   "Use that account, or choose another user name. A deleted account of the name is restored only while nobody else has it.",
+		Here:  "Look at the tenant again: an account that is there by now is found. Otherwise choose another user name (serviceAccount.username).",
 		Who:   ByYouHere, Source: "https://learn.microsoft.com/graph/api/user-post-users",
 	},
 	{
@@ -267,7 +276,7 @@ var directoryRules = []Rule{
 	{
 		ID: "policy.invalid", Where: AtGraph,
 		Texts: []string{"conditionalaccesspolicy object is null or does not match", "conditionalactionpolicy validation failed", "conditionalaccesspolicy validation failed", "does not match the schema of conditionalaccesspolicy"},
-		Also:  []Match{{Codes: []string{"BadRequest", "Request_BadRequest"}, Any: []string{"1007", "1011", "1032", "1040"}}},
+		Also:  []Match{{Codes: []string{"BadRequest", "Request_BadRequest"}, Any: policyNumbers}},
 		Cause: "The Conditional Access policy was refused because something in it does not fit together. The number at the start of the message says which check it failed.",
 		Fix:   "Compare the policy with what Entra shows; one that uses newer conditions may have to be changed there by hand. Report it with the request id if msbundle made it.",
 		Who:   ByAdmin, Source: "https://learn.microsoft.com/graph/api/resources/conditionalaccesspolicy",

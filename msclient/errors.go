@@ -1,6 +1,7 @@
 package msclient
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -126,7 +127,7 @@ func Unreachable(err error) (string, bool) {
 }
 
 func newError(op string, status int, header http.Header, body []byte) *Error {
-	e := &Error{Op: op, Status: status, RequestID: header.Get("request-id"), RetryAfter: retryAfter(header)}
+	e := &Error{Op: op, Status: status, RequestID: answerID(header), RetryAfter: retryAfter(header)}
 	var envelope struct {
 		Error struct {
 			Code       string   `json:"code"`
@@ -145,6 +146,9 @@ func newError(op string, status int, header http.Header, body []byte) *Error {
 	}
 	return e
 }
+
+// answerID is Microsoft's id of a request: Graph and Azure name it differently.
+func answerID(h http.Header) string { return cmp.Or(h.Get("request-id"), h.Get("x-ms-request-id")) }
 
 func retryAfter(h http.Header) time.Duration {
 	if ms, err := strconv.Atoi(h.Get("retry-after-ms")); err == nil && ms > 0 {

@@ -40,6 +40,7 @@ type Service struct {
 	host   string
 	line   runtime.Pipeline
 	log    *slog.Logger
+	refine func(*Error, []byte) // adds to a refusal what stands elsewhere in its body; nil for nothing
 }
 
 // graphService is the name of Microsoft Graph's pipelines.
@@ -272,10 +273,14 @@ func (g *Service) once(ctx context.Context, r Request, repeat bool) (*Response, 
 	if err != nil {
 		return nil, g.noAnswer(ctx, r, err)
 	}
-	out := &Response{Status: res.StatusCode, Header: res.Header, Body: body, RequestID: res.Header.Get("request-id")}
+	out := &Response{Status: res.StatusCode, Header: res.Header, Body: body, RequestID: answerID(res.Header)}
 	g.log.Debug(g.name, "op", r.op(), "status", out.Status, "request-id", out.RequestID, "took", time.Since(begun).Round(time.Millisecond))
 	if res.StatusCode >= 300 {
-		return nil, newError(r.op(), res.StatusCode, res.Header, body)
+		refused := newError(r.op(), res.StatusCode, res.Header, body)
+		if g.refine != nil {
+			g.refine(refused, body)
+		}
+		return nil, refused
 	}
 	return out, nil
 }

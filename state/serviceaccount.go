@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Words of the sections about the tenant itself.
@@ -88,6 +90,19 @@ func DefaultExchange() Exchange { return Exchange{Administrator: true} }
 // Ready tells whether the answers have a section about the tenant itself.
 func (a Answers) Ready() bool {
 	return a.ServiceAccount != nil || a.ConditionalAccess != nil || a.Azure != nil || a.Exchange != nil
+}
+
+// TenantOnly tells whether a setup file is about the tenant itself and nothing
+// else: it has a section about it, and leaves registration and permissions out.
+func TenantOnly(data []byte) bool {
+	var file map[string]any
+	if yaml.Unmarshal(data, &file) != nil {
+		return false
+	}
+	has := func(keys ...string) bool {
+		return slices.ContainsFunc(keys, func(k string) bool { _, found := file[k]; return found })
+	}
+	return has("serviceAccount", "conditionalAccess", "azure", "exchange") && !has("registration", "permissions")
 }
 
 func (a Answers) validateReady() []Invalid {

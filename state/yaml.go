@@ -74,7 +74,7 @@ func ParseAnswers(name string, data []byte) (Answers, error) {
 		return Answers{}, errors.Join(p.errs...)
 	}
 	for _, bad := range a.Validate() {
-		p.errs = append(p.errs, &FileError{File: name, Line: p.lines[bad.Key], Key: bad.Key, Text: bad.Text})
+		p.errs = append(p.errs, &FileError{File: name, Line: p.line(bad.Key), Key: bad.Key, Text: bad.Text})
 	}
 	return a, errors.Join(p.errs...)
 }
@@ -122,6 +122,15 @@ type parser struct {
 
 func (p *parser) fail(line int, key, format string, args ...any) {
 	p.errs = append(p.errs, &FileError{File: p.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+// line is where a key stands, or the section that lacks it.
+func (p *parser) line(key string) int {
+	if n, found := p.lines[key]; found {
+		return n
+	}
+	section, _, _ := strings.Cut(key, ".")
+	return p.lines[section]
 }
 
 func (p *parser) version(root *yaml.Node) error {

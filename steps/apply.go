@@ -142,6 +142,9 @@ func (e *engine) result(app *Application, principal *Principal) *Result {
 			}
 		}
 	}
+	if !e.plan.options.has(StageAuthorize) {
+		return r
+	}
 	for _, i := range catalog.Integrations() {
 		if a.Has(i.ID) {
 			r.Integrations = append(r.Integrations, e.integrationResult(i, principal))

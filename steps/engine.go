@@ -113,7 +113,8 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		ids[i] = c.ID
 	}
 	e.tell(Event{Kind: EventStarted, Changes: ids, Text: changes[0].Describe()})
-	if err := e.proveRoles(ctx, changes[0]); err != nil {
+	changes, err := e.prepare(ctx, changes)
+	if err != nil {
 		return err
 	}
 	begun, tries, delay := time.Now(), 0, firstBackoff
@@ -320,6 +321,12 @@ func (e *engine) send(ctx context.Context, attempts []attempt) []msclient.Result
 
 // fresh tells whether a change builds on something made in this run.
 func (e *engine) fresh(c Change) bool {
+	if c.Service == ServiceAzure && e.refs[refAzure] != "" {
+		return true
+	}
+	if c.Kind == KindPolicy && e.refs[refAccount+".id"] != "" {
+		return true
+	}
 	return strings.Contains(c.Path+string(c.Body)+c.Name, "${") || c.Kind == KindGrant || c.Kind == KindRole || c.Kind == KindRoleGiven || c.Kind == KindSecret && c.Action == Create
 }
 

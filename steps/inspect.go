@@ -101,7 +101,7 @@ func (s *Setup) Inspect(ctx context.Context, a state.Answers, observe func(Event
 		err = s.lookFurther(ctx, a, f)
 	}
 	if err == nil {
-		err = s.lookReady(ctx, a, f)
+		err = s.lookReady(ctx, a, f, observe)
 	}
 	if err != nil {
 		return nil, problem(err, "the tenant could not be inspected")
@@ -113,7 +113,7 @@ func (s *Setup) Inspect(ctx context.Context, a state.Answers, observe func(Event
 func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event)) (*Findings, error) {
 	f, err := s.look(ctx, a, false, observe)
 	if err == nil {
-		err = s.lookReady(ctx, a, f)
+		err = s.lookReady(ctx, a, f, observe)
 	}
 	return f, err
 }

@@ -5,14 +5,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"msbundle/catalog"
 	"msbundle/state"
 )
 
-// AccessPolicy is a Conditional Access policy, as far as the checks read it.
+// AccessPolicy is a Conditional Access policy, as far as it is read here.
 // https://learn.microsoft.com/graph/api/resources/conditionalaccesspolicy
 type AccessPolicy struct {
+	ID         string           `json:"id"`
+	TemplateID string           `json:"templateId"`
+	Created    time.Time        `json:"createdDateTime"`
 	Name       string           `json:"displayName"`
 	State      string           `json:"state"`
 	Conditions AccessConditions `json:"conditions"`
@@ -36,6 +40,8 @@ type AccessPolicy struct {
 			Enabled bool `json:"isEnabled"`
 		} `json:"secureSignInSession"`
 	} `json:"sessionControls"`
+
+	Raw json.RawMessage `json:"-"` // as read, for the before-image
 }
 
 // AccessConditions say what a policy is about.
@@ -74,8 +80,12 @@ type AccessConditions struct {
 // takes one request a second.
 func (s *Setup) policyReading(f *Findings) reading {
 	r := f.part(PartPolicies, needsPolicies, reading{
-		path: "/v1.0/identity/conditionalAccess/policies",
-		take: takePage(s, func(list []AccessPolicy) error { f.Policies = list; return nil }),
+		path: policiesPath,
+		take: takePage(s, func(list []json.RawMessage) error {
+			var err error
+			f.Policies, err = accessPolicies(list)
+			return err
+		}),
 	})
 	unread := r.unread
 	r.unread = func(err error) {
@@ -86,6 +96,20 @@ func (s *Setup) policyReading(f *Findings) reading {
 		unread(err)
 	}
 	return r
+}
+
+const policiesPath = "/v1.0/identity/conditionalAccess/policies"
+
+func accessPolicies(list []json.RawMessage) ([]AccessPolicy, error) {
+	var out []AccessPolicy
+	for _, raw := range list {
+		p := AccessPolicy{Raw: raw}
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 // present tells whether an optional part of a policy is there.
@@ -100,13 +124,41 @@ const (
 	reached
 )
 
-// reaches tells whether a policy is about this account's sign-ins here, whatever
-// it then demands of them. Where a condition cannot be known from here (a place,
-// a device, a risk), it may be.
-func (p AccessPolicy) reaches(a state.Answers, f *Findings) reach {
-	r := min(p.person(f), p.apps(a))
-	c := p.Conditions
-	if len(c.Clients) > 0 && !containsFold(c.Clients, "all") && !containsFold(c.Clients, "mobileAppsAndDesktopClients") {
+// signIns are what a policy is held against: who signs in, to what and by which
+// kind of program.
+type signIns struct {
+	id           string
+	guest        bool
+	groups       []string
+	roles        []string // template ids
+	groupsUnread bool     // there may be more groups
+	rolesUnread  bool     // there may be more roles
+	apps         []string
+	clients      []string
+}
+
+// signInsHere are those of the account that is signed in here.
+func signInsHere(a state.Answers, f *Findings) signIns {
+	_, unread := f.Unread[PartGroups]
+	s := signIns{
+		id: f.Account.ObjectID, guest: f.Account.Guest, groups: f.Groups, roles: f.RoleIDs, groupsUnread: unread, rolesUnread: f.RolesUnknown,
+		apps: []string{catalog.GraphAppID}, clients: []string{"mobileAppsAndDesktopClients"},
+	}
+	if a.Has(catalog.Azure) {
+		s.apps = append(s.apps, catalog.ServiceMgmtAppID)
+	}
+	if a.Has(catalog.CSP) {
+		s.apps = append(s.apps, catalog.PartnerCenterAppID)
+	}
+	return s
+}
+
+// reaches tells whether a policy is about these sign-ins, whatever it then
+// demands of them. Where a condition cannot be known from here (a place, a
+// device, a risk), it may be.
+func (p AccessPolicy) reaches(s signIns) reach {
+	r := min(p.person(s), p.apps(s))
+	if c := p.Conditions.Clients; len(c) > 0 && !containsFold(c, "all") && !common(c, s.clients) {
 		return spared
 	}
 	if len(p.narrows()) > 0 {
@@ -116,15 +168,13 @@ func (p AccessPolicy) reaches(a state.Answers, f *Findings) reach {
 }
 
 // person tells whether a policy is about the account.
-func (p AccessPolicy) person(f *Findings) reach {
+func (p AccessPolicy) person(s signIns) reach {
 	u := p.Conditions.Users
-	_, groupsUnread := f.Unread[PartGroups]
 	names := func(users, groups, roles []string) reach {
 		switch {
-		case containsFold(users, f.Account.ObjectID), f.Account.Guest && containsFold(users, "GuestsOrExternalUsers"),
-			common(groups, f.Groups), common(roles, f.RoleIDs):
+		case containsFold(users, s.id), s.guest && containsFold(users, "GuestsOrExternalUsers"), common(groups, s.groups), common(roles, s.roles):
 			return reached
-		case groupsUnread && len(groups) > 0, f.RolesUnknown && len(roles) > 0:
+		case s.groupsUnread && len(groups) > 0, s.rolesUnread && len(roles) > 0:
 			return maybe
 		}
 		return spared
@@ -134,7 +184,7 @@ func (p AccessPolicy) person(f *Findings) reach {
 		in = reached
 	}
 	out := names(u.Exclude, u.ExcludeGroups, u.ExcludeRoles)
-	if f.Account.Guest {
+	if s.guest {
 		if present(u.IncludeGuests) {
 			in = max(in, maybe)
 		}
@@ -149,27 +199,25 @@ func common(a, b []string) bool {
 	return slices.ContainsFunc(a, func(s string) bool { return containsFold(b, s) })
 }
 
-// apps tells whether a policy is about what is signed in to here.
-func (p AccessPolicy) apps(a state.Answers) reach {
-	used := []string{catalog.GraphAppID}
-	if a.Has(catalog.Azure) {
-		used = append(used, catalog.ServiceMgmtAppID)
-	}
-	if a.Has(catalog.CSP) {
-		used = append(used, catalog.PartnerCenterAppID)
-	}
+// apps tells whether a policy is about what is signed in to.
+func (p AccessPolicy) apps(s signIns) reach {
 	apps := p.Conditions.Apps
-	left := slices.DeleteFunc(used, func(id string) bool { return containsFold(apps.Exclude, id) })
+	left := slices.DeleteFunc(slices.Clone(s.apps), func(id string) bool { return containsFold(apps.Exclude, id) })
 	switch {
 	case len(left) == 0:
 		return spared
 	case containsFold(apps.Include, "All") && !present(apps.Filter), common(apps.Include, left):
 		return reached
-	case present(apps.Filter), containsFold(apps.Include, "Office365"):
+	case present(apps.Filter), containsFold(apps.Include, officeApps):
 		return maybe
 	}
 	return spared
 }
+
+// officeApps is the word policies have for Microsoft 365's apps together.
+const officeApps = "Office365"
+
+const onRisk = "when Microsoft sees a risk"
 
 // narrows says under which conditions only a policy applies.
 func (p AccessPolicy) narrows() []string {
@@ -185,7 +233,7 @@ func (p AccessPolicy) narrows() []string {
 		out = append(out, "on some devices")
 	}
 	if len(c.SignInRisk) > 0 || len(c.UserRisk) > 0 || present(c.InsiderRisk) {
-		out = append(out, "when Microsoft sees a risk")
+		out = append(out, onRisk)
 	}
 	return out
 }

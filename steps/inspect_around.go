@@ -79,10 +79,7 @@ func (s *Setup) aroundReadings(a state.Answers, f *Findings) []reading {
 		s.vendorAppReading(f),
 	}
 	if !f.Account.App {
-		round = append(round, f.part(PartGroups, "the permission Directory.Read.All", reading{
-			path: query("/v1.0/me/transitiveMemberOf/microsoft.graph.group", "$select", "id", "$top", "999"),
-			take: takePage(s, func(list []wireID) error { f.Groups = ids(list); return nil }),
-		}))
+		round = append(round, s.groupsReading(f))
 	}
 	if a.Has(catalog.CSP) {
 		round = append(round, f.part(PartAgents, "the permission Directory.Read.All", reading{
@@ -108,6 +105,14 @@ func (s *Setup) aroundReadings(a state.Answers, f *Findings) []reading {
 			return nil
 		}),
 	}))
+}
+
+// groupsReading reads which groups the person is in.
+func (s *Setup) groupsReading(f *Findings) reading {
+	return f.part(PartGroups, "the permission Directory.Read.All", reading{
+		path: query("/v1.0/me/transitiveMemberOf/microsoft.graph.group", "$select", "id", "$top", "999"),
+		take: takePage(s, func(list []wireID) error { f.Groups = ids(list); return nil }),
+	})
 }
 
 func (s *Setup) defaultsReading(f *Findings) reading {

@@ -30,7 +30,7 @@ func (s *Setup) lookFurther(ctx context.Context, a state.Answers, f *Findings) e
 	switch {
 	case f.Account.App: // it is the person who has access to Azure and Partner Center, not the app
 		without = errAppOnly
-	case slices.ContainsFunc(Preflight(a, f), func(c Check) bool { return c.Blocks && c.ID != CheckSecrets }):
+	case slices.ContainsFunc(preflight(a, f, PlanOptions{}), func(c Check) bool { return c.Blocks && c.ID != CheckSecrets }):
 		without = errLater // a setup without a secret is one that can go on
 	}
 	read := func(part Part, needs string, look func() error) bool {
@@ -61,7 +61,7 @@ func (s *Setup) lookFurther(ctx context.Context, a state.Answers, f *Findings) e
 			read(PartCustomers, needs, func() error { return s.readCustomers(ctx, f) })
 		}
 	}
-	if a.Has(catalog.Azure) {
+	if a.Has(catalog.Azure) || a.Azure != nil {
 		const needs = "a role in an Azure subscription, such as Reader: roles of the directory do not count there"
 		if read(PartAzure, needs, func() error { return s.readSubscriptions(ctx, f) }) {
 			read(PartVaults, needs, func() error { return s.readVaults(ctx, f) })
@@ -125,7 +125,7 @@ func (s *Setup) readSubscriptions(ctx context.Context, f *Findings) error {
 	if err != nil {
 		return err
 	}
-	f.Subscriptions = nil
+	f.Subscriptions = []Subscription{}
 	for _, w := range list {
 		f.Subscriptions = append(f.Subscriptions, Subscription{
 			ID: w.ID, Name: w.Name, State: w.State,
@@ -155,14 +155,9 @@ func (s *Setup) readVaults(ctx context.Context, f *Findings) error {
 	case 0:
 		return nil
 	case 1:
-		// https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription
-		path := fmt.Sprintf("/subscriptions/%s/providers/Microsoft.KeyVault/vaults?api-version=%s", usable[0], vaultsVersion)
-		list, err := azureList[wireVault](ctx, azure, f.Cloud.ARM, path)
-		if err != nil {
+		var err error
+		if found, err = s.vaultsIn(ctx, f, usable[0]); err != nil {
 			return err
-		}
-		for _, v := range list {
-			found = append(found, wireVault{v.Name, usable[0]})
 		}
 	default:
 		// https://learn.microsoft.com/rest/api/azureresourcegraph/resourcegraph/resources/resources
@@ -194,6 +189,26 @@ func (s *Setup) readVaults(ctx context.Context, f *Findings) error {
 	}
 	return nil
 }
+
+// vaultsIn lists the key vaults of one subscription. One that was never registered
+// for them has none.
+// https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription
+func (s *Setup) vaultsIn(ctx context.Context, f *Findings, subscription string) ([]wireVault, error) {
+	path := fmt.Sprintf("/subscriptions/%s/providers/Microsoft.KeyVault/vaults?api-version=%s", subscription, vaultsVersion)
+	list, err := azureList[wireVault](ctx, s.client.Azure(f.Org.ID), f.Cloud.ARM, path)
+	var failed *msclient.Error
+	if errors.As(err, &failed) && failed.Code == unregistered {
+		return nil, nil
+	}
+	for i := range list {
+		list[i].Subscription = subscription
+	}
+	return list, err
+}
+
+// unregistered is how Azure says that a subscription was never prepared for a kind
+// of resource.
+const unregistered = "MissingSubscriptionRegistration"
 
 // absentAPI is how the sign-in service says that a tenant does not have an API.
 const absentAPI = 500011

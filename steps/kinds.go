@@ -52,7 +52,8 @@ func judge(c Change, err error, fresh, doubted bool) verdict {
 	case e.Status == 0: // never left this machine, and repeating did not help
 		return forbidden
 	case c.Action == Remove || c.Action == Delete:
-		gone := e.Status == 404 || c.Kind == KindSecret && e.Status == 400 && says("no password", "not found", "does not exist", "no credential")
+		gone := e.Status == 404 || c.Kind == KindSecret && e.Status == 400 && says("no password", "not found", "does not exist", "no credential") ||
+			e.Code == "ResourceGroupBeingDeleted"
 		switch {
 		case gone && c.Young:
 			return lagging
@@ -85,6 +86,19 @@ func judge(c Change, err error, fresh, doubted bool) verdict {
 	case KindUser: // somebody else's account of that name is not ours
 		if doubted && e.Status == 400 && says("already exists") {
 			return already
+		}
+	case KindPolicy: // the account is not known yet where policies are kept
+		if fresh && e.Status == 400 && says("user") && says("invalid", "not exist", "not found") {
+			return lagging
+		}
+	case KindGroup, KindVault:
+		switch {
+		case e.Code == "ResourceGroupBeingDeleted":
+			return busy
+		case fresh && e.Code == unregistered: // the registration is not known everywhere yet
+			return lagging
+		case c.Kind == KindVault && doubted && (e.Code == "VaultAlreadyExists" || e.Code == "ConflictError"):
+			return already // by the try whose answer was lost; anybody else's vault of that name is not ours
 		}
 	case KindAzureRole:
 		if e.Status == 409 && e.Code == "RoleAssignmentExists" {

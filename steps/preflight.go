@@ -25,11 +25,20 @@ const maxSkew = 5 * time.Minute
 //
 // Only what would end in a refusal blocks. What is about the account or about
 // later parts of the setup is told, and left to the person.
-func Preflight(a state.Answers, f *Findings) []Check {
+func Preflight(a state.Answers, f *Findings, o PlanOptions) []Check {
+	checks := preflight(a, f, o)
+	if o.has(StageTenant) {
+		checks = append(checks, ReadyChecks(a, f, o)...)
+	}
+	return checks
+}
+
+// preflight are the checks besides those of the stage about the tenant.
+func preflight(a state.Answers, f *Findings, o PlanOptions) []Check {
 	checks := []Check{
 		checkTenant(a, f), checkCloud(a, f), checkAccount(f), checkExpected(a, f), checkMFA(a, f), checkDirectory(f),
 	}
-	owned := a.Registration.Kind != state.KindConnector
+	owned := a.Registration.Kind != state.KindConnector && o.has(StageAuthorize)
 	if owned {
 		checks = append(checks, checkRoles(a, f), checkEligible(a, f), checkMembers(f))
 	}
@@ -46,12 +55,16 @@ func Preflight(a state.Answers, f *Findings) []Check {
 	if owned {
 		checks = append(checks, checkApp(a, f), checkAppState(a, f), checkDeleted(a, f), checkSecrets(f), checkSecretLife(f), checkAPIs(a, f), checkLookAlike(f))
 	}
-	checks = append(checks, checkPermissions(a, f))
+	if o.has(StageAuthorize) {
+		checks = append(checks, checkPermissions(a, f))
+	}
 	if owned {
 		checks = append(checks, checkLength(a, f))
 	}
-	checks = append(checks, checkConnector(a, f), checkLegacy(f), checkFootprint(f), checkClock(f))
-	checks = append(checks, ReadyChecks(a, f, PlanOptions{})...)
+	if o.has(StageAuthorize) {
+		checks = append(checks, checkConnector(a, f))
+	}
+	checks = append(checks, checkLegacy(f), checkFootprint(f), checkClock(f))
 	if u, missing := f.unread(PartDirectory); missing {
 		for i, c := range checks {
 			if slices.Contains(ofDirectory, c.ID) {

@@ -32,12 +32,13 @@ type said struct {
 // policies sorts the policies that do something: those in force, and those that
 // only report. others are those in force that spare this account.
 func policies(a state.Answers, f *Findings, does func(AccessPolicy) (is, may string)) (inForce, reported []said, others []string) {
+	here := signInsHere(a, f)
 	for _, p := range f.Policies {
 		is, may := does(p)
 		if is == "" || p.State == "disabled" {
 			continue
 		}
-		r := p.reaches(a, f)
+		r := p.reaches(here)
 		s := said{p.Name, is, r == maybe}
 		if s.may {
 			s.does = may

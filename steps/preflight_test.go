@@ -70,7 +70,7 @@ func TestPreflightBlocks(t *testing.T) {
 		f := bare()
 		c.change(f)
 		found := false
-		for _, check := range Preflight(a, f) {
+		for _, check := range Preflight(a, f, PlanOptions{}) {
 			if check.ID != c.id {
 				if check.State == Failed && check.Blocks {
 					t.Errorf("%s: %s failed too: %s", name, check.ID, check.Evidence)
@@ -89,7 +89,7 @@ func TestPreflightBlocks(t *testing.T) {
 			t.Errorf("%s: no check %s", name, c.id)
 		}
 	}
-	for _, check := range Preflight(a, bare()) {
+	for _, check := range Preflight(a, bare(), PlanOptions{}) {
 		if check.State != Passed {
 			t.Errorf("a tenant in order: %s is %s: %s", check.ID, check.State, check.Evidence)
 		}
@@ -108,7 +108,7 @@ func TestOffersThatMend(t *testing.T) {
 		"secret":     {withSecret(bare(), 24*time.Hour), CheckSecretLife, OfferSecret},
 		"in order":   {bare(), "look-alike", ""},
 	} {
-		for _, check := range Preflight(a, c.findings) {
+		for _, check := range Preflight(a, c.findings, PlanOptions{}) {
 			if check.ID != c.id && check.Offer != "" || check.ID == c.id && check.Offer != c.offer {
 				t.Errorf("%s: %s offers %q", name, check.ID, check.Offer)
 			}
@@ -204,7 +204,7 @@ func TestAccessPolicies(t *testing.T) {
 		if c.change != nil {
 			c.change(f)
 		}
-		for _, check := range Preflight(everything("minimum"), f) {
+		for _, check := range Preflight(everything("minimum"), f, PlanOptions{}) {
 			if check.ID != c.id {
 				continue
 			}
@@ -309,7 +309,7 @@ func TestConnectorIsNotStopped(t *testing.T) {
 	a.Registration = state.Registration{Kind: state.KindConnector}
 	f := bare()
 	f.Account.MFA, f.RoleIDs = false, nil
-	for _, c := range Preflight(a, f) {
+	for _, c := range Preflight(a, f, PlanOptions{}) {
 		if c.Blocks {
 			t.Errorf("%s blocks: %s", c.ID, c.Evidence)
 		}

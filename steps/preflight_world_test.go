@@ -271,7 +271,7 @@ func (v visit) checks(t *testing.T) []Check {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Preflight(a, f)
+	return Preflight(a, f, PlanOptions{})
 }
 
 // signIn signs the person of a visit in.
@@ -384,7 +384,7 @@ func TestPreflightIsCheap(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				checks := Preflight(a, f)
+				checks := Preflight(a, f, PlanOptions{})
 				var asked []string
 				for _, r := range c.Requests()[before:] {
 					if !strings.Contains(r.URL, "/oauth2/") && !strings.Contains(r.URL, "/.well-known/") && !strings.Contains(r.URL, "/discovery/") {

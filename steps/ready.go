@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -95,6 +96,7 @@ type AppRoles struct {
 	AppID    string
 	Name     string
 	Roles    []RoleGiven
+	Seen     string // what Exchange Online said when it was asked as the app; empty when it was not
 }
 
 const (
@@ -117,7 +119,7 @@ func (s *Setup) InspectTenant(ctx context.Context, a state.Answers, observe func
 	if observe == nil {
 		observe = func(Event) {}
 	}
-	s.widen(a)
+	s.widen(Scopes(a, s.read)...)
 	f, err := s.inspect(s.telling(ctx, observe), a, observe)
 	if err != nil {
 		return nil, problem(err, "the tenant could not be inspected")
@@ -125,9 +127,9 @@ func (s *Setup) InspectTenant(ctx context.Context, a state.Answers, observe func
 	return f, nil
 }
 
-// widen asks from now on for what the answers take beyond the sign-in.
-func (s *Setup) widen(a state.Answers) {
-	s.client.Widen(Scopes(a, s.read)...)
+// widen asks from now on for permissions beyond those of the sign-in.
+func (s *Setup) widen(scopes ...string) {
+	s.client.Widen(scopes...)
 	s.graph = s.client.Graph(s.account.TenantID)
 }
 
@@ -148,6 +150,9 @@ func (s *Setup) readyReadings(a state.Answers, f *Findings) []reading {
 			}
 			return nil
 		})},
+	}
+	if a.Azure != nil && !f.Account.App { // who may do something in Azure may do so through a group
+		round = append(round, s.groupsReading(f))
 	}
 	if a.ServiceAccount == nil {
 		return round
@@ -225,14 +230,29 @@ func (s *Setup) readyAccountReadings(a state.Answers, f *Findings) []reading {
 	}}
 }
 
-// lookReady reads what takes the account's id, and what other services know.
-func (s *Setup) lookReady(ctx context.Context, a state.Answers, f *Findings) error {
+// lookReady reads what takes the account's id, and what other services know. An
+// account that was made a moment ago may be known by its name and not by its id.
+func (s *Setup) lookReady(ctx context.Context, a state.Answers, f *Findings, observe func(Event)) error {
 	r := f.Ready
 	if _, unread := f.Unread[PartDirectory]; r == nil || unread {
 		return nil
 	}
 	s.journaledAccount(r)
-	if err := s.readAll(ctx, s.readyIDReadings(a, f)); err != nil {
+	shown, err := msclient.Until(ctx, s.showing("the service account", observe), func(ctx context.Context) (bool, error) {
+		complete := true
+		round := s.readyIDReadings(a, f)
+		for i := range round {
+			if round[i].absent == nil {
+				round[i].absent = func() { complete = false }
+			}
+		}
+		err := s.readAll(ctx, round)
+		return complete && err == nil, err
+	})
+	if err == nil && !shown {
+		err = &Problem{What: "the service account is there, and what belongs to it cannot be read", Do: "Wait a few minutes, then look again.", Retry: true}
+	}
+	if err != nil {
 		return err
 	}
 	return s.readAzure(ctx, a, f)
@@ -309,9 +329,12 @@ func (s *Setup) journaledAccount(r *Readiness) {
 		if e.Undone || e.Outcome.There || e.Outcome.Kind != state.RecordReceipt || e.Outcome.Refs["account.id"] != r.User.ID {
 			continue
 		}
+		if !bytes.Contains(e.Body, []byte(Generated)) { // restored, with the password it had
+			continue
+		}
 		switch Kind(e.What) {
 		case KindUser, KindPassword:
-			r.made = r.made || Kind(e.What) == KindUser && e.Action == string(Create)
+			r.made = r.made || Kind(e.What) == KindUser
 			undelivered = e.Intent
 			if e.Delivered {
 				undelivered = ""
@@ -401,7 +424,7 @@ func (e *engine) readTenantBack(ctx context.Context, f *Findings) ([]string, err
 	f.Around.Unread = map[Part]Unread{}
 	round := e.readyReadings(a, f)
 	r := f.Ready
-	r.Domains = before.Domains
+	r.Domains, r.Azure = before.Domains, before.Azure
 	f.Plans, f.SecurityDefaults = e.plan.findings.Plans, e.plan.findings.SecurityDefaults
 	round = append(round, e.readyAccountReadings(a, f)...)
 	known := &User{}

@@ -10,8 +10,11 @@ import (
 	"msbundle/state"
 )
 
-// CheckStepDown is the check that is passed by typing the tenant's name.
-const CheckStepDown = "step-down"
+// Ids of the checks other code refers to.
+const (
+	CheckServiceAccount = "service-account"
+	CheckStepDown       = "step-down" // passed by typing the tenant's name
+)
 
 // ReadyChecks checks whether the stage about the tenant can be done with these
 // answers, in this tenant, by this account, with the offers that were taken. It is
@@ -23,6 +26,7 @@ func ReadyChecks(a state.Answers, f *Findings, o PlanOptions) []Check {
 	if _, missing := f.unread(PartDirectory); missing {
 		return nil
 	}
+	asked := o
 	o.Stage = StageTenant
 	p := MakePlan(a, f, o)
 	var checks []Check
@@ -33,13 +37,13 @@ func ReadyChecks(a state.Answers, f *Findings, o PlanOptions) []Check {
 	checks = append(checks, mfaChecks(a, f)...)
 	checks = append(checks, accessChecks(a, f)...)
 	checks = append(checks, azureChecks(a, f)...)
-	return append(checks, exchangeChecks(a, f)...)
+	return append(checks, exchangeChecks(a, f, asked)...)
 }
 
 // checkServiceAccount tells whether the account can be used, or made.
 func checkServiceAccount(a state.Answers, f *Findings, o PlanOptions) Check {
 	r := f.Ready
-	c := Check{ID: "service-account", Title: "Service account"}
+	c := Check{ID: CheckServiceAccount, Title: "Service account"}
 	fail := func(evidence, fix string) Check {
 		c.State, c.Blocks, c.Evidence, c.Fix = Failed, true, evidence, fix
 		return c

@@ -232,7 +232,7 @@ func (p *Plan) planAgents(who string) {
 	}
 	p.add(Change{
 		ID: "serviceaccount/agents", Step: stepAccount, Kind: KindMember, Action: Add,
-		Object: fmt.Sprintf("%s to the group %s", r.UPN, agentsGroup),
+		Object: fmt.Sprintf("membership of the group %s to %s", agentsGroup, r.UPN),
 		Why:    "Partner Center shows customers to members of this group only. It gives no rights in customers' tenants.",
 		Method: "POST", Path: "/v1.0/groups/" + r.Agents + "/members/$ref", Risk: RiskHigh, Reversible: true, Name: r.Agents,
 	}, map[string]string{"@odata.id": "https://" + p.findings.Cloud.Graph + "/v1.0/directoryObjects/" + who})

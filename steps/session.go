@@ -176,6 +176,18 @@ func (s *Setup) Resume(u Unfinished) (state.Answers, error) {
 	return a, nil
 }
 
+// Saved loads the answers kept for the tenant that is signed in to; false when there
+// are none.
+func (s *Setup) Saved() (state.Answers, bool, error) {
+	for _, t := range state.Tenants(s.root, s.cloudID) {
+		if t.Tenant == s.account.TenantID && t.Answers != "" {
+			a, err := state.LoadAnswers(t.Answers)
+			return a, err == nil, problem(err, "the answers kept for this tenant cannot be read")
+		}
+	}
+	return state.Answers{}, false, nil
+}
+
 // SecretDelivered records that the person has received the client secret of the
 // last apply.
 func (s *Setup) SecretDelivered() error {

@@ -35,6 +35,7 @@ type journaled struct {
 	secrets []state.Entry     // every secret we set out to make
 	gone    map[string]bool   // names of those we removed
 	deleted map[string]bool   // ids of objects we deleted a short while ago
+	access  []AccessPolicy    // policies we made a short while ago
 }
 
 // journaledApp is the app of a kind that we made last.
@@ -78,6 +79,13 @@ func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, 
 		}
 		k.learn(e)
 		created := e.Action == string(Create) && (e.What == string(KindApplication) || e.What == string(KindPrincipal) || e.What == string(KindUser))
+		if recent && e.Action == string(Create) && e.What == string(KindPolicy) {
+			made, err := s.awaitPolicy(ctx, e, observe)
+			if err != nil {
+				return k, err
+			}
+			k.access = append(k.access, made...)
+		}
 		if created && recent {
 			seen, err := s.awaitVisible(ctx, e, observe)
 			if err != nil {
@@ -105,6 +113,7 @@ func (k *journaled) forget(f *Findings) {
 	f.SameName = slices.DeleteFunc(f.SameName, func(a AppSummary) bool { return k.deleted[a.ObjectID] })
 	f.ours = slices.DeleteFunc(f.ours, func(a *Application) bool { return k.deleted[a.ObjectID] })
 	maps.DeleteFunc(f.Resources, func(_ string, r Resource) bool { return k.deleted[r.ObjectID] })
+	k.correctPolicies(f)
 }
 
 // live is a service principal unless we deleted it a moment ago.

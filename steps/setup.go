@@ -194,7 +194,10 @@ func (r Result) Done() bool {
 			return false
 		}
 	}
-	return len(r.Integrations) > 0 || r.Tenant != nil
+	if r.Tenant != nil {
+		return len(r.Tenant.Missing) == 0
+	}
+	return len(r.Integrations) > 0
 }
 
 // PlanOptions is what the person decided about a plan, beyond the answers.

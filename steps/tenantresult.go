@@ -24,7 +24,8 @@ type TenantResult struct {
 	Azure         []string // subscription, key vault and role
 	Exchange      string   // whether the app reaches Exchange; empty when it was not asked for
 	Password      Secret   // zero when none was made in this run
-	Left          []string // what is left for a person to do
+	Missing       []string // what was asked for and could not be done
+	Left          []string // what is left for a person to do, what is missing first
 }
 
 // Handover is the text for where a team documents its accounts. It holds no
@@ -37,7 +38,7 @@ func (r Result) Handover() string {
 	var b strings.Builder
 	line := func(label, text string) {
 		if text != "" {
-			fmt.Fprintf(&b, "%-24s %s\n", label+":", text)
+			fmt.Fprintf(&b, "%-27s %s\n", label+":", text)
 		}
 	}
 	line("Account", t.Account)
@@ -68,6 +69,8 @@ func (e *engine) tenantResult(f *Findings) *TenantResult {
 		return nil
 	}
 	t := &TenantResult{Azure: azureResult(e.plan.Answers, f), Exchange: exchangeResult(e.plan.Answers, f)}
+	t.Missing = append(azureLeft(e.plan.Answers, f), exchangeLeft(e.plan.Answers, f, e.plan.options)...)
+	t.Left = slices.Clone(t.Missing)
 	if e.passwordSet {
 		t.Password = e.password
 	}

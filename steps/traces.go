@@ -30,6 +30,8 @@ type Traces struct {
 	uses       map[string][]use        // by object id of an API's service principal
 	footprint  []Grant                 // what this account gave Microsoft's client
 	requests   []string                // ids of the requests that were read
+
+	ready tenantTraces
 }
 
 // use is a grant or an app role of an API.
@@ -69,11 +71,19 @@ func (s *Setup) inspectUndo(ctx context.Context, clientID string, observe func(E
 	}
 	entries := s.store.Entries()
 	t := &Traces{signIn: clientID, account: s.account, trails: trails(entries), tried: map[string]bool{}}
+	t.ready.taking = map[string]bool{}
 	for _, e := range entries {
 		if e.Step == stepUndo && e.Open() {
 			t.tried[e.Path] = true
+			for _, intent := range e.Undoes {
+				t.ready.taking[intent] = true
+			}
+		}
+		if _, tenant := undoScopes[Kind(e.What)]; tenant {
+			t.ready.ever = true
 		}
 	}
+	s.widen(t.scopes()...)
 	begun := time.Now()
 	// What does not show in all that time was taken away by somebody else.
 	_, err := msclient.Until(ctx, s.showing("what an earlier run wrote", observe), func(ctx context.Context) (bool, error) {
@@ -110,6 +120,9 @@ func (t *Traces) shows(x *trail) bool {
 	case KindResource:
 		_, there := t.resources[x.appID]
 		return there || t.deleted[x.object]
+	case KindGrant, KindRole:
+	default:
+		return t.showsTenant(x)
 	}
 	p := t.principals[x.principal]
 	switch {
@@ -178,7 +191,7 @@ func (s *Setup) readTraces(ctx context.Context, t *Traces) error {
 	f := &Findings{Account: s.account, Resources: map[string]Resource{}}
 	t.at, t.requests = s.client.Now(), nil
 	t.apps, t.principals, t.deleted, t.uses = map[string]*Application{}, map[string]*Principal{}, map[string]bool{}, map[string][]use{}
-	t.footprint = nil
+	t.footprint, t.ready = nil, t.ready.anew()
 	signInApp := ""
 	round := append(s.accountReadings(f), s.apiReading(f), reading{
 		path:   query(principals+"(appId="+quote(catalog.GraphCommandLineTools)+")", "$select", "id"),
@@ -189,7 +202,10 @@ func (s *Setup) readTraces(ctx context.Context, t *Traces) error {
 		return err
 	}
 	t.org, t.resources = f.Org, f.Resources
-	return s.readAll(ctx, t.remember(s.useReadings(t, signInApp)))
+	if err := s.readAll(ctx, t.remember(s.useReadings(t, signInApp))); err != nil {
+		return err
+	}
+	return s.readAzureTraces(ctx, t)
 }
 
 // trailReadings read everything the trails lead to.
@@ -233,10 +249,14 @@ func (s *Setup) trailReadings(t *Traces) []reading {
 			byApp(x.appID)
 		case x.kind == KindPrincipal:
 			byID(x.object)
-		case x.principal != "":
+		case (x.kind == KindGrant || x.kind == KindRole) && x.principal != "":
 			byID(x.principal)
+		default:
+			for _, r := range t.tenantReadings(s, x) {
+				ask(r)
+			}
 		}
-		if x.created() && x.object != "" && t.young(x) {
+		if x.created() && x.soft() && x.object != "" && t.young(x) {
 			ask(reading{path: "/v1.0/directory/deletedItems/" + x.object, take: func(context.Context, *msclient.Response) error {
 				t.deleted[x.object] = true
 				return nil
@@ -341,7 +361,7 @@ func (s *Setup) Undo(ctx context.Context, p Plan, o ApplyOptions) (*Result, erro
 		if left := MakeUndoPlan(&now, p.options).Changes; len(left) > 0 {
 			return "this is still to be done: " + lowerFirst(left[0].Describe()), now.requests, nil
 		}
-		return "", now.requests, nil
+		return now.ready.underWay(), now.requests, nil
 	})
 	if err != nil {
 		return nil, problem(err, "the result could not be proven")

@@ -15,11 +15,11 @@ import (
 // oldest first.
 type trail struct {
 	kind      Kind   // KindApplication for an app with its secrets
-	object    string // id of the app or service principal; empty while an answer is unknown
+	object    string // id of what it is about, in Azure its path; empty while an answer is unknown
 	appID     string // of the app, or of the service principal's app
-	principal string // of a grant or an app role: who was given it
-	resource  string // of a grant or an app role: object id of the API
-	role      string // of an app role: its id
+	principal string // who was given a grant or a role, or was put into a group
+	resource  string // of a grant or an app role: object id of the API; of a membership: the group
+	role      string // of a role: its id
 	writes    []state.Entry
 }
 
@@ -85,6 +85,8 @@ func follow(e state.Entry) (key string, t trail) {
 	case KindRole:
 		t.principal, t.resource, t.role = cmp.Or(body.PrincipalID, before.PrincipalID), cmp.Or(body.ResourceID, before.ResourceID), e.Name
 		key = t.principal + " " + t.resource + " " + t.role
+	default:
+		key = t.followTenant(e)
 	}
 	return string(t.kind) + " " + key, t
 }

@@ -28,6 +28,7 @@ const OfferFootprint = "client-footprint"
 func MakeUndoPlan(t *Traces, o PlanOptions) Plan {
 	p := Plan{Tenant: t.org.ID, TenantName: t.org.Name, Account: t.account.Username, options: o, traces: t}
 	u := &undoing{Plan: &p, Traces: t, removed: map[string]bool{}, kept: map[*trail]bool{}}
+	u.planTenant()
 	for _, kind := range []Kind{KindApplication, KindRole, KindGrant, KindPrincipal} {
 		for _, x := range slices.Backward(t.trails) {
 			if x.kind == kind {
@@ -55,9 +56,11 @@ type undoing struct {
 	removed map[string]bool // ids of what is removed, or goes with what is removed
 	last    []Change        // what this sign-in itself rests on
 	kept    map[*trail]bool // what is ours and stays
+	resting []string        // what stays because the account that is signed in rests on it
 }
 
-// rank brings changes into the reverse of the order of a setup.
+// rank brings changes into the reverse of the order of a setup. What the stage
+// about the tenant wrote comes first, in the order it stands in.
 func (u *undoing) rank(c Change) int {
 	return slices.Index([]Kind{KindSecret, KindRole, KindGrant, KindPrincipal, KindApplication}, c.Kind)
 }
@@ -390,6 +393,9 @@ func (u *undoing) planFootprint() {
 		return // a client of the person's own leaves no trace of Microsoft's
 	}
 	asked := append(signInScopes(), "openid", "profile", "email", "offline_access")
+	if u.ready.ever {
+		asked = append(asked, tenantScopes()...)
+	}
 	for _, g := range u.footprint {
 		var rest []string
 		for _, scope := range g.Scopes {
@@ -430,6 +436,7 @@ func (u *undoing) notes() {
 	if slices.ContainsFunc(u.Changes, apps) {
 		u.note("A deleted app registration can be restored for 30 days: Entra admin center, App registrations, Deleted applications.")
 	}
+	u.tenantNotes()
 	if len(u.last) > 0 {
 		u.note("You are signed in with the app %s, which is deleted last; sign in without --client-id afterwards.", u.signIn)
 	}

@@ -54,6 +54,9 @@ func (e *engine) verify(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r := e.result(app, principal)
+	if tenant && missing == "" {
+		e.tryExchange(ctx, &f)
+	}
 	r.Proof, r.Tenant = proof, e.tenantResult(&f)
 	if err := e.keep(proof, missing); err != nil {
 		return nil, err
