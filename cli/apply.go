@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,10 +20,9 @@ const applySchema = "msbundle.apply/1"
 
 type applyRun struct {
 	*app
-	file      string
-	yes       bool
-	secretOut string
-	take      []string
+	file string
+	yes  bool
+	choices
 }
 
 func (a *app) applyCommand() *cobra.Command {
@@ -38,24 +38,22 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().StringVarP(&r.file, "file", "f", "", "setup file, or a plan file written by 'msbundle plan -o'")
 	c.Flags().BoolVar(&r.yes, "yes", false, "do not ask before writing")
 	c.Flags().StringVar(&r.secretOut, "secret-out", "", "make a client secret and deliver it to this file (mode 0600), or to stdout with -")
-	c.Flags().StringSliceVar(&r.take, "take", nil, "take an offer of the plan, by its id")
+	c.Flags().StringVar(&r.passwordOut, "password-out", "", "deliver the service account's password to this file (mode 0600), or to stdout with -")
+	r.register(c)
 	return c
 }
 
 func (r *applyRun) run(ctx context.Context) error {
-	answers, agreed, err := r.load()
+	answers, options, agreed, err := r.load()
 	if err != nil {
 		return err
 	}
 	if !r.yes && !r.interactive() {
 		return usage("--yes: apply writes to the tenant; add --yes to agree without being asked (see the writes first with 'msbundle plan')")
 	}
-	if r.secretOut != "" && r.secretOut != "-" {
-		if err := writable(r.secretOut); err != nil {
-			return usage("--secret-out: a file cannot be written there: %w", err)
-		}
+	if err := r.checkPlaces(); err != nil {
+		return err
 	}
-	options := steps.PlanOptions{Secret: r.secretOut != "", Ticked: ticked(r.take)}
 	s, p, err := r.makePlan(ctx, answers, options, false)
 	if err != nil {
 		return err
@@ -76,34 +74,81 @@ func (r *applyRun) run(ctx context.Context) error {
 	return r.apply(ctx, s, p)
 }
 
+// checkPlaces makes sure, before anything is made, that what is made can be
+// delivered.
+func (r *applyRun) checkPlaces() error {
+	for _, place := range []struct{ flag, path string }{{"secret-out", r.secretOut}, {"password-out", r.passwordOut}} {
+		if place.path == "" || place.path == "-" {
+			continue
+		}
+		if err := writable(place.path); err != nil {
+			return usage("--%s: a file cannot be written there: %w", place.flag, err)
+		}
+	}
+	switch {
+	case r.secretOut == "" || !samePlace(r.secretOut, r.passwordOut):
+		return nil
+	case r.secretOut != "-":
+		return usage("--password-out: this is the file of --secret-out; name another one")
+	case !r.flags.json:
+		return usage("--password-out: the client secret goes to stdout already; name a file for one of them, or add --json, whose document names both")
+	}
+	return nil
+}
+
+func samePlace(a, b string) bool {
+	if a == "-" || b == "-" || a == "" || b == "" {
+		return a == b
+	}
+	fullA, errA := filepath.Abs(a)
+	fullB, errB := filepath.Abs(b)
+	if errA == nil && errB == nil && fullA == fullB {
+		return true
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
 // load reads a setup file or a plan file; agreed is what the latter holds.
-func (r *applyRun) load() (state.Answers, []steps.Change, error) {
+func (r *applyRun) load() (answers state.Answers, o steps.PlanOptions, agreed []steps.Change, err error) {
 	data, err := r.read(r.file)
 	if err != nil {
-		return state.Answers{}, nil, err
+		return answers, o, nil, err
 	}
 	if !isPlan(data) {
-		answers, err := r.answers(r.file, data)
-		return answers, nil, err
+		answers, err = r.answers(r.file, data)
+		return answers, r.options(data), nil, err
 	}
 	doc, answers, err := loadPlan(r.file, data)
 	if err != nil {
-		return answers, nil, err
+		return answers, o, nil, err
 	}
 	if r.flags.tenant != "" {
-		return answers, nil, usage("--tenant: the plan file is for tenant %s; make another plan for another tenant", doc.Tenant)
+		return answers, o, nil, usage("--tenant: the plan file is for tenant %s; make another plan for another tenant", doc.Tenant)
 	}
-	if doc.Secret && r.secretOut == "" {
-		return answers, nil, usage("--secret-out: the plan makes a client secret; say where to deliver it")
+	for _, made := range []struct {
+		flag, what string
+		there      bool
+		place      string
+	}{
+		{"secret-out", "a client secret", doc.Secret, r.secretOut},
+		{"password-out", "a password that is delivered", doc.Password, r.passwordOut},
+	} {
+		if made.there && made.place == "" {
+			return answers, o, nil, usage("--%s: the plan makes %s; say where to deliver it", made.flag, made.what)
+		}
+		if !made.there && made.place != "" {
+			return answers, o, nil, usage("--%s: the plan does not make %s; make it again with --%s", made.flag, made.what, made.flag)
+		}
 	}
-	if !doc.Secret && r.secretOut != "" {
-		return answers, nil, usage("--secret-out: the plan makes no client secret; make it again with --secret-out")
+	if len(r.take) > 0 || r.insist != "" {
+		return answers, o, nil, usage("--take, --insist: the plan file has its offers already; make it again to take others")
 	}
-	if len(r.take) > 0 {
-		return answers, nil, usage("--take: the plan file has its offers already; make it again to take others")
-	}
-	r.take = doc.Taken
-	return answers, append([]steps.Change{}, doc.Changes...), nil
+	r.take, r.insist = doc.Taken, doc.Insist
+	o = r.options(nil)
+	o.Stage = doc.Stage
+	return answers, o, append([]steps.Change{}, doc.Changes...), nil
 }
 
 func (a *app) ask(ctx context.Context, p steps.Plan) error {
@@ -124,10 +169,14 @@ func (a *app) ask(ctx context.Context, p steps.Plan) error {
 }
 
 func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) error {
-	inline := r.secretOut == "-" && r.flags.json // the secret is part of the document
+	// In a document secret and password stand beside the rest.
+	inline := func(place string) bool { return place == "-" && r.flags.json }
 	o := steps.ApplyOptions{Observe: r.watch()}
-	if r.secretOut != "" && !inline {
+	if r.secretOut != "" && !inline(r.secretOut) {
 		o.Deliver = deliverTo(r.secretOut, r.Out)
+	}
+	if r.passwordOut != "" && !inline(r.passwordOut) {
+		o.DeliverPassword = deliverTo(r.passwordOut, r.Out)
 	}
 	result, err := s.Apply(ctx, p, o)
 	if ctx.Err() != nil && err != nil {
@@ -139,29 +188,38 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) erro
 	}
 	if r.flags.json {
 		doc := resultDocument(p, result)
-		if inline && !result.Secret.IsZero() {
+		if inline(r.secretOut) && !result.Secret.IsZero() {
 			doc.Secret.Value = result.Secret.Reveal()
+		}
+		if inline(r.passwordOut) && result.Tenant != nil && !result.Tenant.Password.IsZero() {
+			doc.Ready.Password.Value = result.Tenant.Password.Reveal()
 		}
 		if err := r.printJSON(doc); err != nil {
 			return err
 		}
-		if inline {
+		if inline(r.secretOut) {
 			err = errors.Join(err, s.SecretDelivered())
+		}
+		if inline(r.passwordOut) {
+			err = errors.Join(err, s.PasswordDelivered())
 		}
 	} else {
 		printResult(r.Err, result, r.secretOut)
+		printReady(r.Err, result, r.passwordOut)
 	}
 	switch {
 	case errors.As(err, &waiting):
 		return &exitError{exitWaiting, err}
 	case err != nil:
 		return err
-	case !result.Done() && p.Answers.Registration.Kind == state.KindConnector:
+	case result.Done():
+		return nil
+	case len(unauthorised(result)) == 0:
+		return &exitError{exitFailed, errors.New("not everything is ready; the result says what is left")}
+	case p.Answers.Registration.Kind == state.KindConnector:
 		return &exitError{exitWaiting, errors.New("the connector does not have every permission yet; authorise again in Rewst, or wait: Microsoft may take up to 48 hours")}
-	case !result.Done():
-		return &exitError{exitFailed, fmt.Errorf("not authorised: %s", strings.Join(unauthorised(result), ", "))}
 	}
-	return nil
+	return &exitError{exitFailed, fmt.Errorf("not authorised: %s", strings.Join(unauthorised(result), ", "))}
 }
 
 func unauthorised(r *steps.Result) []string {

@@ -60,10 +60,14 @@ func TestApplyFromNothing(t *testing.T) {
 func planned(p planDocument) []string {
 	var out []string
 	for _, c := range p.Changes {
-		out = append(out, c.Method+" "+c.Path)
+		path, _, _ := strings.Cut(c.Path, "?")
+		out = append(out, c.Method+" "+madeID.ReplaceAllString(path, "ID"))
 	}
 	return shapes(out)
 }
+
+// madeID is an id that is worked out from others.
+var madeID = regexp.MustCompile(`\$\{guid .*\}`)
 
 var idInPath = regexp.MustCompile(`\$\{[^}]+\}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)
 

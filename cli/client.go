@@ -84,7 +84,7 @@ func (a *app) createClient(ctx context.Context, name string, yes bool) error {
 	if name = strings.TrimSpace(name); name == "" {
 		return usage("--name: an app needs a name")
 	}
-	s, err := a.begin(ctx, "client --create", yes)
+	s, err := a.begin(ctx, "client --create", yes, purpose{})
 	if err != nil {
 		return err
 	}

@@ -111,12 +111,13 @@ type purpose struct {
 	reads   bool // nothing is going to be written
 	account bool // only the account is asked for: no journal, no lock
 	anew    bool // a remembered sign-in is not wanted
+	azure   bool // it cannot be done without the sign-in for Azure, whoever is there
 }
 
 // setup makes the engine for a connection.
 func (a *app) setup(ctx context.Context, c *connection, p purpose) (*steps.Setup, error) {
 	o := msclient.Options{Cloud: a.flags.cloud, ClientID: a.flags.clientID, Transport: c.transport, Log: c.log, Methods: a.methods(c)}
-	o.Method, o.Unattended = o.Methods[0], !a.interactive()
+	o.Method, o.Unattended = o.Methods[0], !a.interactive() && !p.azure
 	if a.flags.auth == authEnv {
 		app, err := a.appCredentials(p)
 		if err != nil {

@@ -49,6 +49,11 @@ func TestBadInput(t *testing.T) {
 		"unknown scenario":   {[]string{"sandbox", "--scenario", "nope"}, exitUsage, []string{"happy"}},
 		"public listener":    {[]string{"sandbox", "--listen", "0.0.0.0:0"}, exitUsage, []string{"loopback"}},
 		"remote sandbox":     {[]string{"plan", "-f", ownedCSP, "--sandbox=https://graph.microsoft.com"}, exitUsage, []string{"--sandbox"}},
+		"password nowhere":   {[]string{"apply", "-f", ownedCSP, "--yes", "--password-out", "/nowhere/at/all"}, exitUsage, []string{"--password-out"}},
+		"both on stdout":     {[]string{"apply", "-f", ownedCSP, "--yes", "--password-out", "-", "--secret-out", "-"}, exitUsage, []string{"--password-out", "--json"}},
+		"both in one file":   {[]string{"apply", "-f", ownedCSP, "--yes", "--password-out", "/tmp/./x", "--secret-out", "/tmp/x"}, exitUsage, []string{"--password-out", "--secret-out"}},
+		"password in file":   {file("version: 1\nserviceAccount:\n  password: hunter2hunter2\n"), exitUsage, []string{"line 3", "holds no secrets"}},
+		"policies of nobody": {file("version: 1\nconditionalAccess: {}\n"), exitUsage, []string{"line 2", "serviceAccount"}},
 		"secret out nowhere": {[]string{"apply", "-f", ownedCSP, "--yes", "--secret-out", "/nowhere/at/all"}, exitUsage, []string{"--secret-out"}},
 	} {
 		t.Run(name, func(t *testing.T) {

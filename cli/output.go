@@ -114,6 +114,9 @@ func printPlan(w io.Writer, p steps.Plan) {
 				back = ", not reversible"
 			}
 			fmt.Fprintf(w, "    %-8s  %s%s\n", c.Risk, plain(c.Describe()), back)
+			if c.Kind == steps.KindPolicy && c.Action == steps.Update {
+				fmt.Fprintf(w, "              before  %s\n              after   %s\n", plain(string(c.Before)), plain(string(c.Body)))
+			}
 		}
 	}
 	if len(p.Offers) > 0 {
@@ -168,6 +171,7 @@ type applyDocument struct {
 	Integrations []integrationDocument `json:"integrations"`
 	Values       map[string]string     `json:"values"`
 	Secret       secretDocument        `json:"secret"`
+	Ready        *accountDocument      `json:"serviceAccount,omitempty"` // what became of the tenant's own sections
 	Proof        map[string]any        `json:"proof"`
 	Notes        []steps.Note          `json:"notes"`
 }
@@ -176,7 +180,8 @@ func resultDocument(p steps.Plan, r *steps.Result) applyDocument {
 	d := applyDocument{
 		Schema: applySchema, Tenant: p.Tenant, TenantName: p.TenantName, Account: r.Account.Username, Done: r.Done(), Written: r.Written,
 		App:    map[string]string{"name": r.AppName, "appId": r.AppID, "servicePrincipalId": r.PrincipalID, "portal": r.PortalURL, "redirectUri": r.RedirectURI},
-		Values: map[string]string{}, Notes: append([]steps.Note{}, r.Notes...),
+		Values: map[string]string{}, Notes: append([]steps.Note{}, r.Notes...), Integrations: []integrationDocument{},
+		Ready:  readyDocument(r),
 		Secret: secretDocument{Made: !r.Secret.IsZero(), Note: r.SecretNote},
 		Proof:  proofDocument(r.Proof),
 	}
@@ -201,7 +206,9 @@ func proofDocument(p steps.Proof) map[string]any {
 }
 
 func printResult(w io.Writer, r *steps.Result, secretOut string) {
-	fmt.Fprintln(w)
+	if len(r.Integrations) > 0 {
+		fmt.Fprintln(w)
+	}
 	for _, i := range r.Integrations {
 		word := "authorised"
 		if !i.Authorized {

@@ -26,15 +26,18 @@ type planDocument struct {
 	Changes    []steps.Change `json:"changes"`
 	Offers     []steps.Offer  `json:"offers"`
 	Notes      []steps.Note   `json:"notes"`
-	Answers    string         `json:"answers"` // the setup file it was made from
-	Secret     bool           `json:"secret"`  // there was somewhere to deliver a secret
-	Taken      []string       `json:"taken"`   // offers taken with --take
+	Answers    string         `json:"answers"`          // the setup file it was made from
+	Stage      steps.Stage    `json:"stage"`            // the one it is about; empty means everything
+	Secret     bool           `json:"secret"`           // there was somewhere to deliver a secret
+	Password   bool           `json:"password"`         // and one to deliver a password
+	Insist     string         `json:"insist,omitempty"` // what --insist said
+	Taken      []string       `json:"taken"`            // offers taken with --take
 }
 
 func document(p steps.Plan, o steps.PlanOptions) planDocument {
 	d := planDocument{
 		Schema: planSchema, Tenant: p.Tenant, TenantName: p.TenantName, Account: p.Account, Changes: p.Changes,
-		Offers: p.Offers, Notes: p.Notes, Answers: string(p.Answers.Encode()), Secret: o.Secret,
+		Offers: p.Offers, Notes: p.Notes, Answers: string(p.Answers.Encode()), Stage: o.Stage, Secret: o.Secret, Password: o.Password, Insist: o.Insist,
 	}
 	for id, on := range o.Ticked {
 		if on {
@@ -51,8 +54,8 @@ func document(p steps.Plan, o steps.PlanOptions) planDocument {
 }
 
 func (a *app) planCommand() *cobra.Command {
-	var file, out, secretOut string
-	var take []string
+	var file, out string
+	var choose choices
 	c := &cobra.Command{
 		Use:   "plan -f setup.yaml",
 		Short: "Show every write an apply would make; writes nothing",
@@ -71,7 +74,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			options := steps.PlanOptions{Secret: secretOut != "", Ticked: ticked(take)}
+			options := choose.options(data)
 			_, p, err := a.makePlan(cmd.Context(), answers, options, true)
 			if err != nil {
 				return err
@@ -101,9 +104,33 @@ func (a *app) planCommand() *cobra.Command {
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "setup file")
 	c.Flags().StringVarP(&out, "out", "o", "", "also write the plan to this file, for 'msbundle apply -f plan.json'")
-	c.Flags().StringVar(&secretOut, "secret-out", "", "plan a client secret as if it were delivered there")
-	c.Flags().StringSliceVar(&take, "take", nil, "take an offer of the plan, by its id")
+	c.Flags().StringVar(&choose.secretOut, "secret-out", "", "plan a client secret as if it were delivered there")
+	c.Flags().StringVar(&choose.passwordOut, "password-out", "", "plan as if the service account's password were delivered there")
+	choose.register(c)
 	return c
+}
+
+// choices are what a person decides about a plan besides the answers.
+type choices struct {
+	secretOut   string
+	passwordOut string
+	take        []string
+	insist      string
+}
+
+func (c *choices) register(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&c.take, "take", nil, "take an offer of the plan, by its id")
+	cmd.Flags().StringVar(&c.insist, "insist", "", "the tenant's name: have done what is refused for being dangerous")
+}
+
+// options are the choices for a setup file: what it has no section about is left
+// untouched.
+func (c *choices) options(file []byte) steps.PlanOptions {
+	o := steps.PlanOptions{Secret: c.secretOut != "", Password: c.passwordOut != "", Insist: c.insist, Ticked: ticked(c.take)}
+	if state.TenantOnly(file) {
+		o.Stage = steps.StageTenant
+	}
+	return o
 }
 
 func ticked(ids []string) map[string]bool {
@@ -121,7 +148,7 @@ func (a *app) makePlan(ctx context.Context, answers state.Answers, o steps.PlanO
 	if err != nil {
 		return nil, steps.Plan{}, err
 	}
-	s, err := a.setup(ctx, c, purpose{reads: readOnly})
+	s, err := a.setup(ctx, c, purpose{reads: readOnly, azure: answers.Azure != nil})
 	if err != nil {
 		return nil, steps.Plan{}, err
 	}
@@ -144,7 +171,7 @@ func (a *app) makePlan(ctx context.Context, answers state.Answers, o steps.PlanO
 func (a *app) preflight(answers state.Answers, f *steps.Findings, o steps.PlanOptions) error {
 	var blocked []error
 	code := exitFailed
-	for _, c := range steps.Preflight(answers, f) {
+	for _, c := range steps.Preflight(answers, f, o) {
 		if c.State == steps.Passed || !o.Secret && (c.ID == steps.CheckSecrets || c.ID == steps.CheckSecretLife) {
 			continue
 		}

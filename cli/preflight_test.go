@@ -77,7 +77,7 @@ func TestChecksAreNotInThePlan(t *testing.T) {
 			names = append(names, name)
 		}
 		slices.Sort(names)
-		want := []string{"account", "answers", "changes", "notes", "offers", "schema", "secret", "taken", "tenant", "tenantName"}
+		want := []string{"account", "answers", "changes", "notes", "offers", "password", "schema", "secret", "stage", "taken", "tenant", "tenantName"}
 		if diff := cmp.Diff(want, names); diff != "" {
 			t.Errorf("fields of the plan (-want +got):\n%s", diff)
 		}

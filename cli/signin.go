@@ -99,7 +99,7 @@ func (a *app) prompt(c *connection, s *steps.Setup, asked *bool) func(steps.Prom
 			return
 		}
 		*asked = true
-		if p.Skip && shown != p.N {
+		if p.Skip && shown != p.N && a.interactive() {
 			leave = a.offerSkip(s, p.N)
 		}
 		if a.flags.json {

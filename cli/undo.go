@@ -46,7 +46,7 @@ func (a *app) undoCommand() *cobra.Command {
 }
 
 func (a *app) undo(ctx context.Context, yes bool, take []string) error {
-	s, err := a.begin(ctx, "undo", yes)
+	s, err := a.begin(ctx, "undo", yes, purpose{azure: true}) // asked for where Azure was written to
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (a *app) undo(ctx context.Context, yes bool, take []string) error {
 
 // begin signs a person in for a command that writes without a setup file. Where
 // nobody can be asked, agreeing takes --yes.
-func (a *app) begin(ctx context.Context, command string, yes bool) (*steps.Setup, error) {
+func (a *app) begin(ctx context.Context, command string, yes bool, p purpose) (*steps.Setup, error) {
 	if !yes && !a.interactive() {
 		return nil, usage("--yes: %s writes to the tenant; add --yes to agree without being asked", command)
 	}
@@ -94,7 +94,7 @@ func (a *app) begin(ctx context.Context, command string, yes bool) (*steps.Setup
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.setup(ctx, c, purpose{})
+	s, err := a.setup(ctx, c, p)
 	if err != nil {
 		return nil, err
 	}

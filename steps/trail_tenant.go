@@ -164,13 +164,10 @@ func replacedBack(was, ours, now any) any {
 	for _, name := range slices.Concat(slices.Collect(maps.Keys(had)), slices.Collect(maps.Keys(sent))) {
 		before, isList := had[name].([]any)
 		mine, listed := sent[name].([]any)
-		switch {
-		case isList || listed:
+		if isList || listed {
 			there, _ := is[name].([]any)
 			put(out, name, takenBackList(before, mine, there, func(a, b any) bool { return reflect.DeepEqual(a, b) }))
-		case hollow(sent[name]) && hollow(is[name]):
-			put(out, name, had[name])
-		default:
+		} else {
 			put(out, name, takenBack(had[name], sent[name], is[name]))
 		}
 	}

@@ -87,7 +87,7 @@ func (u *undoing) plan(x *trail) {
 // writes it names count as taken back.
 func (u *undoing) undo(x *trail, c Change, body any, undoes ...string) {
 	c.Step, c.Undoes = stepUndo, undoes
-	c.Young = u.young(x) && !u.tried[c.Path]
+	c.Young = c.Service == "" && u.young(x) && !u.tried[c.Path] // what Azure does not find is not there
 	u.add(c, body)
 }
 

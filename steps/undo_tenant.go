@@ -45,7 +45,7 @@ func (u *undoing) planTenant() {
 	each(KindVault, u.deleteVault)
 	each(KindGroup, u.deleteGroup)
 	each(KindProvider, func(x *trail) {
-		u.note("It stays registered in the subscription: %s. That costs nothing, and others may use it by now.", lowerFirst(x.first().Object))
+		u.note("Kept: %s. That costs nothing, and others may use it by now.", lowerFirst(x.first().Object))
 	})
 	each(KindPolicy, u.restorePolicy)
 	each(KindMFA, u.restoreMFA)

@@ -244,7 +244,7 @@ func TestUndoPlanOfTheTenant(t *testing.T) {
 			notes:  "Conditional", kept: []string{"i1"},
 		},
 
-		"in Azure":                             {traces: standing(registeredProvider(1), madeGroup(2), madeVault(3), gaveAzureRole(4)), want: []string{deletesRole, deletesGroup}, notes: "registered 90"},
+		"in Azure":                             {traces: standing(registeredProvider(1), madeGroup(2), madeVault(3), gaveAzureRole(4)), want: []string{deletesRole, deletesGroup}, notes: "provider 90"},
 		"a vault in a group that was there":    {traces: standing(madeVault(1)), want: []string{deletesVault}, notes: "90"},
 		"a group that is empty":                {traces: standing(madeGroup(1)), want: []string{deletesGroup}, notes: "90"},
 		"a group others use":                   {traces: standing(madeGroup(1), madeVault(2)).but(func(t *Traces) { g := t.ready.azure[tracePath(groupPut)]; g.contents = append(g.contents, "other") }), want: []string{deletesVault}, notes: "Kept 90", kept: []string{"i1"}},
@@ -414,5 +414,27 @@ func TestUndoOfWhatIsYoung(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"directoryRoletrue", "userfalse"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What is not shown to this account is told from what could not be read just now.
+func TestHiddenTraces(t *testing.T) {
+	for name, c := range map[string]struct {
+		err    error
+		hidden bool
+	}{
+		"left out":    {msclient.ErrSkipped, true},
+		"nobody came": {msclient.ErrSignInExpired, true},
+		"refused":     {&msclient.AuthError{}, true},
+		"denied":      {&msclient.Error{Status: 403}, true},
+		"unknown":     {&msclient.Error{Status: 401}, true},
+		"down":        {&msclient.Error{Status: 503}, false},
+		"no answer":   {&msclient.Error{}, false},
+	} {
+		r := tenantTraces{}.anew()
+		r.hidden(PartAzure, c.err)
+		if got := r.unread[PartAzure] != nil; got != c.hidden || got == (r.failed != nil) {
+			t.Errorf("%s: hidden %v, failed %v", name, got, r.failed)
+		}
 	}
 }

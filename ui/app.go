@@ -33,51 +33,13 @@ type (
 	animated interface{ every() time.Duration }
 )
 
-// page is a screen's place in the wizard.
-type page struct {
-	id      string
-	title   string
-	passing bool // back does not stop here
-	open    func(*wizard) Screen
-}
-
-// Ids of the pages.
-const (
-	pageStart        = "start"
-	pageIntegrations = "integrations"
-	pageRegistration = "registration"
-	pagePermissions  = "permissions"
-	pageAuthorize    = "authorize"
-	pageSignIn       = "signin"
-	pagePreflight    = "preflight"
-	pagePlan         = "plan"
-	pageApply        = "apply"
-	pageResult       = "result"
-)
-
-// pages is the order of the wizard. The first is not counted as a step.
-func pages() []page {
-	return []page{
-		{pageStart, "Start", false, newStart},
-		{pageIntegrations, "Select integrations", false, newIntegrations},
-		{pageRegistration, "App registration", false, newRegistration},
-		{pagePermissions, "Permissions", false, newPermissions},
-		{pageAuthorize, "Authorize", false, newAuthorize},
-		{pageSignIn, "Sign in", true, newSignIn},
-		{pagePreflight, "Preflight", false, newPreflight},
-		{pagePlan, "Plan", false, newPlan},
-		{pageApply, "Apply", true, newApply},
-		{pageResult, "Result", false, newResult},
-	}
-}
-
 // tickMsg makes time pass on screens that show it.
 type tickMsg struct{}
 
 // App is the wizard's only tea.Model.
 type App struct {
 	w      *wizard
-	pages  []page
+	pages  []place
 	at     int
 	screen Screen
 	keys   globalKeys
@@ -99,7 +61,7 @@ type App struct {
 // New makes the wizard, showing its first screen.
 func New(cfg Config) *App {
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &App{pages: pages(), keys: newGlobalKeys(), dark: true, ctx: ctx, cancel: cancel}
+	a := &App{pages: places(), keys: newGlobalKeys(), dark: true, ctx: ctx, cancel: cancel}
 	a.theme = newTheme(true, !cfg.NoColor)
 	a.w = newWizard(ctx, cfg)
 	a.screen = a.pages[0].open(a.w)
@@ -164,9 +126,7 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	}
 	if s, ok := msg.(stamped); ok && int(s.stamp()) != a.w.run {
 		if late, ok := msg.(signedInMsg); ok && late.err == nil { // left at its last moment: it counts all the same
-			account := late.account
-			a.w.account = &account
-			a.w.forgetFindings()
+			a.w.signedIn(late.account, late.saved)
 		}
 		return nil
 	}
@@ -233,12 +193,13 @@ func (a *App) answer(msg tea.KeyPressMsg) tea.Cmd {
 
 // backTo is the page esc leads to, -1 when there is none.
 func (a *App) backTo() int {
-	here, stop := a.pages[a.at].id, 0
+	here, look := a.pages[a.at].id, a.index(lookPage(a.w.stage))
+	stop := 0
 	switch {
 	case here == pageSignIn && a.w.account != nil: // as the account of before
 		return a.from
 	case here == pageSignIn && a.w.wrote:
-		return a.index(pagePreflight)
+		return look
 	case here == pageResult:
 		return -1
 	case a.w.apply.running() && here != pageApply:
@@ -246,24 +207,31 @@ func (a *App) backTo() int {
 	case a.w.apply != nil && !a.w.apply.running(): // it failed: what is left is planned anew
 		return -1
 	case a.w.wrote:
-		stop = a.index(pagePreflight)
+		stop = look
 	}
 	for i := a.at - 1; i >= stop; i-- {
-		if !a.pages[i].passing {
+		p := a.pages[i]
+		if !p.passing && (p.stage == a.pages[a.at].stage || p.stage == "" || p.id == pageResult && a.w.here(p.stage)) {
 			return i
 		}
 	}
 	return -1
 }
 
+// index finds a page of the open stage, or the first one.
 func (a *App) index(id string) int {
-	return slices.IndexFunc(a.pages, func(p page) bool { return p.id == id })
+	return slices.IndexFunc(a.pages, func(p place) bool { return p.id == id && (p.stage == a.w.stage || p.stage == "") })
 }
 
 func (a *App) back() {
-	if to := a.backTo(); to >= 0 {
-		a.w.open(a.pages[to].id)
+	to := a.backTo()
+	if to < 0 {
+		return
 	}
+	if stage := a.pages[to].stage; stage != "" && stage != a.w.stage {
+		a.w.revisit(stage)
+	}
+	a.w.open(a.pages[to].id)
 }
 
 // follow goes where a screen wishes to go.
@@ -345,8 +313,9 @@ func (a *App) interrupt() tea.Cmd {
 			yes:   "leave", no: "stay", agree: a.leave,
 		}
 		return nil
-	case a.w.unfinishedSecret():
-		a.w.ask = secretQuestion(a.leave)
+	}
+	if h, losing := a.w.losing(); losing {
+		a.w.ask = h.question(a.leave)
 		return nil
 	}
 	return a.leave()

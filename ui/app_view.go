@@ -17,7 +17,7 @@ const margin = 2
 func (a *App) View() tea.View {
 	v := tea.NewView("")
 	v.AltScreen = true
-	v.WindowTitle = "msbundle: " + a.pages[a.at].title
+	v.WindowTitle = "msbundle: " + a.pages[a.at].name()
 	if a.width == 0 {
 		return v
 	}
@@ -106,13 +106,13 @@ func (a *App) centred(text string) string {
 func (a *App) header() string {
 	t := a.theme
 	blank := strings.Repeat(" ", margin)
-	left := blank + t.Title.Render("msbundle") + t.Muted.Render(" › ") + t.Strong.Render(a.pages[a.at].title)
+	left := blank + t.Title.Render("msbundle") + t.Muted.Render(" › ") + t.Strong.Render(a.pages[a.at].name())
 	if a.w.panel != nil && a.pages[a.at].id != pageSignIn {
 		left += t.Muted.Render(" › ") + t.Strong.Render("Sign in")
 	}
 	right := blank
-	if a.at > 0 {
-		right = t.Muted.Render(fmt.Sprintf("%d of %d", a.at, len(a.pages)-1)) + blank
+	if p := a.pages[a.at]; p.n > 0 {
+		right = t.Muted.Render(fmt.Sprintf("%d of %d", p.n, p.of)) + blank
 	}
 	if a.w.cfg.Sandbox != "" {
 		right = t.Badge.Render(" REHEARSAL ") + "  " + right
@@ -146,7 +146,10 @@ func (a *App) where() string {
 
 // rule is the line under the header; its heavy part is the way gone so far.
 func (a *App) rule() string {
-	gone := a.width * a.at / (len(a.pages) - 1)
+	gone := 0
+	if p := a.pages[a.at]; p.n > 0 {
+		gone = a.width * p.n / p.of
+	}
 	return a.theme.Accent.Render(strings.Repeat("━", gone)) + a.theme.Muted.Render(strings.Repeat("─", a.width-gone))
 }
 

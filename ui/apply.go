@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,8 +89,8 @@ func (s *apply) View(f Frame) string {
 	}
 	lines = append(lines, s.overall(f)...)
 	lines = append(lines, "")
-	for _, g := range a.groups {
-		lines = append(lines, s.group(t, g, f.Width))
+	for i := range a.groups {
+		lines = append(lines, s.group(t, i, f.Width))
 	}
 	lines = append(lines, s.proofLine(t, f.Width), "")
 	if a.running() {
@@ -135,14 +136,15 @@ func (s *apply) overall(f Frame) []string {
 	}
 }
 
-func (s *apply) group(t *Theme, g applyGroup, width int) string {
+func (s *apply) group(t *Theme, i, width int) string {
+	g := s.w.apply.groups[i]
 	mark := t.Muted.Render("·")
 	switch {
 	case g.done == g.of:
 		mark = t.Good.Render("✓")
-	case s.w.apply.paused && s.first(g):
+	case s.w.apply.paused && s.first(i):
 		mark = t.Warn.Render("‖")
-	case s.w.apply.running() && s.first(g):
+	case s.w.apply.running() && s.first(i):
 		mark = t.Accent.Render(s.w.spin())
 	}
 	title := mark + " " + clip(g.title, 34)
@@ -151,13 +153,8 @@ func (s *apply) group(t *Theme, g applyGroup, width int) string {
 }
 
 // first tells whether a group is the one being worked on.
-func (s *apply) first(g applyGroup) bool {
-	for _, other := range s.w.apply.groups {
-		if other.done < other.of {
-			return other.title == g.title
-		}
-	}
-	return false
+func (s *apply) first(i int) bool {
+	return i == slices.IndexFunc(s.w.apply.groups, func(g applyGroup) bool { return g.done < g.of })
 }
 
 func (s *apply) proofLine(t *Theme, width int) string {

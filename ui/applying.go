@@ -146,7 +146,7 @@ func (a *applying) take(w *wizard, msg applyMsg) tea.Cmd {
 func (a *applying) finish(w *wizard, r *steps.Result, err error) {
 	a.over, a.err, a.wait, a.current, a.end = true, err, nil, "", w.now
 	if r != nil {
-		w.result, w.taken = r, false
+		w.result, w.taken, w.revealed, w.waived = r, false, false, false
 	}
 }
 

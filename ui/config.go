@@ -18,11 +18,18 @@ type Setup interface {
 	Use(n int, m steps.Method)
 	Skip(n int)
 	Inspect(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error)
+	// InspectTenant reads for the stage about the tenant, which takes more
+	// permissions than authorising.
+	InspectTenant(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error)
 	Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*steps.Result, error)
 	// SecretDelivered says that the person took the secret of the last Result.
 	SecretDelivered() error
+	// PasswordDelivered says the same of the service account's password.
+	PasswordDelivered() error
 	// Save writes the answers as a setup file and says where.
 	Save(a state.Answers) (path string, err error)
+	// Saved are the answers kept for the tenant that is signed in to.
+	Saved() (a state.Answers, ok bool, err error)
 	Unfinished() ([]steps.Unfinished, error)
 	Resume(u steps.Unfinished) (state.Answers, error)
 }

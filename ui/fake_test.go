@@ -42,6 +42,11 @@ type fake struct {
 	result      *steps.Result
 	applied     []steps.Plan
 	delivered   int
+	ready       *steps.Readiness
+	tenantReads []state.Answers
+	outcome     *steps.Result  // of the stage about the tenant
+	passwords   int            // taken
+	kept        *state.Answers // of the tenant
 	saved       []state.Answers
 	saveErr     error
 	signedIn    bool
@@ -50,6 +55,7 @@ type fake struct {
 	resumed     state.Answers
 	codes       int      // given out so far, or pages
 	signIns     []string // accounts expected
+	signedFor   []state.Answers
 	used        []steps.Method
 	skips       int
 
@@ -64,14 +70,15 @@ type fake struct {
 var epoch = time.Date(2026, 9, 1, 9, 30, 0, 0, time.UTC)
 
 const (
-	tenantID = "11111111-2222-3333-4444-555555555555"
-	fakeSafe = "test-value-Kx8Q~never-a-real-secret"
+	tenantID     = "11111111-2222-3333-4444-555555555555"
+	fakePassword = "test-value-never-a-real-password"
+	fakeSafe     = "test-value-Kx8Q~never-a-real-secret"
 )
 
 func newFake() *fake {
 	return &fake{
 		code:     steps.DeviceCode{UserCode: "FJC3T9Q2W", URL: "https://microsoft.com/devicelogin", Expires: epoch.Add(15 * time.Minute), Renews: epoch.Add(14*time.Minute + 30*time.Second)},
-		findings: fakeFindings(), account: fakeAccount(), page: fakePage,
+		findings: fakeFindings(), ready: fakeReadiness(), account: fakeAccount(), page: fakePage,
 		why: "Microsoft Graph, to look at the tenant and to make what the plan will show", app: "Microsoft Graph Command Line Tools",
 		method: steps.ByDevice, methods: []steps.Method{steps.ByDevice, steps.ByBrowser, steps.ByTunnel},
 		choices: make(chan steps.Method, 1), renew: make(chan struct{}), moreDone: make(chan error),
@@ -274,7 +281,7 @@ func (f *fake) prompt(p steps.Prompt) steps.Prompt {
 
 func (f *fake) SignIn(ctx context.Context, a state.Answers) (steps.Account, error) {
 	f.mu.Lock()
-	f.signIns = append(f.signIns, a.Account)
+	f.signIns, f.signedFor = append(f.signIns, a.Account), append(f.signedFor, a)
 	p, wait, early := steps.Prompt{Why: f.why, App: f.app, Account: a.Account}, f.signIn, f.earlyErr
 	f.mu.Unlock()
 	if early != nil {
@@ -330,10 +337,59 @@ func (f *fake) Inspect(ctx context.Context, a state.Answers, _ func(steps.Event)
 	return &found, nil
 }
 
+// InspectTenant finds what the story says of the tenant, the account by its name.
+func (f *fake) InspectTenant(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error) {
+	found, err := f.Inspect(ctx, a, observe)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ready := *f.ready
+	if s := a.ServiceAccount; s != nil {
+		ready.UPN = s.Username
+		if !strings.Contains(s.Username, "@") {
+			ready.UPN += "@contoso.onmicrosoft.com"
+		}
+		if ready.User != nil && ready.User.UPN != ready.UPN {
+			ready.User = nil
+		}
+	}
+	found.Ready, found.Policies = &ready, ready.Policies
+	f.tenantReads = append(f.tenantReads, a)
+	return found, nil
+}
+
+// inTenant tells whether a plan is of the stage about the tenant: authorising has
+// no section about it.
+func (f *fake) inTenant(p steps.Plan) bool { return p.Answers.Ready() }
+
+func (f *fake) PasswordDelivered() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.passwords++
+	return nil
+}
+
+func (f *fake) Saved() (state.Answers, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.kept == nil {
+		return state.Answers{}, false, nil
+	}
+	return *f.kept, true, nil
+}
+
 func (f *fake) Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*steps.Result, error) {
 	f.mu.Lock()
 	f.applied = append(f.applied, p)
 	events, step, result, err := f.events, f.step, f.result, f.applyErr
+	if f.inTenant(p) && result == nil || f.outcome != nil && f.inTenant(p) {
+		result = f.outcome
+		if result == nil {
+			result = tenantResult()
+		}
+	}
 	f.mu.Unlock()
 	if events == nil {
 		for _, g := range p.Groups() {

@@ -39,7 +39,7 @@ func TestFrameFuzz(t *testing.T) {
 		"enter", "enter", "esc", "space", "space", "tab", "shift+tab", "up", "down", "down", "left", "right", "pgup", "pgdown", "home", "end",
 		"backspace", "ctrl+u", "?", "/", "a", "A", "b", "c", "d", "e", "e", "m", "m", "n", "o", "p", "r", "s", "u", "v", "x", "y", "q", "G", "é", "統",
 	}
-	for seed := range uint64(20) {
+	for seed := range uint64(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 7))
 			tell(t, func(f *fake, c *Config) {
@@ -52,7 +52,10 @@ func TestFrameFuzz(t *testing.T) {
 					return Config{Setup: f, Answers: c.Answers, Sandbox: pick(r, nasty), DevicePage: pick(r, nasty)}, nil
 				}
 			}, func(s *story) {
-				start := []func(){func() {}, s.toIntegrations, s.toRegistration, s.toPermissions}
+				start := []func(){
+					func() {}, s.toIntegrations, s.toRegistration, s.toPermissions,
+					func() { s.keys("down", "enter") }, func() { s.keys("down", "enter") }, // nobody knows where it leads here
+				}
 				start[r.IntN(len(start))]()
 				for range 150 {
 					switch r.IntN(12) {
@@ -97,6 +100,45 @@ func (s *story) answer(r *rand.Rand) {
 	s.settle()
 }
 
+// spoilTenant gives the stage about the tenant nasty names, in any state.
+func spoilTenant(r *rand.Rand, f *fake) {
+	if r.IntN(2) == 0 {
+		withPolicies(f)
+		for i := range f.ready.Policies {
+			f.ready.Policies[i].Name = pick(r, nasty)
+		}
+	}
+	if r.IntN(2) == 0 {
+		noVault(f)
+		f.findings.Subscriptions[0].Name, f.ready.Azure.Name = pick(r, nasty), pick(r, nasty)
+	}
+	if r.IntN(4) == 0 {
+		f.ready.Azure = steps.AzureFound{}
+	}
+	switch r.IntN(6) {
+	case 0:
+		lastAdmin(f)
+	case 1:
+		f.ready.User = theAccount()
+		f.ready.User.Enabled = false
+	case 2:
+		f.ready.User = nil
+		f.ready.Deleted = []steps.User{*theAccount()}
+	case 3:
+		f.ready.User = theAccount()
+		f.ready.User.Guest = true
+	case 4:
+		f.ready.Domains = nil
+	}
+	if u := f.ready.User; u != nil && r.IntN(2) == 0 {
+		u.Name, u.Methods = pick(r, nasty), []string{pick(r, nasty)}
+	}
+	f.outcome = tenantResult()
+	t := f.outcome.Tenant
+	t.Account, t.MFA, t.Exchange = pick(r, nasty), pick(r, nasty), pick(r, nasty)
+	t.Roles, t.Policies, t.Azure, t.Left = []string{pick(r, nasty)}, []string{pick(r, nasty), pick(r, nasty)}, []string{pick(r, nasty)}, []string{pick(r, nasty)}
+}
+
 // spoil gives a tenant nasty names, and now and then a failure.
 func spoil(r *rand.Rand, f *fake) {
 	f.findings.Org.Name, f.findings.Org.DefaultDomain = pick(r, nasty), pick(r, nasty)
@@ -125,6 +167,7 @@ func spoil(r *rand.Rand, f *fake) {
 		f.open = append(f.open, steps.Unfinished{Name: pick(r, nasty), Left: pick(r, nasty)})
 	}
 	f.resumed.Tenant = pick(r, nasty)
+	spoilTenant(r, f)
 	f.result = fakeResult()
 	f.result.AppName, f.result.Org.Name, f.result.PortalURL = pick(r, nasty), pick(r, nasty), pick(r, nasty)
 	f.result.Integrations[0].Name, f.result.Integrations[0].Missing = pick(r, nasty), []string{pick(r, nasty), pick(r, nasty)}

@@ -70,6 +70,7 @@ const noWayBack = "There is no way back from here."
 
 // stop is one question of the wizard in lines.
 type stop struct {
+	stage   steps.Stage
 	page    string // whose part of the wizard it is
 	passing bool   // back does not stop here
 	applies func(*Lines) bool
@@ -79,8 +80,12 @@ type stop struct {
 // stops is the order of the wizard in lines: that of the pages, with one
 // question for each line of a form.
 func stops() []stop {
-	return []stop{
-		{page: pageStart, ask: (*Lines).start},
+	ending := []stop{
+		{page: pagePlan, ask: (*Lines).plan},
+		{page: pageApply, ask: (*Lines).apply, passing: true},
+		{page: pageResult, ask: (*Lines).result},
+	}
+	authorize := append([]stop{
 		{page: pageIntegrations, ask: (*Lines).integrations},
 		{page: pageRegistration, ask: choiceOf(itemKind)},
 		{page: pageRegistration, ask: choiceOf(itemSource), applies: (*Lines).owned},
@@ -95,10 +100,25 @@ func stops() []stop {
 		{page: pageAuthorize, ask: (*Lines).authorize},
 		{page: pageSignIn, ask: (*Lines).signIn, passing: true},
 		{page: pagePreflight, ask: (*Lines).preflight},
-		{page: pagePlan, ask: (*Lines).plan},
-		{page: pageApply, ask: (*Lines).apply, passing: true},
-		{page: pageResult, ask: (*Lines).result},
+	}, ending...)
+	tenant := append(append([]stop{
+		{page: pageSignIn, ask: (*Lines).signIn, passing: true},
+	}, accountStops()...), ending...)
+	out := []stop{{page: pageStart, ask: (*Lines).start}}
+	for _, s := range authorize {
+		s.stage = steps.StageAuthorize
+		out = append(out, s)
 	}
+	for _, s := range tenant {
+		s.stage = steps.StageTenant
+		out = append(out, s)
+	}
+	return out
+}
+
+// stopOf finds the first question of a page of the open stage.
+func (l *Lines) stopOf(list []stop, page string) int {
+	return slices.IndexFunc(list, func(q stop) bool { return q.page == page && (q.stage == l.w.stage || q.stage == "") })
 }
 
 // NewLines makes the wizard in lines.
@@ -126,11 +146,12 @@ func (l *Lines) Run(ctx context.Context) {
 		err := list[at].ask(l, ctx)
 		switch {
 		case l.w.move != nil:
-			at = slices.IndexFunc(list, func(q stop) bool { return q.page == l.w.move.to })
+			at = l.stopOf(list, l.w.move.to)
 			l.w.move, page = nil, ""
 		case err == nil:
-			if at++; at < len(list) {
-				at = l.next(list, at)
+			at = l.next(list, at+1)
+			if at < len(list) && here > 0 && list[at].stage != list[here].stage { // a stage goes on to another only when it was chosen
+				at = len(list)
 			}
 		case errors.Is(err, errBack):
 			if at = l.before(list, at); at == here {
@@ -160,10 +181,11 @@ func (l *Lines) next(list []stop, at int) int {
 func (l *Lines) before(list []stop, at int) int {
 	first := 0
 	if l.w.wrote {
-		first = slices.IndexFunc(list, func(q stop) bool { return q.page == pagePreflight })
+		first = l.stopOf(list, lookPage(l.w.stage))
 	}
 	for i := at - 1; i >= first; i-- {
-		if !list[i].passing && (list[i].applies == nil || list[i].applies(l)) {
+		same := list[i].stage == list[at].stage || list[i].stage == ""
+		if same && !list[i].passing && (list[i].applies == nil || list[i].applies(l)) {
 			return i
 		}
 	}
@@ -172,16 +194,20 @@ func (l *Lines) before(list []stop, at int) int {
 
 // heading says which part of the wizard begins.
 func (l *Lines) heading(id string) {
-	all := pages()
-	at := slices.IndexFunc(all, func(p page) bool { return p.id == id })
+	all := places()
+	p := all[slices.IndexFunc(all, func(p place) bool { return p.id == id && (p.stage == l.w.stage || p.stage == "") })]
+	text := strings.ReplaceAll(p.name(), " ›", ":")
+	if p.n > 0 {
+		text += fmt.Sprintf(", step %d of %d", p.n, p.of)
+	}
 	switch {
-	case at == 0:
+	case p.stage == "":
 		l.say("msbundle: the setup wizard, as plain lines.")
 		l.say("At any question type ? for an explanation, back for the question before, or quit to leave.")
 	case l.w.cfg.Sandbox != "":
-		l.say(fmt.Sprintf("%s, step %d of %d, rehearsal.", all[at].title, at, len(all)-1))
+		l.say(text + ", rehearsal.")
 	default:
-		l.say(fmt.Sprintf("%s, step %d of %d.", all[at].title, at, len(all)-1))
+		l.say(text + ".")
 	}
 }
 
@@ -231,8 +257,10 @@ func (l *Lines) ended(ctx context.Context, begun bool, err error) {
 		l.say("The input has ended, so nothing more is done.")
 	}
 	if l.reported {
-		if l.w.unfinishedSecret() {
-			l.say(secretLost)
+		for _, c := range l.w.gone() {
+			if _, h := c.secret(); c.unfinishedSecret() {
+				l.say(h.lost)
+			}
 		}
 		return
 	}
@@ -248,10 +276,11 @@ func (l *Lines) ended(ctx context.Context, begun bool, err error) {
 
 // Outcome says how the wizard ended.
 func (l *Lines) Outcome() Outcome {
+	_, losing := l.w.losing()
 	switch o := l.w.outcome(); {
 	case !l.declined:
 		return o
-	case o == Left, o == NoSignIn, o == Done && l.w.unfinishedSecret():
+	case o == Left, o == NoSignIn, o == Done && losing:
 		return Declined
 	default:
 		return o

@@ -35,7 +35,7 @@ func (l *Lines) plan(ctx context.Context) error {
 				return err
 			}
 		case verb == "show" && n >= 1 && n <= len(s.plan.Changes):
-			l.inFull(s.plan.Changes[n-1])
+			l.inFull(s, s.plan.Changes[n-1])
 		case verb == "tick" && n >= 1 && n <= len(s.plan.Offers):
 			s.take(s.plan.Offers[n-1].ID)
 			l.planned(s)
@@ -95,8 +95,8 @@ func (l *Lines) planned(s *plan) {
 	for _, note := range s.plan.Notes {
 		l.say(closed(noteText(note)))
 	}
-	if s.plan.Secret() {
-		l.say("", "The client secret is shown at the end, once. "+keepSecret)
+	if h, makes := makes(s.plan); makes {
+		l.say("", "The "+h.title+" is shown at the end, once. "+keepSecret)
 	}
 }
 
@@ -122,8 +122,12 @@ func undoOfAll(changes []steps.Change) string {
 func undoText(c steps.Change) string { return strings.TrimPrefix(undoWord(c), "! ") }
 
 // inFull says one write to the last letter.
-func (l *Lines) inFull(c steps.Change) {
-	l.say(c.Describe()+".", "Why: "+c.Why, "Risk: "+c.Risk.String()+".", undoText(c), "Method: "+c.Method, "Path:")
+func (l *Lines) inFull(s *plan, c steps.Change) {
+	l.say(c.Describe()+".", "Why: "+c.Why)
+	if text := s.difference(c); text != "" {
+		l.say("Difference: " + closed(text))
+	}
+	l.say("Risk: "+c.Risk.String()+".", undoText(c), "Method: "+c.Method, "Path:")
 	l.alone(c.Path)
 	for _, part := range []struct {
 		title string

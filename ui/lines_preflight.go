@@ -116,6 +116,10 @@ func preflightPrompt(blocked, which, signIn bool) string {
 
 // look reads the tenant.
 func (l *Lines) look(ctx context.Context) error {
+	inspect, asked := l.w.cfg.Setup.Inspect, l.w.asked()
+	if l.w.stage == steps.StageTenant {
+		inspect = l.w.cfg.Setup.InspectTenant
+	}
 	for {
 		var wait *steps.Wait
 		var found *steps.Findings
@@ -123,7 +127,7 @@ func (l *Lines) look(ctx context.Context) error {
 		err := l.during(ctx, work{
 			kind: callInspect,
 			do: func(ctx context.Context, tell func(steps.Event)) (err error) {
-				found, err = l.w.cfg.Setup.Inspect(ctx, l.w.answers.Clone(), tell)
+				found, err = inspect(ctx, asked.Clone(), tell)
 				return err
 			},
 			event: func(e steps.Event) {
@@ -140,7 +144,7 @@ func (l *Lines) look(ctx context.Context) error {
 		})
 		switch {
 		case err == nil:
-			l.w.findings = found
+			l.w.findings, l.w.read = found, &asked
 			return nil
 		case isLeaving(err), ctx.Err() != nil:
 			return err

@@ -117,19 +117,40 @@ func (l *Lines) result(ctx context.Context) error {
 			l.facts([]fact{f})
 		}
 	}
-	for !s.got.Done() {
-		text, err := l.ask(ctx, query{
-			"Press Enter to finish, or type again to look at the tenant again:",
-			[]string{"again looks at the tenant, and plans what is left."},
-			list,
-		})
+	return l.afterwards(ctx, s, list)
+}
+
+// afterwards asks how to go on after a result. Who says nothing more has finished.
+func (l *Lines) afterwards(ctx context.Context, s *result, list func()) error {
+	prompt, about := "Press Enter to finish, or type start for the beginning", []string{"start leads to the first question, where a stage can be opened again."}
+	if l.w.stage == steps.StageAuthorize {
+		prompt += ", next for the service account"
+		about = append(about, "next goes on to the stage Service account: the account that authorises in Rewst, and what it needs of the tenant.")
+	}
+	if !s.got.Done() {
+		prompt += ", again to look at the tenant again"
+		about = append(about, "again looks at the tenant, and plans what is left.")
+	}
+	l.gap()
+	for {
+		text, err := l.ask(ctx, query{prompt + ":", about, list})
 		switch {
 		case errors.Is(err, errBack):
 			l.say(noWayBack)
+		case errors.Is(err, errEnded) && s.got.Done():
+			return nil
 		case err != nil:
 			return err
-		case text == "again":
+		case text == "again" && !s.got.Done():
 			l.w.again()
+			l.reported = false
+			return nil
+		case text == "next" && l.w.stage == steps.StageAuthorize:
+			l.w.next()
+			l.reported = false
+			return nil
+		case text == "start":
+			l.w.open(pageStart)
 			l.reported = false
 			return nil
 		case text == "":
@@ -138,16 +159,15 @@ func (l *Lines) result(ctx context.Context) error {
 			l.say("That is not understood.")
 		}
 	}
-	return nil
 }
 
 func (l *Lines) outcomeOf(s *result) {
 	r := s.got
-	l.say(verdictOf(r) + ". " + sentence(s.proof()))
+	l.say(verdictOf(l.w.stage, r) + ". " + sentence(s.proof()))
 	if l.w.apply != nil && l.w.apply.err != nil {
 		l.problem(l.w.apply.err)
 	}
-	for _, i := range r.Integrations {
+	for _, i := range s.authorised() {
 		word := "authorised"
 		if !i.Authorized {
 			word = "incomplete"
@@ -158,10 +178,13 @@ func (l *Lines) outcomeOf(s *result) {
 		}
 	}
 	if len(s.rows) > 0 {
-		l.say("", pasteHere+":")
+		l.say("", s.heading()+":")
 	}
 	for _, v := range s.rows {
-		if !v.secret {
+		switch {
+		case v.text:
+			l.handover(v)
+		case !v.secret:
 			l.alone(v.label + ": " + v.value)
 		}
 	}
@@ -176,18 +199,26 @@ func (l *Lines) outcomeOf(s *result) {
 	}
 }
 
-// secret shows the client secret once, when the person asks for it.
+// handover says a text of several lines as it is copied.
+func (l *Lines) handover(v resultRow) {
+	l.say("", v.label+", for where your team documents its accounts, without the password:")
+	for text := range strings.Lines(v.value) {
+		l.alone(strings.TrimRight(text, "\n"))
+	}
+}
+
+// secret shows a secret once, when the person asks for it.
 func (l *Lines) secret(ctx context.Context, s *result) error {
-	r := s.got
-	if r.Secret.IsZero() {
+	r, h := s.got, s.handing
+	if s.secret.IsZero() || l.w.revealed {
 		return nil
 	}
 	l.gap()
-	if !r.SecretExpires.IsZero() {
-		l.say(secretEnds(r))
+	if text := s.ends(r); text != "" {
+		l.say(text)
 	}
 	for {
-		show, err := l.agree(ctx, query{prompt: "Show the client secret now? It is shown once.", about: []string{keepSecret + " It goes into Rewst with the other values."}})
+		show, err := l.agree(ctx, query{prompt: "Show the " + h.title + " now? It is shown once.", about: []string{h.keep}})
 		switch {
 		case errors.Is(err, errBack):
 			l.say(noWayBack)
@@ -195,15 +226,15 @@ func (l *Lines) secret(ctx context.Context, s *result) error {
 		case err != nil && !errors.Is(err, errQuit):
 			return err
 		case show:
-			l.say("Client secret:")
-			l.alone(r.Secret.Reveal())
-			l.w.taken = true
-			if err := l.w.cfg.Setup.SecretDelivered(); err != nil {
+			l.say(h.label + ":")
+			l.alone(s.secret.Reveal())
+			l.w.taken, l.w.revealed = true, true
+			if err := h.store(l.w.cfg.Setup); err != nil {
 				l.problem(err)
 			}
 			return nil
 		}
-		q := secretQuestion(nil)
+		q := h.question(nil)
 		leave, err := l.agree(ctx, query{prompt: q.title + " " + q.text})
 		switch {
 		case leave || errors.Is(err, errQuit):

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"msbundle/catalog"
+	"msbundle/state"
 	"msbundle/steps"
 )
 
@@ -17,16 +18,18 @@ func (l *Lines) signIn(ctx context.Context) error {
 	s := newSignIn(l.w).(*signin)
 	defer s.Close()
 	for {
-		answers := l.w.answers.Clone()
+		answers := l.w.asked()
 		if s.anyone {
 			answers.Account = ""
 		}
 		var account steps.Account
+		var saved *state.Answers
+		wanted := l.w.wantsSaved()
 		l.say("Signing in. Microsoft usually answers within a second or two.")
 		err := l.during(ctx, work{
 			kind: callSignIn,
 			do: func(ctx context.Context, _ func(steps.Event)) (err error) {
-				account, err = l.w.cfg.Setup.SignIn(ctx, answers)
+				account, saved, err = signInAndLoad(ctx, l.w.cfg.Setup, answers, wanted)
 				return err
 			},
 			still: func(sofar string) string { return "Still waiting for the sign-in service, " + sofar + " so far." },
@@ -35,7 +38,7 @@ func (l *Lines) signIn(ctx context.Context) error {
 		case err == nil:
 			l.gap()
 			l.say("Signed in as " + account.Username + ".")
-			s.done(signedInMsg{account: account})
+			s.done(signedInMsg{account: account, saved: saved})
 			return nil
 		case isLeaving(err), ctx.Err() != nil:
 			l.w.noSignIn = l.w.noSignIn || errors.Is(err, errQuit)

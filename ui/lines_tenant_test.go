@@ -27,7 +27,7 @@ func TestLinesOnlyYesWrites(t *testing.T) {
 	}
 	talking(t, nil, func(x *talk) { // somebody who thinks again
 		x.toPlan()
-		x.types("", "no", "", "back", "", "yes", "yes")
+		x.types("", "no", "", "back", "", "yes", "yes", "")
 		x.leaves(Done)
 	})
 }
@@ -196,7 +196,7 @@ func TestLinesRest(t *testing.T) {
 		x.hears("Preflight, step 6 of 9.", "Press Enter to see the plan")
 		x.types("back")
 		x.hears("There is no way back from here.")
-		x.types("", "", "yes", "yes")
+		x.types("", "", "yes", "yes", "")
 		x.leaves(Done)
 	})
 }
@@ -276,7 +276,7 @@ func TestLinesSecret(t *testing.T) {
 		x.toApply()
 		x.hears("Not everything is authorised.", "Microsoft CSP: incomplete, 1 of 1 permission.", "Missing: csp:user_impersonation/delegated.")
 		x.types("yes")
-		x.hears("Press Enter to finish, or type again")
+		x.hears("Press Enter to finish, or type start for the beginning, next for the service account, again to look at the tenant again:")
 		x.types("again")
 		x.hears("Preflight, step 6 of 9.")
 		x.types("", "", "yes", "yes", "")

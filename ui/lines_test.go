@@ -165,7 +165,7 @@ func (x *talk) look() {
 
 // unbreakable tells of lines that are to be copied whole.
 func unbreakable(l string) bool {
-	return !strings.Contains(l, " ") || strings.HasPrefix(l, "ssh ") || strings.HasPrefix(l, "msbundle apply ")
+	return !strings.Contains(l, " ") || strings.HasPrefix(l, "ssh ") || strings.HasPrefix(l, "msbundle apply ") || strings.HasPrefix(l, "Multifactor authentication: ")
 }
 
 // The ways through the questions, with the answers that are offered.
@@ -183,7 +183,7 @@ func waitsInLines(f *fake, _ *Config, _ *Console) { f.signIn = make(chan error) 
 
 func TestLinesFirstTimeSetup(t *testing.T) {
 	talking(t, nil, func(x *talk) {
-		x.hears("What do you want to do?", "1. New setup.", "Type a number from 1 to 2, or press Enter for 1:")
+		x.hears("What do you want to do?", "1. New setup.", "2. Service account.", "Type a number from 1 to 3, or press Enter for 1:")
 		x.types("1")
 		x.hears("Select integrations, step 1 of 9", "2. Microsoft Exchange Online: not chosen.")
 		x.types("2, 3")
@@ -214,7 +214,8 @@ func TestLinesFirstTimeSetup(t *testing.T) {
 		x.hears("Read back and right: 3 of 3.", "Authorised.", "Client ID: dddddddd-0000-0000-0000-000000000001", "The secret expires on 1 Sep 2028.")
 		x.misses(fakeSafe)
 		x.types("yes")
-		x.hears("Client secret: "+fakeSafe, "Next: Paste the values in Rewst")
+		x.hears("Client secret: "+fakeSafe, "Next: Paste the values in Rewst", "Press Enter to finish")
+		x.types("")
 		x.leaves(Done)
 		if x.f.delivered != 1 {
 			t.Errorf("the delivery was noted %d times, want once", x.f.delivered)
@@ -260,7 +261,7 @@ func TestLinesBack(t *testing.T) {
 func TestLinesAnyAnswer(t *testing.T) {
 	talking(t, func(f *fake, _ *Config, _ *Console) { f.findings.SameName = sameNamed() }, func(x *talk) {
 		for _, q := range []struct{ prompt, wrong, says, right string }{
-			{"What do you want to do?", "3", "none of the numbers from 1 to 2", "1"},
+			{"What do you want to do?", "4", "none of the numbers from 1 to 3", "1"},
 			{"Choose the parts", "7 1", "numbers from 1 to 5", ""},
 			{"Authorise with:", "owned", "none of the numbers", "1"},
 			{"Which app:", "0", "none of the numbers", "3"},
@@ -276,6 +277,7 @@ func TestLinesAnyAnswer(t *testing.T) {
 			{"Nothing else is changed", "show 99", "not understood", ""},
 			{"Type yes to go ahead", "?", "Only the whole word yes", "yes"},
 			{"Show the client secret now?", "maybe", "Only yes or no", "yes"},
+			{"Press Enter to finish", "what", "not understood", ""},
 		} {
 			x.hears(q.prompt)
 			before := x.l.w.answers.Clone()
@@ -301,10 +303,10 @@ func TestLinesStart(t *testing.T) {
 		c.Rehearse = rehearse(other)
 		c.StateDir = "/home/alex/.local/state/msbundle"
 	}, func(x *talk) {
-		x.hears("2. Resume Contoso. Last worked on 1 Sep 2026 09:30. Left: 12 writes done", "3. Rehearse in the sandbox.", "4. Quit.")
-		x.types("3")
+		x.hears("2. Resume Contoso. Last worked on 1 Sep 2026 09:30. Left: 12 writes done", "3. Service account.", "4. Rehearse in the sandbox.", "5. Quit.")
+		x.types("4")
 		x.hears("Preparing the simulated cloud.", "Select integrations, step 1 of 9, rehearsal.")
-		x.types("back", "2")
+		x.types("back", "3")
 		x.leaves(Left)
 	})
 	talking(t, func(f *fake, _ *Config, _ *Console) {

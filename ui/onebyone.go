@@ -64,6 +64,14 @@ func (o oneByOne) Inspect(ctx context.Context, a state.Answers, observe func(ste
 	return o.setup.Inspect(ctx, a, observe)
 }
 
+func (o oneByOne) InspectTenant(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error) {
+	if err := o.wait(ctx, callInspect); err != nil {
+		return nil, err
+	}
+	defer o.next()
+	return o.setup.InspectTenant(ctx, a, observe)
+}
+
 func (o oneByOne) Apply(ctx context.Context, p steps.Plan, opts steps.ApplyOptions) (*steps.Result, error) {
 	if err := o.wait(ctx, callApply); err != nil {
 		return nil, err
@@ -76,6 +84,18 @@ func (o oneByOne) SecretDelivered() error {
 	o.turn <- struct{}{}
 	defer o.next()
 	return o.setup.SecretDelivered()
+}
+
+func (o oneByOne) PasswordDelivered() error {
+	o.turn <- struct{}{}
+	defer o.next()
+	return o.setup.PasswordDelivered()
+}
+
+func (o oneByOne) Saved() (state.Answers, bool, error) {
+	o.turn <- struct{}{}
+	defer o.next()
+	return o.setup.Saved()
 }
 
 func (o oneByOne) Save(a state.Answers) (string, error) {

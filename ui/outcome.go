@@ -2,47 +2,69 @@ package ui
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"msbundle/state"
 	"msbundle/steps"
 )
 
-const (
-	secretLost = "The client secret was neither shown nor copied. The next run replaces it."
-	runItAgain = "Run it again"
-)
+const runItAgain = "Run it again"
+
+// gravity orders the outcomes of stages: of several the gravest counts.
+var gravity = []Outcome{Left, Done, Waits, Partial, Interrupted}
 
 // outcome says how the wizard ended.
 func (w *wizard) outcome() Outcome {
+	gravest := Left
+	for _, c := range w.gone() {
+		if o := c.outcome(w.answers); slices.Index(gravity, o) > slices.Index(gravity, gravest) {
+			gravest = o
+		}
+	}
+	if gravest == Left && w.noSignIn {
+		return NoSignIn
+	}
+	return gravest
+}
+
+// outcome says how a stage ended.
+func (c *course) outcome(a state.Answers) Outcome {
 	var waits *steps.Waiting
 	switch {
-	case w.apply != nil && errors.As(w.apply.err, &waits):
+	case c.apply != nil && errors.As(c.apply.err, &waits):
 		return Waits
-	case w.failure() != nil:
+	case c.failure() != nil:
 		return Partial
-	case w.result != nil && w.result.Done():
+	case c.result != nil && c.result.Done():
 		return Done
-	case w.result != nil && w.answers.Registration.Kind == state.KindConnector:
+	case c.result != nil && c.stage == steps.StageAuthorize && a.Registration.Kind == state.KindConnector:
 		return Waits // for the vendor, or for Microsoft to show what it granted
-	case w.result != nil:
+	case c.result != nil:
 		return Partial
-	case w.apply != nil:
+	case c.apply != nil:
 		return Interrupted
-	case w.wrote: // and was about to do the rest
+	case c.wrote: // and was about to do the rest
 		return Partial
-	case w.noSignIn:
-		return NoSignIn
 	}
 	return Left
 }
 
-// failure is what the apply failed with, when the wizard was left on that.
-func (w *wizard) failure() error {
-	if w.apply != nil && w.apply.err != nil && !cancelled(w.apply.err) {
-		return w.apply.err
+// failure is what the apply failed with, when the stage was left on that.
+func (c *course) failure() error {
+	if c.apply != nil && c.apply.err != nil && !cancelled(c.apply.err) {
+		return c.apply.err
 	}
 	return nil
+}
+
+// failure is what the wizard failed with.
+func (w *wizard) failure() error {
+	var errs []error
+	for _, c := range w.gone() {
+		errs = append(errs, c.failure())
+	}
+	return errors.Join(errs...)
 }
 
 // summary is what remains to be said when nothing of the wizard is left on
@@ -54,39 +76,17 @@ func (w *wizard) summary(begun bool) string {
 			b.WriteString(clean(s) + "\n")
 		}
 	}
+	for _, c := range w.gone() {
+		for _, l := range c.summary(w) {
+			line(l)
+		}
+	}
 	outcome := w.outcome()
-	switch outcome {
-	case Done, Partial, Waits:
-		if r := w.result; r != nil {
-			for _, l := range resultSummary(r) {
-				line(l)
-			}
-		} else {
-			line("Not everything was done.")
-			line(w.rest())
-		}
-		if err := w.failure(); err != nil {
-			p := problemOf(err)
-			var said []string
-			for _, text := range []string{p.What, p.Cause, p.Do} {
-				if text != "" {
-					said = append(said, sentence(text))
-				}
-			}
-			line(strings.Join(said, " "))
-		}
-		if w.unfinishedSecret() {
-			line(secretLost)
-		}
-	case Interrupted:
-		line("Stopped while changes were being written.")
-		line(w.rest())
-	case NoSignIn:
+	switch {
+	case outcome == NoSignIn:
 		line("Nothing was changed: there was no sign-in.")
-	case Left:
-		if begun {
-			line("Nothing was changed.")
-		}
+	case outcome == Left && begun:
+		line("Nothing was changed.")
 	}
 	if begun && w.fleeting() {
 		line("That was a rehearsal: nothing of it exists.")
@@ -101,6 +101,36 @@ func (w *wizard) summary(begun bool) string {
 		}
 	}
 	return b.String()
+}
+
+// summary is what remains to be said of a stage; nothing when nothing was carried
+// out.
+func (c *course) summary(w *wizard) []string {
+	var lines []string
+	switch c.outcome(w.answers) {
+	case Done, Partial, Waits:
+		if c.result != nil {
+			lines = append(lines, resultSummary(c.stage, c.result)...)
+		} else {
+			lines = append(lines, "Not everything was done.", w.rest())
+		}
+		if err := c.failure(); err != nil {
+			p := problemOf(err)
+			var said []string
+			for _, text := range []string{p.What, p.Cause, p.Do} {
+				if text != "" {
+					said = append(said, sentence(text))
+				}
+			}
+			lines = append(lines, strings.Join(said, " "))
+		}
+		if _, h := c.secret(); c.unfinishedSecret() {
+			lines = append(lines, h.lost)
+		}
+	case Interrupted:
+		lines = append(lines, "Stopped while changes were being written.", w.rest())
+	}
+	return lines
 }
 
 // fleeting tells whether everything is gone with the program: a rehearsal in it.

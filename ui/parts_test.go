@@ -270,6 +270,7 @@ func TestHelpShowsWhatWorks(t *testing.T) {
 		f.signIn = make(chan error)
 		everything(&c.Answers)
 		f.findings.SameName = sameNamed()
+		withPolicies(f)
 	}, func(s *story) {
 		steps := [][]string{
 			{}, {"enter"}, {"enter"}, {"down", "down"}, {"enter"}, {"/"}, {"esc"}, {"x"}, {"enter"}, {"up"}, {"enter"}, {"enter"}, {"e"}, {"esc"},
@@ -281,6 +282,18 @@ func TestHelpShowsWhatWorks(t *testing.T) {
 		s.f.signIn <- nil
 		s.settle()
 		for _, keys := range [][]string{{}, {"enter"}, {"n"}, {"esc"}, {"enter"}, {"enter"}, {"up"}, {"down", "enter"}, {"esc"}, {"end"}, {"enter"}, {"r"}} {
+			s.keys(keys...)
+			check(s)
+		}
+		s.on(pageResult)
+		for _, keys := range [][]string{{}, {"n"}, {"tab"}, {"tab"}, {"right"}} { // the service account
+			s.keys(keys...)
+			check(s)
+		}
+		s.on(pageAccount)
+		s.focus(readyPolicies)
+		check(s)
+		for _, keys := range [][]string{{"space"}, {"down"}, {"esc"}, {"v"}, {"down"}, {"esc"}, {"enter"}, {"A"}, {"v"}, {"esc"}, {"r"}} {
 			s.keys(keys...)
 			check(s)
 		}
@@ -315,7 +328,7 @@ func stringsOf(v reflect.Value) []string {
 func TestRehearsing(t *testing.T) {
 	rehearsal := newFake()
 	tell(t, func(_ *fake, c *Config) { c.Rehearse = rehearse(rehearsal) }, func(s *story) {
-		s.keys("down")
+		s.keys("down", "down")
 		s.sees("› Rehearse in the sandbox")
 		s.keys("enter")
 		s.on(pageIntegrations)

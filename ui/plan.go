@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
@@ -79,7 +80,7 @@ func newPlan(w *wizard) Screen {
 
 // make works the plan out from what was answered and found.
 func (s *plan) make() {
-	s.plan = steps.MakePlan(s.w.answers, s.w.findings, steps.PlanOptions{Secret: true, Ticked: s.w.ticked})
+	s.plan = steps.MakePlan(s.w.asked(), s.w.findings, s.w.options())
 	s.w.plan = &s.plan
 }
 
@@ -223,14 +224,14 @@ func (s *plan) intro() string {
 		return fmt.Sprintf("Paused: %d of %s done. Nothing is written until it is resumed on the apply screen.", s.w.apply.done, count(len(s.plan.Changes), "write", "writes"))
 	case s.w.apply.running():
 		return fmt.Sprintf("Being applied just now: %d of %s done. It goes on while you look.", s.w.apply.done, count(len(s.plan.Changes), "write", "writes"))
-	case s.plan.Empty() && s.plan.Answers.Registration.Kind == state.KindConnector:
+	case s.plan.Empty() && s.w.stage == steps.StageAuthorize && s.plan.Answers.Registration.Kind == state.KindConnector:
 		return "Nothing is written for the connector: Rewst makes it. What was granted to it is read back."
 	case s.plan.Empty():
 		return "There is nothing to change: the tenant already holds what you chose. It is still read back and proven."
 	}
 	critical := 0
 	for _, c := range s.plan.Changes {
-		if c.Risk == steps.RiskCritical {
+		if c.Risk == steps.RiskCritical && c.Action != steps.Remove {
 			critical++
 		}
 	}
@@ -310,12 +311,26 @@ func (s *plan) details(f Frame) []string {
 		return t.lines(t.Plain, l.offer.Why, f.Width)
 	case l.note != nil:
 		return t.lines(t.Plain, noteText(*l.note), f.Width)
-	case l.button && s.plan.Secret():
-		return t.lines(t.Plain, "The client secret is shown on the last screen, once. "+keepSecret, f.Width)
 	case l.button:
+		if h, makes := makes(s.plan); makes {
+			return t.lines(t.Plain, "The "+h.title+" is shown on the last screen, once. "+keepSecret, f.Width)
+		}
 		return t.lines(t.Plain, "Afterwards everything is read back until it is found right three times in a row.", f.Width)
 	}
 	return t.lines(t.Muted, "space closes and opens the group", f.Width)
+}
+
+// makes tells which secret a plan leads to, to be handed over at the end.
+func makes(p steps.Plan) (handing, bool) {
+	for _, c := range p.Changes {
+		switch {
+		case c.Kind == steps.KindSecret && c.Action == steps.Create:
+			return clientSecret, true
+		case c.Kind == steps.KindPassword, c.Kind == steps.KindUser && c.Action == steps.Create && strings.Contains(string(c.Body), steps.Generated):
+			return password, true
+		}
+	}
+	return handing{}, false
 }
 
 const keepSecret = "Have the place you keep it at hand."
@@ -342,6 +357,7 @@ func (s *plan) full(f Frame) []string {
 	in := f.sized(f.Width-2, f.Height)
 	var lines []string
 	lines = append(lines, in.labelled("Why", c.Why, 12)...)
+	lines = append(lines, in.labelled("Difference", s.difference(c), 12)...)
 	lines = append(lines, in.labelled("Risk", c.Risk.String(), 12)...)
 	lines = append(lines, t.Muted.Render(pad("Undo", 12))+undoStyle(t, c).Render(undoWord(c)))
 	lines = append(lines, in.labelled("Method", c.Method, 12)...)

@@ -103,7 +103,7 @@ func (s *preflight) inspect() tea.Cmd {
 	s.settle()
 	s.wait = nil
 	ctx, cancel := context.WithCancel(s.ctx)
-	setup, answers, n := s.w.cfg.Setup, s.w.answers.Clone(), s.run
+	setup, answers, n := s.w.cfg.Setup, s.w.asked(), s.run
 	events := make(chan steps.Event, 8)
 	look := func() tea.Msg {
 		defer cancel()
@@ -134,7 +134,7 @@ func nextLook(ctx context.Context, events <-chan steps.Event, n run) tea.Cmd {
 // somebody.
 func (s *preflight) show() {
 	f := s.w.findings
-	s.checks = steps.Preflight(s.w.answers, f)
+	s.checks = steps.Preflight(s.w.asked(), f, s.w.options())
 	if s.w.existing && f.App == nil && len(f.SameName) == 0 {
 		s.checks = append(s.checks, steps.Check{
 			ID: "existing-app", Title: "The app to use", State: steps.Warned,
@@ -144,7 +144,7 @@ func (s *preflight) show() {
 	}
 	s.offers = map[string]steps.Offer{}
 	if slices.ContainsFunc(s.checks, func(c steps.Check) bool { return c.Offer != "" }) {
-		for _, o := range steps.MakePlan(s.w.answers, f, steps.PlanOptions{Secret: true}).Offers {
+		for _, o := range steps.MakePlan(s.w.asked(), f, s.w.options()).Offers {
 			s.offers[o.ID] = o
 		}
 	}

@@ -337,6 +337,7 @@ func choices(i item, a state.Answers, from source) (names []string, at int) {
 func (t *Theme) choice(width int, current bool, names []string, at int) string {
 	var parts []string
 	for i, n := range names {
+		n = clean(n)
 		if i == at {
 			parts = append(parts, t.Accent.Render("● ")+t.row(n, current))
 		} else {
@@ -349,7 +350,7 @@ func (t *Theme) choice(width int, current bool, names []string, at int) string {
 	if at < 0 {
 		return t.Muted.Render("‹ none chosen ›")
 	}
-	return t.Muted.Render("‹ ") + t.row(names[at], current) + t.Muted.Render(" ›")
+	return t.Muted.Render("‹ ") + t.row(clip(names[at], width-4), current) + t.Muted.Render(" ›")
 }
 
 // details explains the line that has focus.

@@ -25,29 +25,32 @@ type result struct {
 	list   *picker
 	scroll scroller
 
-	shown    bool // the secret, just now
-	revealed bool // it was shown once and is not shown again
-	noted    bool // the delivery was recorded
-	err      error
+	secret  steps.Secret // zero when there is none to hand over
+	handing handing
+	shown   bool // the secret, just now
+	noted   bool // the delivery was recorded
+	reading bool // the hand-over text fills the screen
+	err     error
 }
 
 // resultRow is a value to carry over.
 type resultRow struct {
 	label, value, where string
 	secret              bool
+	text                bool // of several lines
 }
 
 type resultKeys struct {
-	Reveal, Hide, Copy, Open, Again, Finish key.Binding
-	move                                    moveKeys
+	Reveal, Hide, Copy, Text, Open, Again, Next, Start, Finish key.Binding
+	move                                                       moveKeys
 }
 
 func (k resultKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Reveal, k.Hide, k.Copy, k.Again, k.Finish, k.Open}
+	return []key.Binding{k.Reveal, k.Hide, k.Copy, k.Text, k.Again, k.Next, k.Finish, k.Open}
 }
 
 func (k resultKeys) FullHelp() [][]key.Binding {
-	return [][]key.Binding{{k.Reveal, k.Hide, k.Copy, k.Open, k.Again, k.Finish}, k.move.all()}
+	return [][]key.Binding{{k.Reveal, k.Hide, k.Copy, k.Text, k.Open, k.Again, k.Next, k.Start, k.Finish}, k.move.all()}
 }
 
 type deliveredMsg struct {
@@ -56,25 +59,31 @@ type deliveredMsg struct {
 }
 
 func newResult(w *wizard) Screen {
-	s := &result{
-		w: w, got: w.result, run: run(w.run), list: newPicker(nil),
-		keys: resultKeys{
-			Reveal: bind("r", "show the secret once", "r"),
-			Hide:   bind("r", "hide the secret", "r"),
-			Copy:   bind("c", "copy this value", "c"),
-			Open:   bind("o", "open the portal", "o"),
-			Again:  bind("a", "look again", "a"),
-			Finish: bind("q", "finish", "q", "enter"),
-			move:   newMoveKeys(),
-		},
+	s := &result{w: w, got: w.result, run: run(w.run), list: newPicker(nil)}
+	s.secret, s.handing = w.secret()
+	s.keys = resultKeys{
+		Reveal: bind("r", "show the "+s.handing.short+" once", "r"),
+		Hide:   bind("r", "hide the "+s.handing.short, "r"),
+		Copy:   bind("c", "copy", "c"),
+		Text:   bind("v", "show the text", "v"),
+		Open:   bind("o", "open the portal", "o"),
+		Again:  bind("a", "look again", "a"),
+		Next:   bind("n", "service account", "n"),
+		Start:  bind("s", "to the start", "s"),
+		Finish: bind("q", "finish", "q", "enter"),
+		move:   newMoveKeys(),
 	}
 	s.keys.move.PageUp.SetHelp("pgup", "details up")
 	s.keys.move.PageDown.SetHelp("pgdn", "details down")
-	for _, v := range s.got.Values {
-		s.rows = append(s.rows, resultRow{label: v.Label, value: v.Value, where: v.Where})
+	if w.stage == steps.StageTenant {
+		s.rows = recordRows(s.got)
+	} else {
+		for _, v := range s.got.Values {
+			s.rows = append(s.rows, resultRow{label: v.Label, value: v.Value, where: v.Where})
+		}
 	}
-	if !s.got.Secret.IsZero() {
-		s.rows = append(s.rows, resultRow{label: "Client secret", where: "Client Secret (the value, not the secret id)", secret: true})
+	if !s.secret.IsZero() {
+		s.rows = append(s.rows, resultRow{label: s.handing.label, where: s.handing.where, secret: true})
 	}
 	s.list.SetRows(make([]row, len(s.rows)))
 	s.list.Move(len(s.rows)) // onto the secret, which is what is wanted first
@@ -86,11 +95,15 @@ func (s *result) Init() tea.Cmd { return nil }
 
 func (s *result) settle() {
 	r := s.got
-	s.keys.Reveal.SetEnabled(!r.Secret.IsZero() && !s.revealed)
-	s.keys.Hide.SetEnabled(s.shown)
+	s.keys.Reveal.SetEnabled(!s.secret.IsZero() && !s.w.revealed && !s.reading)
+	s.keys.Hide.SetEnabled(s.shown && !s.reading)
 	s.keys.Copy.SetEnabled(len(s.rows) > 0)
-	s.keys.Open.SetEnabled(r.PortalURL != "" && s.w.cfg.OpenURL != nil)
-	s.keys.Again.SetEnabled(!r.Done())
+	s.keys.Text.SetEnabled(!s.reading && slices.ContainsFunc(s.rows, func(r resultRow) bool { return r.text }))
+	s.keys.Open.SetEnabled(r.PortalURL != "" && s.w.cfg.OpenURL != nil && !s.reading)
+	s.keys.Again.SetEnabled(!r.Done() && !s.reading)
+	s.keys.Next.SetEnabled(s.w.stage == steps.StageAuthorize)
+	s.keys.Start.SetEnabled(!s.reading)
+	s.keys.Finish.SetEnabled(!s.reading)
 }
 
 func (s *result) Update(msg tea.Msg) tea.Cmd {
@@ -107,12 +120,16 @@ func (s *result) Update(msg tea.Msg) tea.Cmd {
 
 func (s *result) press(msg tea.KeyPressMsg) tea.Cmd {
 	switch {
+	case s.reading && s.scroll.Update(msg, s.keys.move):
+	case key.Matches(msg, s.keys.Text):
+		s.reading, s.scroll = true, scroller{}
+		s.list.Select(slices.IndexFunc(s.rows, func(r resultRow) bool { return r.text }))
 	case key.Matches(msg, s.keys.Reveal):
-		s.shown, s.revealed = true, true
+		s.shown, s.w.revealed = true, true
 		return s.delivered()
 	case key.Matches(msg, s.keys.Hide):
 		s.shown = false
-		s.w.say("•", "The secret is hidden now and not shown again. You can still copy it until you leave.")
+		s.w.say("•", "The "+s.handing.short+" is hidden now and not shown again. You can still copy it until you leave.")
 	case key.Matches(msg, s.keys.Copy):
 		return s.copy()
 	case key.Matches(msg, s.keys.Open):
@@ -120,8 +137,12 @@ func (s *result) press(msg tea.KeyPressMsg) tea.Cmd {
 		return s.w.openURL(s.got.PortalURL)
 	case key.Matches(msg, s.keys.Again):
 		s.leave(func() tea.Cmd { s.w.again(); return nil })
+	case key.Matches(msg, s.keys.Next):
+		s.leave(func() tea.Cmd { s.w.next(); return nil })
+	case key.Matches(msg, s.keys.Start):
+		s.leave(func() tea.Cmd { s.w.open(pageStart); return nil })
 	case key.Matches(msg, s.keys.Finish):
-		return s.leave(func() tea.Cmd { return tea.Quit })
+		return s.finish()
 	case key.Matches(msg, s.keys.move.PageUp, s.keys.move.PageDown):
 		s.scroll.by(3, msg, s.keys.move)
 	default:
@@ -133,18 +154,20 @@ func (s *result) press(msg tea.KeyPressMsg) tea.Cmd {
 // leave asks once when the secret would be lost.
 func (s *result) leave(then func() tea.Cmd) tea.Cmd {
 	if s.w.unfinishedSecret() {
-		s.w.ask = secretQuestion(then)
+		s.w.ask = s.handing.question(func() tea.Cmd { s.w.waived = true; return then() })
 		return nil
 	}
 	return then()
 }
 
-func secretQuestion(then func() tea.Cmd) *question {
-	return &question{
-		title: "Leave without the client secret?",
-		text:  "The client secret was neither shown nor copied. It cannot be read again later: the next run removes it and makes a new one.",
-		yes:   "leave", no: "stay", agree: then,
+// finish ends the program, with what another stage has to hand over in mind, too.
+func (s *result) finish() tea.Cmd {
+	then := func() tea.Cmd { return tea.Quit }
+	if h, losing := s.w.losing(); losing {
+		s.w.ask = h.question(then)
+		return nil
 	}
+	return then()
 }
 
 func (s *result) copy() tea.Cmd {
@@ -153,7 +176,7 @@ func (s *result) copy() tea.Cmd {
 	if !r.secret {
 		return s.w.copyText(r.value)
 	}
-	return tea.Batch(s.w.copyText(s.got.Secret.Reveal()), s.delivered())
+	return tea.Batch(s.w.copyText(s.secret.Reveal()), s.delivered())
 }
 
 // delivered records that the person took the secret.
@@ -162,12 +185,15 @@ func (s *result) delivered() tea.Cmd {
 	if s.noted {
 		return nil
 	}
-	setup, n := s.w.cfg.Setup, s.run
-	return func() tea.Msg { return deliveredMsg{n, setup.SecretDelivered()} }
+	setup, n, store := s.w.cfg.Setup, s.run, s.handing.store
+	return func() tea.Msg { return deliveredMsg{n, store(setup)} }
 }
 
 func (s *result) View(f Frame) string {
 	t, r := f.Theme, s.got
+	if s.reading {
+		return f.fill(s.handover(f))
+	}
 	lines := s.verdict(f)
 	if s.err != nil {
 		lines = append(lines, f.problem(problemOf(s.err))...)
@@ -175,8 +201,10 @@ func (s *result) View(f Frame) string {
 		lines = append(lines, f.problem(problemOf(s.w.apply.err))...)
 	}
 	lines = append(lines, "")
-	lines = append(lines, s.integrations(f)...)
-	lines = append(lines, "")
+	if s.w.stage == steps.StageAuthorize {
+		lines = append(lines, s.integrations(f)...)
+		lines = append(lines, "")
+	}
 	lines = append(lines, s.values(f)...)
 	if r.SecretNote != "" {
 		lines = append(lines, t.lines(t.Muted, r.SecretNote, f.Width)...)
@@ -196,11 +224,16 @@ func (s *result) verdict(f Frame) []string {
 	if r.Done() {
 		mark = t.Good.Render("✓ ")
 	}
-	return []string{mark + t.Strong.Render(verdictOf(r)+".") + " " + t.Muted.Render(s.proof())}
+	return []string{mark + t.Strong.Render(verdictOf(s.w.stage, r)+".") + " " + t.Muted.Render(s.proof())}
 }
 
-func verdictOf(r *steps.Result) string {
-	if r.Done() {
+func verdictOf(stage steps.Stage, r *steps.Result) string {
+	switch {
+	case stage == steps.StageTenant && r.Done():
+		return "Ready"
+	case stage == steps.StageTenant:
+		return "Not everything is ready"
+	case r.Done():
 		return "Authorised"
 	}
 	return "Not everything is authorised"
@@ -211,10 +244,18 @@ func (s *result) proof() string {
 	return fmt.Sprintf("%s, read back %s in a row", count(r.Written, "write", "writes"), count(r.Proof.Reads, "time", "times"))
 }
 
+// authorised are the integrations the stage was about.
+func (s *result) authorised() []steps.IntegrationResult {
+	if s.w.stage != steps.StageAuthorize {
+		return nil
+	}
+	return s.got.Integrations
+}
+
 func (s *result) integrations(f Frame) []string {
 	t := f.Theme
 	var lines []string
-	for _, i := range s.got.Integrations {
+	for _, i := range s.authorised() {
 		mark, word := t.Good.Render("✓"), "authorised"
 		if !i.Authorized {
 			mark, word = t.Bad.Render("✗"), "incomplete"
@@ -242,15 +283,18 @@ func (s *result) values(f Frame) []string {
 	if len(s.rows) == 0 {
 		return nil
 	}
-	lines := t.lines(t.Strong, pasteHere, f.Width)
+	lines := t.lines(t.Strong, s.heading(), f.Width)
 	for i, v := range s.rows {
 		current := i == s.list.Current()
 		value := v.value
 		if v.secret {
 			value = "••••••••••••"
 			if s.shown {
-				value = r.Secret.Reveal()
+				value = s.secret.Reveal()
 			}
+		}
+		if v.text {
+			value = count(strings.Count(v.value, "\n"), "line", "lines") + " for your documentation, without the password"
 		}
 		line := t.cursorAt(current) + t.row(pad(clip(v.label, 15), 16), current)
 		if v.secret && s.shown { // never cut: half a secret is worse than none
@@ -258,7 +302,7 @@ func (s *result) values(f Frame) []string {
 			continue
 		}
 		where := ""
-		if f.Width >= wide && !strings.EqualFold(v.where, v.label) {
+		if f.Width >= wide && v.where != "" && !strings.EqualFold(v.where, v.label) {
 			where = t.Muted.Render("  into " + v.where)
 		}
 		if where != "" {
@@ -266,14 +310,34 @@ func (s *result) values(f Frame) []string {
 		}
 		lines = append(lines, line+t.Strong.Render(clip(value, f.Width-18))+where)
 	}
-	if !r.Secret.IsZero() && !r.SecretExpires.IsZero() {
-		text := secretEnds(r)
+	if text := s.ends(r); text != "" {
 		if s.shown {
 			text += " Press r to hide it; it is not shown again."
 		}
 		lines = append(lines, t.lines(t.Muted, text, f.Width)...)
 	}
 	return lines
+}
+
+// heading says what the values are for.
+func (s *result) heading() string {
+	if s.w.stage == steps.StageTenant {
+		return "For your records"
+	}
+	return pasteHere
+}
+
+// ends says how long the secret serves.
+func (s *result) ends(r *steps.Result) string {
+	switch {
+	case s.secret.IsZero():
+		return ""
+	case s.w.stage == steps.StageTenant:
+		return "The password is in no file and in no record. " + keepSecret
+	case r.SecretExpires.IsZero():
+		return ""
+	}
+	return secretEnds(r)
 }
 
 func secretEnds(r *steps.Result) string {
@@ -307,11 +371,13 @@ func (s *result) known() []fact {
 			facts = append(facts, fact{label, text})
 		}
 	}
-	if s.w.answers.Registration.Kind == state.KindOwned {
+	if s.w.stage == steps.StageTenant {
+		facts = tenantFacts(r)
+	} else if s.w.answers.Registration.Kind == state.KindOwned {
 		region, _ := catalog.RegionByID(s.w.answers.Region)
 		add(factNext, "Paste the values in Rewst ("+region.WebApp+") and authorize there with the same account. A new app can take a minute or two to be known.")
 	}
-	add("Authorised by", r.Account.Username)
+	add(doneBy(s.w.stage), r.Account.Username)
 	add("Tenant", strings.TrimSpace(r.Org.Name+"  "+r.Org.ID))
 	add("Enterprise app", strings.TrimSpace(r.AppName+"  "+r.PrincipalID))
 	if s.w.save.path != "" {
@@ -330,8 +396,11 @@ func (s *result) known() []fact {
 
 // resultSummary is what is printed after the program has ended. It never holds
 // the secret.
-func resultSummary(r *steps.Result) []string {
-	lines := []string{fmt.Sprintf("%s: %s in %s (%s).", verdictOf(r), r.AppName, name(r.Org.Name, r.Org.ID), count(r.Written, "write", "writes"))}
+func resultSummary(stage steps.Stage, r *steps.Result) []string {
+	if stage == steps.StageTenant {
+		return tenantSummary(r)
+	}
+	lines := []string{fmt.Sprintf("%s: %s in %s (%s).", verdictOf(stage, r), r.AppName, name(r.Org.Name, r.Org.ID), count(r.Written, "write", "writes"))}
 	for _, i := range r.Integrations {
 		line := fmt.Sprintf("  %s: %s of %s", i.Name, number(i.Granted), count(i.Wanted, "permission", "permissions"))
 		if len(i.Missing) > 0 {
@@ -346,6 +415,13 @@ func resultSummary(r *steps.Result) []string {
 		lines = append(lines, "  Enterprise application: "+r.PortalURL)
 	}
 	return lines
+}
+
+func (s *result) closes() bool { return s.reading }
+
+func (s *result) escape() {
+	s.reading, s.scroll = false, scroller{}
+	s.settle()
 }
 
 func (s *result) Keys() help.KeyMap { return s.keys }

@@ -122,6 +122,32 @@ func TestScreens(t *testing.T) {
 			f.result.Integrations[0].Authorized, f.result.Integrations[0].Granted = false, 11
 			f.result.Integrations[0].Missing = []string{"User.Read.All/delegated", "Group.Read.All/application"}
 		}, tale: func(s *story) { s.toApply() }},
+		{name: "serviceaccount-loading", fake: func(f *fake) { f.inspect = make(chan error) }, tale: func(s *story) { s.toAccount(); s.pass(3 * time.Second) }},
+		{name: "serviceaccount", tale: func(s *story) { s.toAccount() }},
+		{name: "serviceaccount-failed", fake: func(f *fake) {
+			f.inspect = make(chan error, 1)
+			f.inspect <- refused
+		}, tale: func(s *story) { s.toAccount() }},
+		{name: "serviceaccount-disabled", fake: func(f *fake) { f.ready.User = theAccount(); f.ready.User.Enabled = false }, tale: func(s *story) { s.toAccount() }},
+		{name: "serviceaccount-stepdown", fake: lastAdmin, tale: func(s *story) { s.toAccount(); s.focus(readyRoles); s.keys("right", "enter") }},
+		{name: "serviceaccount-azure", cfg: owned(func(a *state.Answers) { a.Integrations = append(a.Integrations, catalog.Azure, catalog.Exchange) }), fake: noVault, tale: func(s *story) {
+			s.toAccount()
+			s.focus(readyVault)
+		}},
+		{name: "serviceaccount-stale", tale: func(s *story) { s.toAccount(); s.focus(readyAzure); s.keys("left") }},
+		{name: "serviceaccount-policies", fake: withPolicies, tale: func(s *story) { s.toAccount(); s.focus(readyPolicies); s.keys("space", "down") }},
+		{name: "serviceaccount-check", tale: func(s *story) { s.toAccount(); s.focus(readyPassed) }},
+		{name: "serviceaccount-whole", tale: func(s *story) { s.toAccount(); s.focus(readyPassed); s.keys("v") }},
+		{name: "tenant-plan", fake: withPolicies, tale: func(s *story) { s.toAccount(); s.keys("enter") }},
+		{name: "tenant-plan-policy", fake: withPolicies, tale: func(s *story) {
+			s.toAccount()
+			s.keys("enter")
+			s.toChange(steps.KindPolicy, steps.Update)
+			s.keys("enter")
+		}},
+		{name: "tenant-result", tale: func(s *story) { s.toAccount(); s.keys("enter", "A") }},
+		{name: "tenant-result-shown", tale: func(s *story) { s.toAccount(); s.keys("enter", "A", "r") }},
+		{name: "tenant-handover", tale: func(s *story) { s.toAccount(); s.keys("enter", "A", "v") }},
 		{name: "help", tale: func(s *story) { s.toPermissions(); s.keys("?") }},
 	}
 	for _, tt := range tests {

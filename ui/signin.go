@@ -8,6 +8,7 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
+	"msbundle/state"
 	"msbundle/steps"
 )
 
@@ -35,6 +36,7 @@ type signedInMsg struct {
 	run
 	try     int
 	account steps.Account
+	saved   *state.Answers // kept for the tenant, when they were wanted
 	err     error
 }
 
@@ -60,15 +62,45 @@ func (s *signin) start() tea.Cmd {
 	s.err, s.began, s.w.noSignIn = nil, s.w.now, false
 	s.settle()
 
-	setup, answers, n, try := s.w.cfg.Setup, s.w.answers.Clone(), s.run, s.try
+	setup, answers, n, try := s.w.cfg.Setup, s.w.asked(), s.run, s.try
 	if s.anyone {
 		answers.Account = ""
 	}
+	wanted := s.w.wantsSaved()
 	return func() tea.Msg {
 		defer cancel()
-		account, err := setup.SignIn(ctx, answers)
-		return signedInMsg{n, try, account, err}
+		account, saved, err := signInAndLoad(ctx, setup, answers, wanted)
+		return signedInMsg{n, try, account, saved, err}
 	}
+}
+
+// wantsSaved tells whether the answers kept for a tenant are to be taken up: the
+// stage builds on what earlier stages asked, and nothing was answered here.
+func (w *wizard) wantsSaved() bool { return w.stage == steps.StageTenant && !w.chosen }
+
+// load takes up answers kept for the tenant, for whoever was expected to sign in.
+func (w *wizard) load(saved *state.Answers) {
+	if saved == nil {
+		return
+	}
+	a := saved.Clone()
+	a.Tenant, a.Account = name(w.answers.Tenant, a.Tenant), name(w.answers.Account, a.Account)
+	w.answers, w.chosen = a, true
+	w.propose()
+}
+
+// signInAndLoad signs in, and loads the answers kept for that tenant if they are
+// wanted.
+func signInAndLoad(ctx context.Context, setup Setup, a state.Answers, wanted bool) (steps.Account, *state.Answers, error) {
+	account, err := setup.SignIn(ctx, a)
+	if err != nil || !wanted {
+		return account, nil, err
+	}
+	saved, ok, err := setup.Saved()
+	if !ok {
+		return account, nil, err
+	}
+	return account, &saved, nil
 }
 
 // other begins again and takes whoever signs in.
@@ -99,14 +131,16 @@ func (s *signin) done(msg signedInMsg) {
 		s.err, s.w.noSignIn = msg.err, true
 		return
 	}
-	account := msg.account
-	s.w.account, s.w.noSignIn = &account, false
+	s.w.noSignIn = false
+	s.w.signedIn(msg.account, msg.saved)
 	if s.anyone && s.w.answers.Account != "" {
-		s.w.answers.Account = account.Username
+		s.w.answers.Account = msg.account.Username
+	}
+	if s.w.proposed != nil {
+		s.w.propose() // for whoever signed in
 	}
 	s.w.save.last = nil // what was a draft now belongs to the tenant
-	s.w.forgetFindings()
-	s.w.openByItself(pagePreflight)
+	s.w.openByItself(lookPage(s.w.stage))
 }
 
 func (s *signin) View(f Frame) string {

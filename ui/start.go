@@ -81,7 +81,7 @@ func newStart(w *wizard) Screen {
 func (s *start) build(unfinished []steps.Unfinished) {
 	s.items = []startItem{{
 		"New setup", "Choose what Rewst may do, sign in, look at every change before it is made, apply, and see it proven.",
-		func() tea.Cmd { s.w.open(pageIntegrations); return nil },
+		func() tea.Cmd { s.w.enter(steps.StageAuthorize); s.w.open(pageIntegrations); return nil },
 	}}
 	for _, u := range unfinished {
 		s.items = append(s.items, startItem{
@@ -90,6 +90,10 @@ func (s *start) build(unfinished []steps.Unfinished) {
 			func() tea.Cmd { return s.resume(u) },
 		})
 	}
+	s.items = append(s.items, startItem{
+		"Service account", "The tenant made ready: the account that authorises in Rewst, its roles and multifactor authentication, Conditional Access, Azure and Exchange.",
+		func() tea.Cmd { s.w.enter(steps.StageTenant); s.w.begin(); return nil },
+	})
 	if s.w.cfg.Rehearse != nil {
 		s.items = append(s.items, startItem{
 			"Rehearse in the sandbox", "The same wizard against a simulated Microsoft cloud inside this program. Nothing reaches a real tenant.",
@@ -144,6 +148,7 @@ func (s *start) Update(msg tea.Msg) tea.Cmd {
 	case resumedMsg:
 		s.busy = ""
 		if s.err = msg.err; msg.err == nil {
+			s.w.enter(steps.StageAuthorize)
 			s.w.setAnswers(msg.answers)
 			s.w.open(pageAuthorize)
 		}

@@ -22,16 +22,14 @@ type wizard struct {
 	run    int       // of the current screen; results of an earlier one are dropped
 
 	answers  state.Answers
-	existing bool // an app that is already there is to be used
+	existing bool          // an app that is already there is to be used
+	parts    state.Answers // of the stage about the tenant, as they were before they were left out
+	chosen   bool          // an answer was given, or answers were loaded
 	account  *steps.Account
-	findings *steps.Findings
-	ticked   map[string]bool // offers taken on the plan
-	plan     *steps.Plan
-	apply    *applying
-	wrote    bool // something was written to the tenant: there is no way back to the questions
-	result   *steps.Result
-	taken    bool // the secret was revealed or copied
 	noSignIn bool // the last sign-in failed
+
+	*course // of the stage that is open
+	courses map[steps.Stage]*course
 
 	prompts *prompts
 	panel   *panel       // a sign-in under way; stands in front of the screen
@@ -90,9 +88,10 @@ type savedMsg struct {
 func newWizard(ctx context.Context, cfg Config) *wizard {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &wizard{
-		ctx: ctx, cancel: cancel, now: cfg.Now(), answers: cfg.Answers.Clone(), ticked: map[string]bool{},
+		ctx: ctx, cancel: cancel, now: cfg.Now(), answers: cfg.Answers.Clone(), courses: map[steps.Stage]*course{},
 		prompts: newPrompts(), method: steps.ByDevice,
 	}
+	w.enter(steps.StageAuthorize)
 	if len(cfg.Methods) > 0 {
 		w.method = cfg.Methods[0]
 	}
@@ -115,13 +114,8 @@ func (w *wizard) setAnswers(a state.Answers) {
 	if a.Tenant != w.answers.Tenant || a.Registration.Kind != w.answers.Registration.Kind {
 		w.account = nil
 	}
-	w.answers = a
+	w.answers, w.chosen = a, true
 	w.forgetFindings()
-}
-
-func (w *wizard) forgetFindings() {
-	w.findings, w.plan, w.result = nil, nil, nil
-	w.ticked = map[string]bool{}
 }
 
 // saveAnswers writes the answers unless they are already there, or cannot be used
@@ -171,7 +165,7 @@ func (w *wizard) saved(msg savedMsg) tea.Cmd {
 func (w *wizard) again() {
 	w.apply, w.plan, w.result = nil, nil, nil
 	w.forgetFindings()
-	w.open(pagePreflight)
+	w.open(lookPage(w.stage))
 }
 
 // copyText puts text on the clipboard in both ways there are. Neither can be
@@ -207,9 +201,4 @@ func (w *wizard) runAgain() string {
 		return ""
 	}
 	return w.cfg.Again(w.save.path)
-}
-
-// unfinishedSecret tells whether a secret would be lost by leaving.
-func (w *wizard) unfinishedSecret() bool {
-	return w.result != nil && !w.result.Secret.IsZero() && !w.taken
 }

@@ -1,0 +1,167 @@
+package ui
+
+import (
+	"reflect"
+	"slices"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// readyItem is a question of the stage about the tenant, or a line that tells of
+// it.
+type readyItem int
+
+const (
+	readyAccount readyItem = iota
+	readyUser
+	readyName
+	readyCreate
+	readyOffer
+	readyRoles
+	readyInsist
+	readyMFA
+	readyAccess
+	readyPolicy
+	readyExclude
+	readyPolicies
+	readyAzure
+	readySubscription
+	readyVault
+	readyGroup
+	readyLocation
+	readyAzureRole
+	readyExchange
+	readyCheck
+	readyPassed // all the checks that passed, in one line
+)
+
+// heads begin a part that can be left out as a whole.
+var heads = []readyItem{readyAccount, readyAccess, readyAzure, readyExchange}
+
+func readyLabel(i readyItem) string {
+	return map[readyItem]string{
+		readyAccount: "Service account", readyUser: "User name", readyName: "Display name", readyCreate: "If it is absent",
+		readyRoles: "Directory roles", readyInsist: "Tenant's name", readyMFA: "MFA",
+		readyAccess: "Conditional Access", readyPolicy: "New policy", readyExclude: "Exclusions", readyPolicies: "Policies now",
+		readyAzure: "Azure", readySubscription: "Subscription", readyVault: "New key vault", readyGroup: "Resource group", readyLocation: "Region",
+		readyAzureRole: "Role there", readyExchange: "Exchange",
+	}[i]
+}
+
+// readyAsked lists the questions that apply to what was answered and found. They
+// are the same in both faces of the wizard.
+func (w *wizard) readyAsked() []readyItem {
+	a := w.asked()
+	owned := a.Registration.Kind == state.KindOwned
+	items := []readyItem{readyAccount}
+	if s := a.ServiceAccount; s != nil {
+		items = append(items, readyUser)
+		if r := w.readiness(); r != nil && r.User == nil && len(r.Deleted) == 0 {
+			items = append(items, readyCreate)
+			if s.Create {
+				items = append(items, readyName)
+			}
+		}
+		items = append(items, readyRoles)
+		if w.stepDownStops() {
+			items = append(items, readyInsist)
+		}
+		items = append(items, readyMFA, readyAccess)
+		if _, none := w.noAccess(); a.ConditionalAccess != nil && !none {
+			if s.MFA == state.MFAAuto || s.MFA == state.MFAPolicy {
+				items = append(items, readyPolicy)
+			}
+			items = append(items, readyExclude)
+		}
+		if len(w.policyViews()) > 0 {
+			items = append(items, readyPolicies)
+		}
+	}
+	items = append(items, readyAzure)
+	if a.Azure != nil && w.findings != nil && w.read != nil && w.read.Azure != nil { // what is typed there must not hide it
+		z := w.findings.Ready.Azure
+		if len(w.findings.Subscriptions) > 1 {
+			items = append(items, readySubscription)
+		}
+		if z.Vault == "" && z.Subscription != nil {
+			items = append(items, readyVault, readyGroup, readyLocation)
+		}
+		if a.ServiceAccount != nil && z.Subscription != nil {
+			items = append(items, readyAzureRole)
+		}
+	}
+	if owned {
+		items = append(items, readyExchange)
+	}
+	return items
+}
+
+// readiness is what the tenant holds, when it was read for these answers.
+func (w *wizard) readiness() *steps.Readiness {
+	if w.stale() {
+		return nil
+	}
+	return w.findings.Ready
+}
+
+// stale tells whether the tenant has to be read, or read again, before the answers
+// can be planned: something else has to be looked at, or more permissions are
+// needed than were asked for.
+func (w *wizard) stale() bool {
+	if w.findings == nil || w.read == nil {
+		return true
+	}
+	now := w.asked()
+	asked := steps.Scopes(*w.read, false)
+	more := slices.ContainsFunc(steps.Scopes(now, false), func(s string) bool { return !slices.Contains(asked, s) })
+	return more || !reflect.DeepEqual(toRead(*w.read), toRead(now))
+}
+
+// toRead is what of the answers decides what is read.
+func toRead(a state.Answers) state.Answers {
+	a = a.Clone()
+	if s := a.ServiceAccount; s != nil {
+		policies := s.MFA != state.MFALeave || a.ConditionalAccess != nil
+		*s = state.ServiceAccount{Username: s.Username, Create: policies}
+	}
+	if a.ConditionalAccess != nil {
+		*a.ConditionalAccess = state.ConditionalAccess{}
+	}
+	if a.Azure != nil {
+		a.Azure.Role = ""
+	}
+	return a
+}
+
+// setReady takes answers of the stage about the tenant.
+func (w *wizard) setReady(a state.Answers) {
+	before := w.asked()
+	if reflect.DeepEqual(before, a) {
+		return
+	}
+	w.keep(before)
+	if other := a.ServiceAccount; other == nil || before.ServiceAccount == nil || other.Username != before.ServiceAccount.Username {
+		w.ticked, w.insist = map[string]bool{}, "" // it was about another account
+	}
+	w.answers, w.proposed, w.chosen = a, nil, true
+	w.plan = nil
+}
+
+// stepDownStops tells whether the tenant's name is asked for before Global
+// Administrator is taken away.
+func (w *wizard) stepDownStops() bool {
+	r := w.readiness()
+	a := w.asked()
+	if r == nil || a.ServiceAccount == nil || a.ServiceAccount.Roles != state.RolesOperate {
+		return false
+	}
+	o := w.options()
+	o.Insist = ""
+	for _, c := range steps.ReadyChecks(a, w.findings, o) {
+		if c.ID == steps.CheckStepDown {
+			return c.State == steps.Failed
+		}
+	}
+	return false
+}
