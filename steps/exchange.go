@@ -138,7 +138,7 @@ func (e *engine) tryExchange(ctx context.Context, f *Findings) {
 	case !asksManageAsApp(e.plan.want):
 		app.Seen = "not tried: the app does not have " + exchangePermission
 		return
-	case e.secret.IsZero():
+	case e.made.value.IsZero(), f.App == nil, e.made.app != f.App.ObjectID:
 		app.Seen = "could not be tried: the client secret is not known here"
 		return
 	}
@@ -156,7 +156,7 @@ func (e *engine) tryExchange(ctx context.Context, f *Findings) {
 		},
 	}, func(ctx context.Context) (bool, error) {
 		// A token made before the role was in force would be refused until it ends.
-		exchange, err := e.client.Exchange(msclient.App{TenantID: e.account.TenantID, ClientID: app.AppID, Secret: e.secret})
+		exchange, err := e.client.Exchange(msclient.App{TenantID: e.account.TenantID, ClientID: app.AppID, Secret: e.made.value})
 		if err == nil {
 			err = exchange.Read(ctx, "Get-OrganizationConfig", &configs)
 		}

@@ -172,6 +172,12 @@ func TestExchangeInItsScenarios(t *testing.T) {
 					t.Errorf("%d calls of Exchange, want %d", calls, v.calls)
 				}
 				t.Logf("%q after %d calls", r.Tenant.Exchange, calls)
+				if v.calls == 1 { // a later stage of the same process knows the secret too
+					if later, _ := run(PlanOptions{Secret: true}); later.Tenant.Exchange != r.Tenant.Exchange {
+						t.Errorf("in the same process: got %q, want %q", later.Tenant.Exchange, r.Tenant.Exchange)
+					}
+				}
+				s.made = ownSecret{} // as another process
 				again, p := run(PlanOptions{Secret: true})
 				if !p.Empty() {
 					t.Errorf("the second plan is not empty: %q", writesOf(p))

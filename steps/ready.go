@@ -170,19 +170,17 @@ func (s *Setup) readyReadings(a state.Answers, f *Findings) []reading {
 		// Without it nothing is known of other companies' methods, and the checks say so.
 		unread: func(err error) { f.Unread[PartMethods] = whyUnread(err, needsPolicies) },
 	})
-	if a.Has(catalog.CSP) {
-		round = append(round, reading{
-			path: query("/v1.0/groups", "$filter", "displayName eq "+quote(agentsGroup), "$select", "id,displayName,securityEnabled"),
-			take: takePage(s, func(list []wireGroup) error {
-				for _, g := range list {
-					if g.SecurityEnabled {
-						r.Agents = g.ID
-					}
+	round = append(round, reading{
+		path: query("/v1.0/groups", "$filter", "displayName eq "+quote(agentsGroup), "$select", "id,displayName,securityEnabled"),
+		take: takePage(s, func(list []wireGroup) error {
+			for _, g := range list {
+				if g.SecurityEnabled {
+					r.Agents = g.ID
 				}
-				return nil
-			}),
-		})
-	}
+			}
+			return nil
+		}),
+	})
 	if a.ServiceAccount.MFA != state.MFALeave || a.ConditionalAccess != nil {
 		round = append(round, s.policyReading(f))
 	}

@@ -37,6 +37,7 @@ func (e *engine) receipt(ctx context.Context, a attempt, r msclient.Result, v ve
 	if a.Kind == KindSecret {
 		if a.Action == Create {
 			e.secret = msclient.NewSecret(answer.Secret)
+			e.made = ownSecret{strings.Split(a.path, "/")[3], e.secret}
 			record.Refs["secret.keyId"], record.Refs["app.id"] = answer.KeyID, strings.Split(a.path, "/")[3]
 			e.refs["secret.keyId"] = answer.KeyID
 			e.pending = a.intent

@@ -224,7 +224,12 @@ func (p *Plan) planPassword() {
 func (p *Plan) planAgents(who string) {
 	r := p.findings.Ready
 	switch {
-	case !p.want.answers.Has(catalog.CSP), r.User != nil && r.User.Agent:
+	case r.User != nil && r.User.Agent:
+		return
+	case !p.want.answers.Has(catalog.CSP):
+		if r.Agents != "" {
+			p.note("This is a partner's tenant, and Microsoft CSP is not chosen: the account is not put into %s, so it sees no customers.", agentsGroup)
+		}
 		return
 	case r.Agents == "":
 		p.note("There is no group %s, which every partner's tenant has: the account cannot be put into it.", agentsGroup)

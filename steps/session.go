@@ -46,6 +46,14 @@ type Setup struct {
 	pending    string // intent of a secret that was not delivered yet
 
 	pendingPassword string // the same of the service account's password
+
+	made ownSecret // the last client secret this process made
+}
+
+// ownSecret is a client secret and the object id of its app.
+type ownSecret struct {
+	app   string
+	value Secret
 }
 
 // New makes a Setup nobody is signed in to yet.
