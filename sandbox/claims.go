@@ -46,6 +46,7 @@ const (
 	eventRevoked     = "revoked"             // an administrator revoked the sessions
 	eventDeviceBlock = "device-code-blocked" // a policy against device codes was switched on
 	eventPolicyEdit  = "policy-edited"       // another administrator changed a policy
+	eventGDAPEdit    = "gdap-edited"         // another administrator changed all relationships
 )
 
 // happen brings an event about. The caller holds mu.
@@ -56,6 +57,9 @@ func (c *Cloud) happen(event string) {
 		return
 	case eventPolicyEdit:
 		c.editPolicy(c.order[0])
+		return
+	case eventGDAPEdit:
+		c.touchRelationships()
 		return
 	}
 	c.seq++

@@ -21,7 +21,7 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 		"/_sandbox/tenant":   {http.MethodGet, "the partner's tenant", func(*http.Request) (any, error) { return c.Tenant(), nil }},
 		"/_sandbox/ca.pem":   {http.MethodGet, "the certificate authority of this server", nil},
 		"/_sandbox/faults":   {http.MethodPost, "replace the faults", c.postFaults},
-		"/_sandbox/approve":  {http.MethodPost, `answer sign-ins: {"all": true} or {"user_code": "...", "account": "..."}`, c.postApprove},
+		"/_sandbox/approve":  {http.MethodPost, `answer sign-ins and relationships: {"all": true}, {"user_code": "...", "account": "..."} or {"relationship": "..."}`, c.postApprove},
 		"/_sandbox/person":   {http.MethodPost, `who signs in from now on: {"account": "..."}; "" is the scenario's person`, c.postPerson},
 		"/_sandbox/activate": {http.MethodPost, `make an account's eligible roles active: {"account": "..."}`, c.postActivate},
 		"/_sandbox/clock":    {http.MethodPost, `move the clock: {"advance": "24h"}`, c.postClock},
@@ -98,20 +98,26 @@ func (c *Cloud) postFaults(r *http.Request) (any, error) {
 
 func (c *Cloud) postApprove(r *http.Request) (any, error) {
 	var in struct {
-		All      bool   `json:"all"`
-		UserCode string `json:"user_code"`
-		Account  string `json:"account"`
+		All          bool   `json:"all"`
+		UserCode     string `json:"user_code"`
+		Account      string `json:"account"`
+		Relationship string `json:"relationship"`
 	}
 	if err := decodeStrict(r, &in); err != nil {
 		return nil, err
 	}
 	switch {
-	case in.All == (in.UserCode != ""):
-		return nil, fmt.Errorf("either all or user_code is expected")
+	case in.All && in.UserCode+in.Relationship != "", !in.All && (in.UserCode != "") == (in.Relationship != ""):
+		return nil, fmt.Errorf("one of all, user_code and relationship is expected")
 	case in.All:
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return object{"approved": c.approveAll()}, nil
+		return object{"approved": c.approveAll() + c.approveRelationships()}, nil
+	case in.Relationship != "":
+		if err := c.ApproveRelationship(in.Relationship); err != nil {
+			return nil, err
+		}
+		return object{"approved": 1}, nil
 	}
 	if err := c.Approve(in.UserCode, in.Account); err != nil {
 		return nil, err

@@ -28,6 +28,8 @@ type TenantDigest struct {
 	Groups            []GroupDigest       `json:"groups"`
 	Policies          []PolicyDigest      `json:"policies"`        // of Conditional Access
 	Azure             *AzureDigest        `json:"azure,omitempty"` // where there is a subscription
+
+	Relationships []RelationshipDigest `json:"relationships,omitempty"` // of a partner
 }
 
 // ApplicationDigest is an app registration.
@@ -79,8 +81,9 @@ type UserDigest struct {
 
 // GroupDigest is a group.
 type GroupDigest struct {
-	Name    string   `json:"name"`
-	Members []string `json:"members"`
+	Name           string   `json:"name"`
+	Members        []string `json:"members"`
+	RoleAssignable bool     `json:"roleAssignable,omitempty"`
 }
 
 // DeletedDigest are the soft-deleted objects of a tenant, by name.
@@ -95,6 +98,7 @@ type DeletedDigest struct {
 func (c *Cloud) Digest() Digest {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.settle()
 	d := Digest{Tenants: map[string]TenantDigest{}, Deleted: map[string]DeletedDigest{}}
 	for _, t := range c.order {
 		name := t.name
@@ -103,7 +107,9 @@ func (c *Cloud) Digest() Digest {
 		}
 		t.enter()
 		s := snapshot{t: t, v: c.master(), tenants: c.tenants}
-		d.Tenants[name] = s.tenant()
+		digest := s.tenant()
+		digest.Relationships = s.relationships(c)
+		d.Tenants[name] = digest
 		if gone := s.deleted(); len(gone.Applications)+len(gone.ServicePrincipals)+len(gone.Vaults)+len(gone.Users) > 0 {
 			d.Deleted[name] = gone
 		}
@@ -155,7 +161,9 @@ func (s snapshot) tenant() TenantDigest {
 	}
 	for _, e := range s.t.all(s.v, kindGroup) {
 		members, _ := e.read(s.v)["_members"].([]any)
-		d.Groups = append(d.Groups, GroupDigest{Name: str(e.read(s.v), "displayName"), Members: s.names(members)})
+		d.Groups = append(d.Groups, GroupDigest{
+			Name: str(e.read(s.v), "displayName"), Members: s.names(members), RoleAssignable: e.read(s.v)["isAssignableToRole"] == true,
+		})
 	}
 	d.Policies = s.policies()
 	sortJSON(d.Applications)

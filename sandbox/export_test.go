@@ -41,3 +41,35 @@ func (c *Cloud) Consent(scopes ...string) {
 	}
 	c.grantScopes(t, client, t.principalOf(c.master(), catalog.GraphAppID), scopes...)
 }
+
+// AddUser adds a person of the partner and returns the id.
+func (c *Cloud) AddUser(name string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.order[0]
+	return c.addUser(t, name+"@"+t.domain, name).id
+}
+
+// Filled counts the tenants that have their contents.
+func (c *Cloud) Filled() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, t := range c.order {
+		if t.fill == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// AddCustomerUser adds a person of a customer.
+func (c *Cloud) AddCustomerUser(customer, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.order {
+		if t.name == customer {
+			c.addUser(t.enter(), name+"@"+t.domain, name)
+		}
+	}
+}

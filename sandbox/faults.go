@@ -23,7 +23,7 @@ const (
 	faultStale = "stale"
 )
 
-var faultKinds = []string{fault500, fault429, faultReset, faultHang, faultSlow, faultStale, eventStepUp, eventRevoked, eventDeviceBlock, eventPolicyEdit}
+var faultKinds = []string{fault500, fault429, faultReset, faultHang, faultSlow, faultStale, eventStepUp, eventRevoked, eventDeviceBlock, eventPolicyEdit, eventGDAPEdit}
 
 // Fault is something that goes wrong.
 type Fault struct {
@@ -39,8 +39,10 @@ type Fault struct {
 	// away), "slow", "stale" (replicas take in nothing), or something that happens
 	// to the tenant meanwhile: "claims" (a policy changed: everybody has to sign in
 	// again), "revoked" (an administrator revoked the sessions),
-	// "device-code-blocked" (a policy against device codes was switched on) or
-	// "policy-edited" (another administrator changed a Conditional Access policy).
+	// "device-code-blocked" (a policy against device codes was switched on),
+	// "policy-edited" (another administrator changed a Conditional Access policy) or
+	// "gdap-edited" (another administrator changed all relationships, so that what
+	// was read of them is out of date).
 	Do string `json:"do"`
 	// For is the Retry-After of a 429, how long "slow" and "stale" last, and
 	// when "hang" gives up with a reset.
@@ -188,7 +190,7 @@ func (c *Cloud) misbehave(w http.ResponseWriter, r *http.Request, host string, r
 		return false
 	}
 	switch f.Do {
-	case eventStepUp, eventRevoked, eventDeviceBlock, eventPolicyEdit:
+	case eventStepUp, eventRevoked, eventDeviceBlock, eventPolicyEdit, eventGDAPEdit:
 		c.mu.Lock()
 		c.happen(f.Do)
 		c.mu.Unlock()

@@ -87,6 +87,7 @@ func knownApps(retired []string) map[string]*knownApp {
 	api(catalog.StorageAppID, "Azure Storage", "https://storage.azure.com")
 	api(catalog.PartnerCenterAppID, "Microsoft Partner Center", "https://api.partnercenter.microsoft.com", "https://partner.partnercenterapi.microsoftonline.cn")
 	api(catalog.ManagementAPIsAppID, "Office 365 Management APIs", "https://manage.office.com")
+	api(partnerAdministration, "Partner Customer Delegated Administration", "https://api.partnercustomeradministration.microsoft.com")
 	api(teamsAdminAppID, "Skype and Teams Tenant Admin API").scope("user_impersonation", namedGUID("teams user_impersonation"))
 	api(defenderAppID, "WindowsDefenderATP", "https://api.securitycenter.microsoft.com").role("Machine.Read.All", namedGUID("defender Machine.Read.All"))
 	for _, l := range catalog.LookAlikes() {

@@ -88,6 +88,9 @@ func (q *call) run(r *http.Request, row *Request) *answer {
 		return q.failed(err)
 	}
 	row.Tenant = tok.Tenant
+	if err := q.c.stillDelegated(tok); err != nil {
+		return q.failed(err)
+	}
 	if version != "v1.0" && version != "beta" {
 		return q.failed(fail(http.StatusBadRequest, "BadRequest", "Invalid version: %s", version))
 	}
@@ -220,7 +223,10 @@ var operations = sortOut([]operation{
 	{method: "PATCH", path: "/users/{user-id}/authentication/requirements", beta: true, refuse: methodsDenied, run: (*call).patchRequirements},
 	{method: "GET", path: "/reports/authenticationMethods/userRegistrationDetails/{userRegistrationDetails-id}", run: (*call).registrationDetails},
 	{method: "GET", path: "/groups", run: (*call).listGroups},
+	{method: "POST", path: "/groups", run: (*call).createGroup},
 	{method: "GET", path: "/groups/{group-id}", run: (*call).getGroup},
+	{method: "PATCH", path: "/groups/{group-id}", run: (*call).patchGroup},
+	{method: "DELETE", path: "/groups/{group-id}", run: (*call).deleteGroup},
 	{method: "GET", path: "/groups/{group-id}/members", run: (*call).groupMembers},
 	{method: "GET", path: "/groups/{group-id}/transitiveMembers", run: (*call).groupMembers},
 	{method: "POST", path: "/groups/{group-id}/members/$ref", run: (*call).addMember},
@@ -258,6 +264,26 @@ var operations = sortOut([]operation{
 	{method: "GET", path: "/directory/deletedItems/{directoryObject-id}", kinds: deletable, run: (*call).getDeleted},
 	{method: "DELETE", path: "/directory/deletedItems/{directoryObject-id}", kinds: deletable, run: (*call).purge},
 	{method: "POST", path: "/directory/deletedItems/{directoryObject-id}/restore", kinds: deletable, run: (*call).restore},
+
+	{method: "GET", path: "/contracts", run: (*call).listContracts},
+	{method: "GET", path: "/contracts/{contract-id}", run: (*call).getContract},
+	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships", refuse: delegationDenied, run: (*call).listRelationships},
+	{method: "POST", path: "/tenantRelationships/delegatedAdminRelationships", refuse: delegationDenied, run: (*call).createRelationship},
+	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}", refuse: delegationDenied, run: (*call).getRelationship},
+	{method: "PATCH", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}", refuse: delegationDenied, run: (*call).patchRelationship},
+	{method: "DELETE", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}", refuse: delegationDenied, run: (*call).deleteRelationship},
+	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/requests", refuse: delegationDenied, run: (*call).listGDAPRequests},
+	{method: "POST", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/requests", refuse: delegationDenied, run: (*call).requestAction},
+	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/requests/{delegatedAdminRelationshipRequest-id}", refuse: delegationDenied, run: (*call).getGDAPRequest},
+	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments", refuse: delegationDenied, run: (*call).listMappings},
+	{method: "POST", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments", refuse: delegationDenied, run: (*call).createMapping},
+	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments/{delegatedAdminAccessAssignment-id}", refuse: delegationDenied, run: (*call).getMapping},
+	{method: "PATCH", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments/{delegatedAdminAccessAssignment-id}", refuse: delegationDenied, run: (*call).patchMapping},
+	{method: "DELETE", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments/{delegatedAdminAccessAssignment-id}", refuse: delegationDenied, run: (*call).deleteMapping},
+	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/operations", refuse: delegationDenied, run: (*call).listOperations},
+	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/operations/{delegatedAdminRelationshipOperation-id}", refuse: delegationDenied, run: (*call).getOperation},
+	{method: "GET", path: "/tenantRelationships/delegatedAdminCustomers", refuse: delegationDenied, run: (*call).listDelegatedCustomers},
+	{method: "GET", path: "/tenantRelationships/delegatedAdminCustomers/{delegatedAdminCustomer-id}", refuse: delegationDenied, run: (*call).getDelegatedCustomer},
 })
 
 // deletable are the kinds of objects that are soft-deleted; the operations on a

@@ -27,8 +27,8 @@ func hostOf(r *http.Request) string {
 	return strings.ToLower(host)
 }
 
-// pageHosts are where people enter device codes.
-var pageHosts = []string{"microsoft.com", "www.microsoft.com"}
+// pageHosts are where people enter device codes, and where they answer partners.
+var pageHosts = []string{"microsoft.com", "www.microsoft.com", invitationHost}
 
 // serves tells whether a host is part of the simulated cloud.
 func serves(host string) bool {

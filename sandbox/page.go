@@ -76,6 +76,9 @@ func (c *Cloud) page(r *http.Request, body []byte) *answer {
 		reply.header["Referrer-Policy"] = "no-referrer"
 		return reply
 	}
+	if id, isInvitation := invited(r.URL.Path); isInvitation {
+		return c.invitationPage(r, id, body)
+	}
 	if !isDevicePage(r.URL.Path) {
 		return &answer{status: http.StatusNotFound, header: htmlHeader("'none'"), body: []byte("<!doctype html><title>Not found</title><p>There is nothing at this address.")}
 	}

@@ -80,6 +80,7 @@ type Cloud struct {
 	faults   []*armedFault
 	log      []*Request
 	seq      int
+	gdap     gdap // delegated admin relationships
 
 	authorityPEM []byte // certificate of the server, when there is one
 }
@@ -128,7 +129,7 @@ func New(o Options) (*Cloud, error) {
 		opts: o, scenario: s, world: strings.ToLower(crand.Text()[:8]), faults: armed, offset: s.clockOffset,
 		rng:     rand.New(rand.NewPCG(uint64(o.Seed), 0x6d7362756e646c65)),
 		tenants: map[string]*tenant{}, codes: map[string]*deviceCode{}, refresh: map[string]*refreshToken{},
-		grants: map[string]*codeGrant{}, sessions: map[string]*session{}, signsIn: s.person,
+		grants: map[string]*codeGrant{}, sessions: map[string]*session{}, signsIn: s.person, gdap: newGDAP(),
 	}
 	c.key = []byte(c.random(43))
 	c.build()

@@ -331,7 +331,10 @@ func (c *Cloud) redeemRefreshToken(a authority, cl client, form url.Values) (*an
 	}
 	if a.tenant != nil && a.tenant != s.home {
 		name := str(person, "userPrincipalName")
-		if where, user = a.tenant, a.tenant.guestNamed(name); user == nil {
+		where = a.tenant
+		if guest := where.guestNamed(name); guest != nil {
+			user = guest
+		} else if len(c.delegatedRoles(s.home, user.id, where.id)) == 0 {
 			return nil, stranger(cl, name, s.home, where)
 		}
 	}

@@ -33,6 +33,7 @@ type token struct {
 	UPN      string   `json:"upn,omitempty"`
 	Username string   `json:"preferred_username,omitempty"`
 	Unique   string   `json:"unique_name,omitempty"`
+	Provider string   `json:"idp,omitempty"` // who vouches for somebody from elsewhere
 	Nonce    string   `json:"uti"`
 	Version  string   `json:"ver"`
 	RoleIDs  []string `json:"wids,omitempty"`
@@ -137,6 +138,9 @@ func (c *Cloud) userToken(t *tenant, user *entity, audience string, scopes []str
 	}
 	claims := c.baseClaims(t, audience, s.client, life)
 	claims.Account, claims.AMR, claims.AppAuth, claims.IDType = &account, s.amr, "1", "user"
+	if t.find(kindUser, user.id) == nil { // somebody of the partner at a customer
+		claims.Account, claims.Provider, wids = nil, issuerOf(s.home), c.delegatedRoles(s.home, user.id, t.id)
+	}
 	if s.public {
 		claims.AppAuth = "0"
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,10 +82,7 @@ func (c *Cloud) build() {
 
 // addCustomers makes the tenants of the partner's customers.
 func (c *Cloud) addCustomers(known map[string]*knownApp) {
-	n := c.opts.Customers
-	if n == 0 {
-		n = 3
-	}
+	n := cmp.Or(c.opts.Customers, c.scenario.customers, 3)
 	for i := range n {
 		name := customerNames[i%len(customerNames)]
 		if round := i / len(customerNames); round > 0 {

@@ -352,6 +352,7 @@ func TestEveryOperation(t *testing.T) {
 			w.access(200, eligibility)
 			w.refusals(app, sp, graph)
 			w.accounts()
+			w.gdap(scenario != "single-tenant")
 			w.removals(appID, app, sp)
 			w.token = "nonsense"
 			w.want(401, "GET", "/me", nil)
