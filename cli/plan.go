@@ -128,7 +128,7 @@ func (c *choices) register(cmd *cobra.Command) {
 func (c *choices) options(file []byte) steps.PlanOptions {
 	o := steps.PlanOptions{Secret: c.secretOut != "", Password: c.passwordOut != "", Insist: c.insist, Ticked: ticked(c.take)}
 	if state.TenantOnly(file) {
-		o.Stage = steps.StageTenant
+		o.Stage = steps.StageRest
 	}
 	return o
 }

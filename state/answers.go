@@ -43,6 +43,8 @@ type Answers struct {
 	ConditionalAccess *ConditionalAccess
 	Azure             *Azure
 	Exchange          *Exchange
+
+	GDAP *GDAP // delegated administration of customers; nil leaves it untouched
 }
 
 // Registration says which app is authorised.
@@ -83,6 +85,9 @@ func (a Answers) Clone() Answers {
 	a.Permissions.Remove = slices.Clone(a.Permissions.Remove)
 	a.ServiceAccount, a.ConditionalAccess = clone(a.ServiceAccount), clone(a.ConditionalAccess)
 	a.Azure, a.Exchange = clone(a.Azure), clone(a.Exchange)
+	if a.GDAP = clone(a.GDAP); a.GDAP != nil {
+		a.GDAP.Customers, a.GDAP.Roles = slices.Clone(a.GDAP.Customers), slices.Clone(a.GDAP.Roles)
+	}
 	return a
 }
 
@@ -135,6 +140,7 @@ func (a Answers) Validate() []Invalid {
 	}
 	out = append(out, a.validateRegistration()...)
 	out = append(out, a.validateReady()...)
+	out = append(out, a.validateGDAP()...)
 	if tier, ok := catalog.ParseTier(a.Permissions.Base); !ok || tier == catalog.Optional {
 		bad("permissions.base", "%s is not known; use minimum, recommended or stock", quote(a.Permissions.Base))
 	}

@@ -195,6 +195,21 @@ func (p *parser) answers(root *yaml.Node) Answers {
 				"vault": p.text(&z.Vault), "role": p.text(&z.Role),
 			})
 		},
+		"gdap": func(n *yaml.Node, key string) {
+			g := DefaultGDAP()
+			a.GDAP = &g
+			p.mapping(n, key, map[string]func(*yaml.Node, string){
+				"customers": func(n *yaml.Node, key string) {
+					if n.Kind == yaml.ScalarNode && n.Value == AllCustomers {
+						return
+					}
+					g.All = false
+					p.list(&g.Customers)(n, key)
+				},
+				"file": p.text(&g.File), "roles": p.list(&g.Roles), "account": p.text(&g.Account), "groupName": p.text(&g.GroupName),
+				"relationshipName": p.text(&g.RelationshipName), "days": p.number(&g.Days), "autoExtend": p.truth(&g.AutoExtend),
+			})
+		},
 		"exchange": func(n *yaml.Node, key string) {
 			x := DefaultExchange()
 			a.Exchange = &x
@@ -237,6 +252,14 @@ func (p *parser) text(into *string) func(*yaml.Node, string) {
 			return
 		}
 		*into = n.Value
+	}
+}
+
+func (p *parser) number(into *int) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!int" || n.Decode(into) != nil {
+			p.fail(n.Line, key, "expected a whole number")
+		}
 	}
 }
 
@@ -369,6 +392,16 @@ func (a Answers) Encode() []byte {
 		Vault         string `yaml:"vault,omitempty"`
 		Role          string `yaml:"role"`
 	}
+	type gdap struct {
+		Customers        any      `yaml:"customers"`
+		File             string   `yaml:"file,omitempty"`
+		Roles            []string `yaml:"roles,omitempty"`
+		Account          string   `yaml:"account"`
+		GroupName        string   `yaml:"groupName"`
+		RelationshipName string   `yaml:"relationshipName"`
+		Days             int      `yaml:"days"`
+		AutoExtend       bool     `yaml:"autoExtend"`
+	}
 	type exchange struct {
 		Administrator bool `yaml:"administrator"`
 	}
@@ -389,6 +422,7 @@ func (a Answers) Encode() []byte {
 		ConditionalAccess *conditionalAccess `yaml:"conditionalAccess,omitempty"`
 		Azure             *azure             `yaml:"azure,omitempty"`
 		Exchange          *exchange          `yaml:"exchange,omitempty"`
+		GDAP              *gdap              `yaml:"gdap,omitempty"`
 	}{
 		Version: Version, Profile: a.Profile, Region: a.Region, Tenant: a.Tenant, Account: a.Account,
 		Integrations: a.Integrations, Registration: registration(a.Registration),
@@ -396,6 +430,12 @@ func (a Answers) Encode() []byte {
 		Azure: (*azure)(a.Azure), Exchange: (*exchange)(a.Exchange),
 	}
 	file.Permissions.Base, file.Permissions.Add, file.Permissions.Remove = a.Permissions.Base, a.Permissions.Add, a.Permissions.Remove
+	if g := a.GDAP; g != nil {
+		file.GDAP = &gdap{AllCustomers, g.File, g.Roles, g.Account, g.GroupName, g.RelationshipName, g.Days, g.AutoExtend}
+		if !g.All {
+			file.GDAP.Customers = append([]string{}, g.Customers...)
+		}
+	}
 	if err := enc.Encode(file); err != nil { // a struct of strings always encodes
 		return nil
 	}

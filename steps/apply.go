@@ -34,6 +34,9 @@ func (s *Setup) Apply(ctx context.Context, p Plan, o ApplyOptions) (*Result, err
 	for replans := 0; ; replans++ {
 		err := e.run(ctx)
 		if err == nil {
+			err = e.watch(ctx)
+		}
+		if err == nil {
 			break
 		}
 		if !errors.Is(err, errReplan) || replans == maxReplans {
@@ -44,6 +47,9 @@ func (s *Setup) Apply(ctx context.Context, p Plan, o ApplyOptions) (*Result, err
 		}
 	}
 	result, err := e.verify(ctx)
+	if err == nil {
+		err = e.waitsForCustomers()
+	}
 	return result, problem(err, "the result could not be proven")
 }
 

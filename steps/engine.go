@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -38,6 +39,8 @@ type engine struct {
 
 	password    Secret // of the service account, when this run makes one
 	passwordSet bool   // and it was taken
+
+	unapproved int // customers that are still waited for
 }
 
 func (e *engine) tell(ev Event) {
@@ -77,8 +80,20 @@ func (c Change) alone() bool {
 }
 
 // run carries out the plan's changes in order.
+//
+// What has to wait for a customer's approval is left out.
 func (e *engine) run(ctx context.Context) error {
-	for _, unit := range units(e.plan.Changes) {
+	var now []Change
+	for _, c := range e.plan.Changes {
+		if c.After == "" {
+			now = append(now, c)
+		}
+	}
+	return e.carryOut(ctx, now)
+}
+
+func (e *engine) carryOut(ctx context.Context, changes []Change) error {
+	for _, unit := range units(changes) {
 		if e.options.Gate != nil && e.options.Gate.Paused() {
 			e.tell(Event{Kind: EventPaused, Text: "Paused before the next write"})
 			if err := e.options.Gate.Wait(ctx); err != nil {
@@ -263,11 +278,17 @@ func (e *engine) intend(changes []Change) ([]attempt, error) {
 }
 
 func (e *engine) resolve(s string) string {
-	for name, value := range e.refs {
-		s = strings.ReplaceAll(s, "${"+name+"}", value)
-	}
+	s = reference.ReplaceAllStringFunc(s, func(m string) string {
+		if value, known := e.refs[m[2:len(m)-1]]; known {
+			return value
+		}
+		return m
+	})
 	return derived.ReplaceAllStringFunc(s, func(m string) string { return derivedID(derived.FindStringSubmatch(m)[1]) })
 }
+
+// reference is the place of something an answer gives.
+var reference = regexp.MustCompile(`\$\{[^${} ]+\}`)
 
 // derived stands in a path for an id that is always the same for the same text:
 // a second try then writes the same object.
@@ -296,6 +317,9 @@ func (e *engine) send(ctx context.Context, attempts []attempt) []msclient.Result
 	reqs := make([]msclient.Request, len(attempts))
 	for i, a := range attempts {
 		reqs[i] = msclient.Request{Method: a.Method, Path: a.path}
+		if a.IfMatch != "" {
+			reqs[i].Header = http.Header{"If-Match": {a.IfMatch}}
+		}
 		if a.body != nil {
 			reqs[i].Body = a.body
 		}

@@ -103,6 +103,9 @@ func (s *Setup) Inspect(ctx context.Context, a state.Answers, observe func(Event
 	if err == nil {
 		err = s.lookReady(ctx, a, f, observe)
 	}
+	if err == nil {
+		err = s.lookDelegation(ctx, f)
+	}
 	if err != nil {
 		return nil, problem(err, "the tenant could not be inspected")
 	}
@@ -114,6 +117,9 @@ func (s *Setup) inspect(ctx context.Context, a state.Answers, observe func(Event
 	f, err := s.look(ctx, a, false, observe)
 	if err == nil {
 		err = s.lookReady(ctx, a, f, observe)
+	}
+	if err == nil {
+		err = s.lookDelegation(ctx, f)
 	}
 	return f, err
 }
@@ -136,6 +142,7 @@ func (s *Setup) look(ctx context.Context, a state.Answers, around bool, observe 
 			Around: Around{Unread: map[Part]Unread{}},
 		}
 		round := append(s.firstRound(a, f, known), s.readyReadings(a, f)...)
+		round = append(round, s.delegationReadings(a, f)...)
 		if around {
 			round = append(round, s.aroundReadings(a, f)...)
 		}
@@ -188,6 +195,7 @@ func (s *Setup) look(ctx context.Context, a state.Answers, around bool, observe 
 		round = append(round, s.secondReadings(a, f)...)
 	}
 	round = append(round, s.readyAccountReadings(a, f)...)
+	round = append(round, s.delegationAccountReadings(a, f)...)
 	principal, err := s.principal(ctx, appID, round, observe)
 	switch {
 	case err != nil:

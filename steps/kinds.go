@@ -83,6 +83,18 @@ func judge(c Change, err error, fresh, doubted bool) verdict {
 		if says("a conflicting object with one or more of the specified property values is present") {
 			return already
 		}
+	case KindRelationship:
+		if doubted && e.Status == 409 {
+			return already
+		}
+	case KindLock: // it is open for approval by then
+		if doubted && e.Status == 400 {
+			return already
+		}
+	case KindAccess:
+		if e.Status == 409 {
+			return already
+		}
 	case KindUser: // somebody else's account of that name is not ours
 		if doubted && e.Status == 400 && says("already exists") {
 			return already

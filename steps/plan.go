@@ -56,6 +56,10 @@ type Change struct {
 	Name   string          `json:"name,omitempty"`   // what the object is found by when an answer is lost
 	Undoes []string        `json:"undoes,omitempty"` // writes of the journal that it takes back
 	Proves []string        `json:"proves,omitempty"` // directory roles that have to be in force before it is sent
+	// IfMatch is the version of the object it is about; empty where none is asked for.
+	IfMatch string `json:"ifMatch,omitempty"`
+	// After is the tenant id of the customer who has to approve first.
+	After string `json:"after,omitempty"`
 	// Service is the one it is sent to; empty for Microsoft Graph.
 	Service Service `json:"service,omitempty"`
 	Young   bool    `json:"-"` // what it removes was made so recently that "not found" may mean "not yet"
@@ -65,22 +69,27 @@ type Change struct {
 type Kind string
 
 const (
-	KindResource    Kind = "resource"         // the service principal of a Microsoft API
-	KindApplication Kind = "application"      // the app registration
-	KindPrincipal   Kind = "servicePrincipal" // the app's service principal
-	KindGrant       Kind = "delegatedGrant"
-	KindRole        Kind = "appRole"
-	KindSecret      Kind = "secret"
-	KindUser        Kind = "user"          // an account, made, restored or enabled
-	KindPassword    Kind = "password"      // a new one for an account that is there
-	KindMember      Kind = "groupMember"   // in a group
-	KindRoleGiven   Kind = "directoryRole" // given to an account or an app
-	KindMFA         Kind = "perUserMFA"    // the per-user state
-	KindPolicy      Kind = "accessPolicy"  // of Conditional Access
-	KindProvider    Kind = "azureProvider" // registered in a subscription
-	KindGroup       Kind = "azureGroup"    // a resource group
-	KindVault       Kind = "azureVault"    // a key vault
-	KindAzureRole   Kind = "azureRole"     // given in a subscription
+	KindResource     Kind = "resource"         // the service principal of a Microsoft API
+	KindApplication  Kind = "application"      // the app registration
+	KindPrincipal    Kind = "servicePrincipal" // the app's service principal
+	KindGrant        Kind = "delegatedGrant"
+	KindRole         Kind = "appRole"
+	KindSecret       Kind = "secret"
+	KindUser         Kind = "user"          // an account, made, restored or enabled
+	KindPassword     Kind = "password"      // a new one for an account that is there
+	KindMember       Kind = "groupMember"   // in a group
+	KindRoleGiven    Kind = "directoryRole" // given to an account or an app
+	KindMFA          Kind = "perUserMFA"    // the per-user state
+	KindPolicy       Kind = "accessPolicy"  // of Conditional Access
+	KindRoleGroup    Kind = "roleGroup"     // whose members get a role at customers
+	KindRelationship Kind = "relationship"  // of delegated administration
+	KindLock         Kind = "relationshipLock"
+	KindExtension    Kind = "relationshipExtension"
+	KindAccess       Kind = "accessAssignment" // of a group to a role at a customer
+	KindProvider     Kind = "azureProvider"    // registered in a subscription
+	KindGroup        Kind = "azureGroup"       // a resource group
+	KindVault        Kind = "azureVault"       // a key vault
+	KindAzureRole    Kind = "azureRole"        // given in a subscription
 )
 
 // Service is one of Microsoft's services besides Graph.
@@ -147,22 +156,27 @@ type Group struct {
 }
 
 var groupTitles = map[Kind]string{
-	KindResource:    "Microsoft APIs to provision",
-	KindApplication: "App registration",
-	KindPrincipal:   "Enterprise application",
-	KindGrant:       "Delegated permissions",
-	KindRole:        "Application permissions",
-	KindSecret:      "Client secret",
-	KindUser:        "Service account",
-	KindPassword:    "Service account",
-	KindMember:      "Groups",
-	KindRoleGiven:   "Directory roles",
-	KindMFA:         "Multifactor authentication",
-	KindPolicy:      "Conditional Access",
-	KindProvider:    "Azure",
-	KindGroup:       "Azure",
-	KindVault:       "Azure",
-	KindAzureRole:   "Azure",
+	KindResource:     "Microsoft APIs to provision",
+	KindApplication:  "App registration",
+	KindPrincipal:    "Enterprise application",
+	KindGrant:        "Delegated permissions",
+	KindRole:         "Application permissions",
+	KindSecret:       "Client secret",
+	KindUser:         "Service account",
+	KindPassword:     "Service account",
+	KindMember:       "Groups",
+	KindRoleGiven:    "Directory roles",
+	KindMFA:          "Multifactor authentication",
+	KindPolicy:       "Conditional Access",
+	KindRoleGroup:    "Groups for delegated administration",
+	KindRelationship: "Relationships with customers",
+	KindLock:         "Relationships opened for approval",
+	KindExtension:    "Relationships extended",
+	KindAccess:       "Roles at customers",
+	KindProvider:     "Azure",
+	KindGroup:        "Azure",
+	KindVault:        "Azure",
+	KindAzureRole:    "Azure",
 }
 
 // Groups splits the plan into runs of changes of one kind, in order.
@@ -194,6 +208,9 @@ func MakePlan(a state.Answers, f *Findings, o PlanOptions) Plan {
 	}
 	if o.has(StageTenant) && f.Ready != nil {
 		planReady(&p)
+	}
+	if o.has(StageGDAP) && f.Delegation != nil {
+		planGDAP(&p)
 	}
 	return p
 }

@@ -76,6 +76,9 @@ func (e *engine) bindAccount(refs map[string]string, a attempt, id string) {
 // adopt finds an object that was there already. What it holds is compared by the
 // proof at the end.
 func (e *engine) adopt(ctx context.Context, a attempt, refs map[string]string) error {
+	if a.Kind == KindRelationship {
+		return e.adoptRelationship(ctx, a, refs)
+	}
 	switch a.Binds {
 	case "":
 		return nil

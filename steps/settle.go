@@ -143,7 +143,7 @@ func journaledSecrets(entries []state.Entry) (made []state.Entry, gone map[strin
 // singular tells whether repeating a write would make a second object. All other
 // writes are refused by the service, or change nothing, when repeated.
 func singular(k Kind, a Action) bool {
-	return a == Create && (k == KindApplication || k == KindSecret || k == KindUser || k == KindPolicy)
+	return a == Create && (k == KindApplication || k == KindSecret || k == KindUser || k == KindPolicy || k == KindRoleGroup)
 }
 
 // outcome is the record that settles an intent.
@@ -171,6 +171,8 @@ func (s *Setup) lookFor(ctx context.Context, intent state.Record, observe func(E
 			refs, err = s.lookForAccount(ctx, intent)
 		case KindPolicy:
 			refs, err = s.lookForPolicy(ctx, intent)
+		case KindRoleGroup:
+			refs, err = s.lookForGroup(ctx, intent)
 		}
 		return refs != nil, err
 	})

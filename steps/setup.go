@@ -59,6 +59,8 @@ type Findings struct {
 
 	Ready *Readiness // what the tenant itself holds; nil when the answers have no section about it
 
+	Delegation *Delegation // of customers; nil when the answers have no section about it
+
 	Around // for the checks only
 
 	ours   []*Application // of SameName, those that carry our tag
@@ -178,7 +180,8 @@ type Result struct {
 	SecretExpires time.Time
 	SecretNote    string // why there is no secret to show
 	Integrations  []IntegrationResult
-	Tenant        *TenantResult // of the stage about the tenant; nil when the answers have no section about it
+	Delegation    *DelegationResult // of the stage about customers; nil when the answers have no section about them
+	Tenant        *TenantResult     // of the stage about the tenant; nil when the answers have no section about it
 	Values        []Value
 	Proof         Proof
 	Notes         []Note
@@ -194,10 +197,13 @@ func (r Result) Done() bool {
 			return false
 		}
 	}
+	if r.Delegation != nil && r.Delegation.Ready < r.Delegation.Customers {
+		return false
+	}
 	if r.Tenant != nil {
 		return len(r.Tenant.Missing) == 0
 	}
-	return len(r.Integrations) > 0
+	return len(r.Integrations) > 0 || r.Delegation != nil
 }
 
 // PlanOptions is what the person decided about a plan, beyond the answers.
@@ -211,8 +217,9 @@ type PlanOptions struct {
 
 // ApplyOptions says how an apply is watched and where its secret goes.
 type ApplyOptions struct {
-	Gate    *Gate       // nil when it cannot be paused
-	Observe func(Event) // nil when nobody watches; called from one goroutine
+	Gate    *Gate         // nil when it cannot be paused
+	Wait    time.Duration // how long customers' approvals are waited for; 0 takes up those that are there
+	Observe func(Event)   // nil when nobody watches; called from one goroutine
 	// Deliver sends a new client secret to where the person asked. When nil the
 	// secret is in the Result and the caller says SecretDelivered once it was
 	// taken.

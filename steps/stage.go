@@ -14,11 +14,15 @@ type Stage string
 const (
 	StageAuthorize Stage = "authorize" // the app registration and what it is granted
 	StageTenant    Stage = "tenant"    // the service account and what it needs of the tenant
+	StageGDAP      Stage = "gdap"      // delegated administration of customers
+	StageRest      Stage = "rest"      // everything but the app registration
 )
 
 // has tells whether a plan is about a stage: about all the answers name when
 // nothing else was said.
-func (o PlanOptions) has(s Stage) bool { return o.Stage == "" || o.Stage == s }
+func (o PlanOptions) has(s Stage) bool {
+	return o.Stage == "" || o.Stage == s || o.Stage == StageRest && s != StageAuthorize
+}
 
 // readyScopes are the delegated Graph permissions the stage about the tenant asks
 // for beyond those of every sign-in.
@@ -30,6 +34,12 @@ func readyScopes(a state.Answers, readOnly bool) []string {
 			if !slices.Contains(scopes, s) {
 				scopes = append(scopes, s)
 			}
+		}
+	}
+	if a.GDAP != nil {
+		add("DelegatedAdminRelationship.Read.All")
+		if !readOnly {
+			add("DelegatedAdminRelationship.ReadWrite.All", "Group.ReadWrite.All", "RoleManagement.ReadWrite.Directory")
 		}
 	}
 	s := a.ServiceAccount

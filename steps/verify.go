@@ -16,16 +16,17 @@ import (
 // keeps the evidence.
 func (e *engine) verify(ctx context.Context) (*Result, error) {
 	appID, tenant := "", e.plan.findings.Ready != nil && e.plan.options.has(StageTenant)
+	delegation := e.plan.findings.Delegation != nil && e.plan.options.has(StageGDAP)
 	if e.plan.options.has(StageAuthorize) {
 		appID = e.appToVerify()
 	}
-	if appID == "" && !tenant {
+	if appID == "" && !tenant && !delegation {
 		return e.result(nil, nil), e.waitForVendor()
 	}
 	var app *Application
 	var principal *Principal
 	f := *e.plan.findings // with what was read back
-	proof, missing, err := e.prove(ctx, e.proofLimit(tenant), func(ctx context.Context) (string, []string, error) {
+	proof, missing, err := e.prove(ctx, e.proofLimit(tenant || delegation), func(ctx context.Context) (string, []string, error) {
 		var ids []string
 		missing := ""
 		f = *e.plan.findings
@@ -45,6 +46,13 @@ func (e *engine) verify(ctx context.Context) (*Result, error) {
 			}
 			ids = append(ids, more...)
 		}
+		if delegation {
+			more, err := e.readDelegationBack(ctx, &f)
+			if err != nil {
+				return "", nil, err
+			}
+			ids = append(ids, more...)
+		}
 		if missing == "" {
 			missing = e.unfinished(&f)
 		}
@@ -57,11 +65,11 @@ func (e *engine) verify(ctx context.Context) (*Result, error) {
 	if tenant && missing == "" {
 		e.tryExchange(ctx, &f)
 	}
-	r.Proof, r.Tenant = proof, e.tenantResult(&f)
+	r.Proof, r.Tenant, r.Delegation = proof, e.tenantResult(&f), e.delegationResult(&f)
 	if err := e.keep(proof, missing); err != nil {
 		return nil, err
 	}
-	if missing != "" && (tenant || e.plan.Answers.Registration.Kind == state.KindOwned) {
+	if missing != "" && (tenant || delegation || e.plan.Answers.Registration.Kind == state.KindOwned) {
 		return r, unproven(missing)
 	}
 	if appID == "" && e.plan.options.has(StageAuthorize) {
@@ -76,10 +84,14 @@ func (e *engine) unfinished(f *Findings) string {
 	if e.plan.Answers.Registration.Kind == state.KindOwned && e.plan.options.has(StageAuthorize) && f.App == nil {
 		return ""
 	}
-	for _, c := range e.plan.again(f).Changes {
-		if c.Kind != KindSecret && c.Kind != KindPassword {
+	p := e.plan.again(f)
+	for _, c := range p.Changes {
+		if c.Kind != KindSecret && c.Kind != KindPassword && c.After == "" {
 			return lowerFirst(c.Describe()) + " does not show yet"
 		}
+	}
+	if f.Delegation != nil && e.plan.options.has(StageGDAP) {
+		return p.notInForce()
 	}
 	return ""
 }
@@ -249,7 +261,9 @@ func (e *engine) keep(p Proof, missing string) error {
 	switch {
 	case e.plan.client:
 		what, finished.Step = "the program's own client", stepClient
-	case e.plan.options.Stage == StageTenant:
+	case e.plan.options.Stage == StageGDAP:
+		what, finished.Step = "delegated administration of customers", stepGDAP
+	case e.plan.options.Stage == StageTenant || e.plan.options.Stage == StageRest:
 		what, finished.Step = "the service account and what it needs of the tenant", stepAccount
 	case e.plan.Answers.Registration.Kind == state.KindConnector:
 		what = "the vendor's connector and its permissions"
