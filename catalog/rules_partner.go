@@ -13,6 +13,10 @@ var partnerAddress = []string{"partnercenter", "partner center", "applicationcon
 var gdapRules = []Rule{
 	{
 		ID: "gdap.invalid", Where: AtPartnerCenter | AtGraph,
+		Texts: []string{
+			"delegated admin relationship cannot be longer", "duration of the delegated admin relationship", "passed in delegatedadminrelationshipid is invalid",
+			"not part of the access details of the delegated admin relationship", "relationship with the global administrator role cannot be extended",
+		},
 		Also:  []Match{{Status: []int{400}, About: gdapAddress}, {Codes: []string{"Request_BadRequest", "BadRequest"}, About: gdapAddress}},
 		Cause: "The relationship or the assignment was refused as it was asked for: a name longer than 50 characters, a duration outside one day to two years, a role that does not exist, Global Administrator together with automatic extension, or groups given before the relationship is active.",
 		Fix:   "Shorten the name, keep to 730 days, leave Global Administrator out, and assign groups only once the customer has approved.",
@@ -41,15 +45,63 @@ var gdapRules = []Rule{
 		Who:   ByMicrosoft, Retry: true, Source: gdapPage,
 	},
 	{
+		ID: "gdap.no-cloud", Where: AtPartnerCenter | AtGraph,
+		Also: []Match{{All: []string{"resource not found for the segment"}, About: gdapAddress}, {Any: []string{
+			"segment delegatedadminrelationships", "segment delegatedadmincustomers", "segment tenantrelationships",
+		}}},
+		Cause: "This cloud does not have GDAP: Microsoft offers it in its global cloud only, not to US Government and not in China.",
+		Fix:   "Customers in a national cloud are set up directly, each in its own tenant: leave the section gdap out and follow examples/direct-customer.yaml.",
+		Who:   ByNobody, Source: gdapFAQ,
+	},
+	{
+		ID: "gdap.not-active", Where: AtPartnerCenter | AtGraph,
+		Also: []Match{
+			{Any: []string{"relationship is in the status", "relationship is not active", "relationship must be active", "relationship is not in active"}},
+			{Any: []string{"not active", "not in the active", "approvalpending"}, About: gdapAddress},
+		},
+		Cause: "The relationship is not in the state this takes: groups get their roles only while it is active, which it becomes after the customer's approval, and only one that was just begun can be opened for approval, changed or deleted.",
+		Fix:   "Look at its state. While it waits, send the customer the link (msbundle invitations); once it is approved run msbundle apply again.",
+		Who:   ByCustomerAdmin, Source: gdapPage,
+	},
+	{
+		ID: "gdap.over", Where: AtPartnerCenter | AtGraph | AtRewst,
+		Also: []Match{
+			{Any: []string{"relationship has expired", "relationship is expired", "relationship expired", "request has expired", "request has lapsed", "invitation has expired", "invitation expired", "relationship was terminated", "relationship is terminated", "relationship has been terminated"}},
+			{Any: []string{"expired", "terminated", "lapsed"}, About: gdapAddress},
+		},
+		Cause: "The relationship is over: a request nobody approves lapses after 90 days, one that is active ends after its time unless it is extended, and either side can end it. None of these can be revived.",
+		Fix:   "Run msbundle apply with the section gdap: it makes a new relationship under another name, which the customer approves.",
+		Who:   ByCustomerAdmin, Source: gdapPage,
+	},
+	{
+		ID: "gdap.unsecured-group", Where: AtPartnerCenter | AtGraph,
+		Also:  []Match{{All: []string{"access container", "is not a security group"}}},
+		Cause: "The group that was to get a role is not a security group.",
+		Fix:   "Rename or remove that group, and let msbundle make a security group of the name.",
+		Who:   ByAdmin, Source: gdapPage,
+	},
+	{
+		ID: "gdap.assigned", Where: AtPartnerCenter | AtGraph,
+		Also:  []Match{{All: []string{"access assignment", "already exists"}}},
+		Cause: "The group has an assignment in this relationship already, perhaps with other roles. There is one for each group.",
+		Fix:   "Change the roles of the assignment that is there; msbundle does that when it plans anew.",
+		Who:   ByYouHere, Retry: true, Source: gdapPage,
+	},
+	{
 		ID: "gdap.name-taken", Where: AtPartnerCenter | AtGraph,
-		Also:  []Match{{Status: []int{409}, About: gdapAddress}, {Codes: []string{"Request_MultipleObjectsWithSameKeyValue"}, About: gdapAddress}},
+		Also: []Match{
+			{Status: []int{409}, About: gdapAddress},
+			{Codes: []string{"Request_MultipleObjectsWithSameKeyValue"}, About: gdapAddress},
+			{All: []string{"delegated admin relationship", "already exists"}},
+		},
 		Cause: "A relationship of this name exists already (names are unique over all customers), the group has an assignment in it already, or the relationship is not active yet.",
 		Fix:   "Use the relationship or assignment that is there, or choose another name; assign groups only once the customer has approved.",
 		Who:   ByYouHere, Source: gdapPage,
 	},
 	{
 		ID: "gdap.changed", Where: AtPartnerCenter | AtGraph,
-		Also:  []Match{{Status: []int{412, 428}, About: gdapAddress}},
+		Texts: []string{"if match header is required", "if match header value does not match"},
+		Also:  []Match{{Status: []int{412, 428}, About: gdapAddress}, {Codes: []string{"preconditionFailed", "preconditionRequired"}, About: gdapAddress}},
 		Cause: "The relationship changed since it was read, so the change was refused.",
 		Fix:   "Read it again and repeat the change; msbundle does that when it plans anew.",
 		Who:   ByYouHere, Retry: true, Source: gdapPage,

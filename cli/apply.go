@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
@@ -20,8 +21,10 @@ const applySchema = "msbundle.apply/1"
 
 type applyRun struct {
 	*app
-	file string
-	yes  bool
+	file    string
+	yes     bool
+	verbose bool
+	wait    days
 	choices
 }
 
@@ -31,7 +34,8 @@ func (a *app) applyCommand() *cobra.Command {
 		Use:   "apply -f setup.yaml|plan.json",
 		Short: "Carry out the plan and prove the result",
 		Long: "Shows the plan, asks, writes, and reads everything back until it was right several times in a row.\n" +
-			"It can be killed at any moment and run again: it goes on where it stopped.",
+			"It can be killed at any moment and run again: it goes on where it stopped.\n" +
+			"What customers have to approve first is done once they have: with --wait in this run, else by running it again.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd.Context()) },
 	}
@@ -39,6 +43,8 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().BoolVar(&r.yes, "yes", false, "do not ask before writing")
 	c.Flags().StringVar(&r.secretOut, "secret-out", "", "make a client secret and deliver it to this file (mode 0600), or to stdout with -")
 	c.Flags().StringVar(&r.passwordOut, "password-out", "", "deliver the service account's password to this file (mode 0600), or to stdout with -")
+	c.Flags().Var(&r.wait, "wait", "how long customers' approvals are waited for, for example 2h or 14d; exit code 8 when some are left")
+	c.Flags().BoolVarP(&r.verbose, "verbose", "v", false, "list every write, also where there are many about customers")
 	r.register(c)
 	return c
 }
@@ -64,7 +70,7 @@ func (r *applyRun) run(ctx context.Context) error {
 		}
 	}
 	if !r.flags.json {
-		printPlan(r.Err, p)
+		printPlan(r.Err, p, r.verbose)
 	}
 	if !r.yes && agreed == nil && !p.Empty() {
 		if err := r.ask(ctx, p); err != nil {
@@ -171,7 +177,7 @@ func (a *app) ask(ctx context.Context, p steps.Plan) error {
 func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) error {
 	// In a document secret and password stand beside the rest.
 	inline := func(place string) bool { return place == "-" && r.flags.json }
-	o := steps.ApplyOptions{Observe: r.watch()}
+	o := steps.ApplyOptions{Observe: r.watch(), Wait: time.Duration(r.wait)}
 	if r.secretOut != "" && !inline(r.secretOut) {
 		o.Deliver = deliverTo(r.secretOut, r.Out)
 	}
@@ -187,7 +193,7 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) erro
 		return err
 	}
 	if r.flags.json {
-		doc := resultDocument(p, result)
+		doc := resultDocument(p, result, s.Reminded)
 		if inline(r.secretOut) && !result.Secret.IsZero() {
 			doc.Secret.Value = result.Secret.Reveal()
 		}
@@ -206,6 +212,7 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) erro
 	} else {
 		printResult(r.Err, result, r.secretOut)
 		printReady(r.Err, result, r.passwordOut)
+		printCustomers(r.Err, result, s.Reminded)
 	}
 	switch {
 	case errors.As(err, &waiting):
@@ -214,6 +221,9 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) erro
 		return err
 	case result.Done():
 		return nil
+	case result.Delegation != nil && result.Delegation.Ready < result.Delegation.Customers && len(unauthorised(result)) == 0:
+		d := result.Delegation
+		return &exitError{exitFailed, fmt.Errorf("%d of %d customers are not ready, and none of these is waited for; run it again, or 'msbundle explain --customer NAME' says what is missing", d.Customers-d.Ready-len(d.Invitations), d.Customers)}
 	case len(unauthorised(result)) == 0:
 		return &exitError{exitFailed, errors.New("not everything is ready; the result says what is left")}
 	case p.Answers.Registration.Kind == state.KindConnector:

@@ -22,14 +22,21 @@ const (
 )
 
 func (a *app) explainCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "explain \"TEXT\" | -",
-		Short: "Say what an error of Microsoft or Rewst means, and what to do",
+	var way customerWay
+	c := &cobra.Command{
+		Use:   "explain \"TEXT\" | - | --customer NAME",
+		Short: "Say what an error of Microsoft or Rewst means and what to do, or why a customer cannot be reached",
 		Long: "Takes an error number, a message, a browser page's text or a log, as arguments or from stdin, and names the cause,\n" +
 			"what to do and who can do it. It works without a network and sends nothing. Exit code 1: the error is not known.\n\n" +
-			"  msbundle explain 53003\n  msbundle explain < error.json",
+			"  msbundle explain 53003\n  msbundle explain < error.json\n\n" +
+			"With --customer it signs in to the partner's tenant, follows the way of the service account to that customer, and\n" +
+			"marks the link that is broken. It only reads. Exit code 1: a link is broken.\n\n" +
+			"  msbundle explain --customer fabrikam.onmicrosoft.com --role \"Exchange Administrator\"",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if way.customer != "" || way.role != "" || way.file != "" {
+				return a.explainCustomer(cmd.Context(), way, args)
+			}
 			text, err := a.toExplain(cmd.Context(), args)
 			if err != nil {
 				return err
@@ -51,6 +58,10 @@ func (a *app) explainCommand() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().StringVar(&way.customer, "customer", "", "why can this customer not be reached? Its name, domain or tenant id")
+	c.Flags().StringVar(&way.role, "role", "", "with --customer: the role it is about, for example \"Exchange Administrator\"; default: all of the setup's")
+	c.Flags().StringVarP(&way.file, "file", "f", "", "with --customer: setup file; default: the one kept for the tenant")
+	return c
 }
 
 // toExplain is the text of the arguments, or of stdin.

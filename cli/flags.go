@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/adrg/xdg"
@@ -130,3 +133,47 @@ func (r rehearsal) options() (sandbox.Options, error) {
 	}
 	return o, nil
 }
+
+// days is a duration that takes days, too: 14d, 36h.
+type days time.Duration
+
+// String shows it as time.Duration does.
+func (d *days) String() string {
+	if *d == 0 {
+		return "0"
+	}
+	return time.Duration(*d).String()
+}
+
+// Set reads it.
+func (d *days) Set(text string) error {
+	bad := errors.New("use a time such as 90m, 2h or 14d, of at most a year")
+	n, rest := 0, text
+	if before, after, found := strings.Cut(text, "d"); found {
+		var err error
+		if n, err = strconv.Atoi(before); err != nil || n < 0 || n > maxWait {
+			return bad
+		}
+		rest = after
+	}
+	more := time.Duration(0)
+	if rest != "" || rest == text {
+		var err error
+		if more, err = time.ParseDuration(rest); err != nil || more < 0 || more > maxWait*24*time.Hour {
+			return bad
+		}
+	}
+	total := time.Duration(n)*24*time.Hour + more
+	if total > maxWait*24*time.Hour {
+		return bad
+	}
+	*d = days(total)
+	return nil
+}
+
+// Type names it in the help.
+func (d *days) Type() string { return "duration" }
+
+// maxWait is how many days approvals can be waited for: longer than any invitation
+// lives.
+const maxWait = 366

@@ -77,6 +77,7 @@ func (a *app) watch() func(steps.Event) {
 var eventNames = map[steps.EventKind]string{
 	steps.EventStarted: "started", steps.EventDone: "done", steps.EventWaiting: "waiting", steps.EventProof: "proof",
 	steps.EventPaused: "paused", steps.EventResumed: "resumed", steps.EventNote: "note",
+	steps.EventInvitations: "invitations",
 }
 
 func eventDocument(e steps.Event) map[string]any {
@@ -90,19 +91,26 @@ func eventDocument(e steps.Event) map[string]any {
 	if e.Wait != nil {
 		doc["for"], doc["usual"], doc["then"] = e.Wait.For, e.Wait.Usual, e.Wait.Then
 	}
+	if e.Kind == steps.EventInvitations {
+		doc["waiting"] = len(e.Invitations)
+	}
 	if e.Of > 0 {
 		doc["good"], doc["of"] = e.Proof, e.Of
 	}
 	return doc
 }
 
-func printPlan(w io.Writer, p steps.Plan) {
+func printPlan(w io.Writer, p steps.Plan, verbose bool) {
 	fmt.Fprintf(w, "Tenant %s (%s), signed in as %s\n", plain(p.TenantName), p.Tenant, plain(p.Account))
 	if p.Empty() {
 		fmt.Fprintln(w, "\nNothing to change.")
 	}
 	for _, g := range p.Groups() {
 		fmt.Fprintf(w, "\n%s (%d)\n", g.Title, len(g.Changes))
+		if !verbose && manyCustomers(g) {
+			printMany(w, p, g)
+			continue
+		}
 		request := ""
 		for _, c := range g.Changes {
 			if r := c.Method + " " + c.Path; r != request {
@@ -140,7 +148,7 @@ func printPlan(w io.Writer, p steps.Plan) {
 		}
 	}
 	if !p.Empty() {
-		fmt.Fprintf(w, "\n%d writes.\n", len(p.Changes))
+		fmt.Fprintf(w, "\n%s\n", writes(p))
 	}
 }
 
@@ -172,11 +180,13 @@ type applyDocument struct {
 	Values       map[string]string     `json:"values"`
 	Secret       secretDocument        `json:"secret"`
 	Ready        *accountDocument      `json:"serviceAccount,omitempty"` // what became of the tenant's own sections
+	Customers    *customersDocument    `json:"customers,omitempty"`      // what became of the section about customers
+	Invitations  []invitationDocument  `json:"invitations,omitempty"`    // what customers have to approve
 	Proof        map[string]any        `json:"proof"`
 	Notes        []steps.Note          `json:"notes"`
 }
 
-func resultDocument(p steps.Plan, r *steps.Result) applyDocument {
+func resultDocument(p steps.Plan, r *steps.Result, reminded func([]steps.Invitation) []steps.Invitation) applyDocument {
 	d := applyDocument{
 		Schema: applySchema, Tenant: p.Tenant, TenantName: p.TenantName, Account: r.Account.Username, Done: r.Done(), Written: r.Written,
 		App:    map[string]string{"name": r.AppName, "appId": r.AppID, "servicePrincipalId": r.PrincipalID, "portal": r.PortalURL, "redirectUri": r.RedirectURI},
@@ -184,6 +194,10 @@ func resultDocument(p steps.Plan, r *steps.Result) applyDocument {
 		Ready:  readyDocument(r),
 		Secret: secretDocument{Made: !r.Secret.IsZero(), Note: r.SecretNote},
 		Proof:  proofDocument(r.Proof),
+	}
+	if g := r.Delegation; g != nil {
+		d.Customers = &customersDocument{Chosen: g.Customers, Ready: g.Ready, Waiting: len(g.Invitations)}
+		d.Invitations = invitationDocuments(reminded(g.Invitations), r.Proof.At)
 	}
 	if !r.SecretExpires.IsZero() {
 		d.Secret.Expires = r.SecretExpires.UTC().Format(time.RFC3339)

@@ -55,6 +55,7 @@ func document(p steps.Plan, o steps.PlanOptions) planDocument {
 
 func (a *app) planCommand() *cobra.Command {
 	var file, out string
+	var verbose bool
 	var choose choices
 	c := &cobra.Command{
 		Use:   "plan -f setup.yaml",
@@ -94,7 +95,7 @@ func (a *app) planCommand() *cobra.Command {
 					return err
 				}
 			} else {
-				printPlan(a.Out, p)
+				printPlan(a.Out, p, verbose)
 			}
 			if !p.Empty() {
 				return &exitError{code: exitChanges}
@@ -106,6 +107,7 @@ func (a *app) planCommand() *cobra.Command {
 	c.Flags().StringVarP(&out, "out", "o", "", "also write the plan to this file, for 'msbundle apply -f plan.json'")
 	c.Flags().StringVar(&choose.secretOut, "secret-out", "", "plan a client secret as if it were delivered there")
 	c.Flags().StringVar(&choose.passwordOut, "password-out", "", "plan as if the service account's password were delivered there")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "list every write, also where there are many about customers")
 	choose.register(c)
 	return c
 }

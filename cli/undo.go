@@ -107,7 +107,7 @@ func (a *app) agree(ctx context.Context, p steps.Plan, yes bool) error {
 	if a.flags.json {
 		a.progress(map[string]any{"event": "plan", "changes": append([]steps.Change{}, p.Changes...), "notes": append([]steps.Note{}, p.Notes...)})
 	} else {
-		printPlan(a.Err, p)
+		printPlan(a.Err, p, true)
 	}
 	if yes || p.Empty() {
 		return nil

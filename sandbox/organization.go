@@ -92,10 +92,13 @@ var (
 	exchangeEnterprise = servicePlan{"efb87545-963c-4e0d-99df-69c6916d9eb0", "EXCHANGE_S_ENTERPRISE", "exchange"}
 	sharePointStandard = servicePlan{"c7699d2e-19aa-44de-8edf-1736da088ca1", "SHAREPOINTSTANDARD", "SharePoint"}
 	sharePoint         = servicePlan{"5dbe027f-2339-4123-9542-606e4d348a72", "SHAREPOINTENTERPRISE", "SharePoint"}
+	teams              = servicePlan{"57ff2da0-773e-42df-b2af-ffb7a2317929", "TEAMS1", "TeamspaceAPI"}
+	intune             = servicePlan{"c1ec4a95-1f05-45b3-a911-aa3fa01094f5", "INTUNE_A", "SCO"}
+	cloudApps          = servicePlan{"2e2ddb96-6af9-4b1d-a3f0-d6ecfd22edb2", "ADALLOM_S_STANDALONE", "Adallom"}
 
-	enterprise5      = licence{"06ebc4ee-1bb5-47dd-8120-11324bc54e06", "SPE_E5", []servicePlan{premium1, premium2, exchangeEnterprise, sharePoint}}
-	businessPremium  = licence{"cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46", "SPB", []servicePlan{premium1, exchangeStandard, sharePointStandard}}
-	businessStandard = licence{"f245ecc8-75af-4f8e-b61f-27d8114de5f3", "O365_BUSINESS_PREMIUM", []servicePlan{exchangeStandard, sharePointStandard}}
+	enterprise5      = licence{"06ebc4ee-1bb5-47dd-8120-11324bc54e06", "SPE_E5", []servicePlan{premium1, premium2, exchangeEnterprise, sharePoint, teams, intune, cloudApps}}
+	businessPremium  = licence{"cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46", "SPB", []servicePlan{premium1, exchangeStandard, sharePointStandard, teams, intune}}
+	businessStandard = licence{"f245ecc8-75af-4f8e-b61f-27d8114de5f3", "O365_BUSINESS_PREMIUM", []servicePlan{exchangeStandard, sharePointStandard, teams}}
 )
 
 // has tells whether the tenant has bought a service.

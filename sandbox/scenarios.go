@@ -148,7 +148,7 @@ var scenarios = append([]scenario{
 	{Scenario: Scenario{"no-exchange", "The tenant has no Exchange Online plan"}, licence: mobilityE5},
 	{Scenario: Scenario{"empty-tenant", "A partner tenant whose Azure subscription is empty and not registered for Microsoft.KeyVault"}, noVault: true, noGroup: true, providerMissing: true},
 	{Scenario: Scenario{"slow-directory", "Writes take their documented time to be seen everywhere"}, realistic: true},
-}, slices.Concat(accountScenarios, gdapScenarios)...)
+}, slices.Concat(accountScenarios, gdapScenarios, traceScenarios)...)
 
 // retiredPermissions is one name of two permissions, delegated and application,
 // so that both lists lose an entry.

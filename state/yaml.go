@@ -70,6 +70,9 @@ func ParseAnswers(name string, data []byte) (Answers, error) {
 		return Answers{}, err
 	}
 	a := p.answers(root)
+	if a.GDAP != nil {
+		a.GDAP.File = beside(name, a.GDAP.File)
+	}
 	if len(p.errs) > 0 {
 		return Answers{}, errors.Join(p.errs...)
 	}
@@ -198,8 +201,10 @@ func (p *parser) answers(root *yaml.Node) Answers {
 		"gdap": func(n *yaml.Node, key string) {
 			g := DefaultGDAP()
 			a.GDAP = &g
+			named := false
 			p.mapping(n, key, map[string]func(*yaml.Node, string){
 				"customers": func(n *yaml.Node, key string) {
+					named = true
 					if n.Kind == yaml.ScalarNode && n.Value == AllCustomers {
 						return
 					}
@@ -209,6 +214,9 @@ func (p *parser) answers(root *yaml.Node) Answers {
 				"file": p.text(&g.File), "roles": p.list(&g.Roles), "account": p.text(&g.Account), "groupName": p.text(&g.GroupName),
 				"relationshipName": p.text(&g.RelationshipName), "days": p.number(&g.Days), "autoExtend": p.truth(&g.AutoExtend),
 			})
+			if !named && g.File != "" { // whoever names a table means those in it
+				g.All = false
+			}
 		},
 		"exchange": func(n *yaml.Node, key string) {
 			x := DefaultExchange()

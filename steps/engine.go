@@ -40,7 +40,12 @@ type engine struct {
 	password    Secret // of the service account, when this run makes one
 	passwordSet bool   // and it was taken
 
-	unapproved int // customers that are still waited for
+	unapproved int                     // customers that are still waited for
+	later      map[string][]Change     // what they would have led to, by customer
+	asked      map[string]Relationship // those that wait for approval, by id, as they were seen last
+	waits      map[string]bool         // ids of those that waited at the last look
+	looks      int                     // at those that wait
+	ended      []string                // customers with whom it came to nothing meanwhile
 }
 
 func (e *engine) tell(ev Event) {
@@ -147,7 +152,10 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		var firstErr, lastErr error
 		var settled []state.Record
 		for i, a := range attempts {
-			v := judge(a.Change, results[i].Err, e.fresh(a.Change), doubted[a.ID])
+			v, err := e.judged(ctx, a, results[i].Err, doubted)
+			if err != nil && firstErr == nil {
+				firstErr = err
+			}
 			var failed *msclient.Error
 			if errors.As(results[i].Err, &failed) {
 				asked = max(asked, failed.RetryAfter)
@@ -163,6 +171,17 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 			case lagging, busy:
 				settled = append(settled, e.refusal(a, results[i].Err))
 				again = append(again, a.Change)
+			case stale:
+				next, needed, err := e.renew(ctx, a.Change)
+				if err != nil && firstErr == nil {
+					firstErr = err
+				}
+				if needed || err != nil {
+					settled, again = append(settled, e.refusal(a, results[i].Err)), append(again, next)
+					worst, lastErr = max(worst, busy), results[i].Err
+					break
+				}
+				settled = append(settled, state.Record{Kind: state.RecordReceipt, At: e.client.Now(), Intent: a.intent, Text: "was so by then", There: !doubted[a.ID]})
 			case doubtful:
 				if !singular(a.Kind, a.Action) { // repeating it does no harm
 					doubted[a.ID] = true
@@ -278,6 +297,9 @@ func (e *engine) intend(changes []Change) ([]attempt, error) {
 }
 
 func (e *engine) resolve(s string) string {
+	if !strings.Contains(s, "${") {
+		return s
+	}
 	s = reference.ReplaceAllStringFunc(s, func(m string) string {
 		if value, known := e.refs[m[2:len(m)-1]]; known {
 			return value
@@ -349,6 +371,12 @@ func (e *engine) fresh(c Change) bool {
 	}
 	if c.Kind == KindPolicy && e.refs[refAccount+".id"] != "" {
 		return true
+	}
+	switch c.Kind { // what was made for customers is known to one replica before the others
+	case KindMember, KindLock, KindAccess, KindExtension:
+		if c.Step == stepGDAP {
+			return true
+		}
 	}
 	return strings.Contains(c.Path+string(c.Body)+c.Name, "${") || c.Kind == KindGrant || c.Kind == KindRole || c.Kind == KindRoleGiven || c.Kind == KindSecret && c.Action == Create
 }

@@ -150,6 +150,10 @@ const (
 	PartPartner    Part = "partner"
 	PartCustomers  Part = "customers"
 
+	PartDelegation Part = "delegation" // relationships with customers
+	PartContracts  Part = "contracts"
+	PartRoleGroups Part = "role-groups"
+
 	PartMethods      Part = "methods-policy"
 	PartRegistered   Part = "registered-methods"
 	PartDeletedUsers Part = "deleted-users"

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -24,24 +25,52 @@ func planGDAP(p *Plan) {
 	if d == nil {
 		return
 	}
-	for _, u := range d.unchosen {
-		p.note("Nobody knows the customer %s: it is neither the tenant id nor the default domain of one of this partner's.", u)
-	}
-	who := p.delegate()
-	if who == "" {
-		p.note("There is no account %s that could be put into the groups: nothing is done about delegated administration.", d.UPN)
+	if why := p.gdapRefused(); why != "" {
+		p.note("Nothing is done about delegated administration: %s.", lowerFirst(strings.TrimSuffix(why, ".")))
 		return
 	}
+	who := p.delegate()
 	roles := p.want.answers.GDAP.RoleIDs()
 	for _, id := range roles {
 		p.planRoleGroup(id, who)
 	}
 	names := p.relationNames()
+	by := d.byCustomer()
 	for _, c := range d.Customers {
-		p.planCustomer(c, roles, names[c.TenantID])
+		p.planCustomer(c, by[c.TenantID], roles, names[c.TenantID])
 	}
+	p.gdapNotes(by, roles)
 	// What a batch takes at once stands together.
 	slices.SortStableFunc(p.Changes, func(a, b Change) int { return gdapRank(a) - gdapRank(b) })
+}
+
+// gdapRefused says why the plan leaves delegated administration out; empty when it
+// does not.
+func (p *Plan) gdapRefused() string {
+	f := p.findings
+	if !offersDelegation(f.Cloud) {
+		return noDelegation(f.Cloud)
+	}
+	if u, unread := f.unread(PartDelegation, PartContracts, PartRoleGroups); unread {
+		return u.Why
+	}
+	if len(f.Delegation.Customers) == 0 {
+		return "none of the partner's customers is chosen"
+	}
+	if p.delegate() == "" {
+		return fmt.Sprintf("there is no account %s that could be put into the groups", cmp.Or(f.Delegation.UPN, p.want.answers.GDAP.Account))
+	}
+	return ""
+}
+
+// byCustomer are the relationships by the customer's tenant.
+func (d *Delegation) byCustomer() map[string][]*Relationship {
+	out := map[string][]*Relationship{}
+	for i := range d.Relationships {
+		r := &d.Relationships[i]
+		out[r.Tenant] = append(out[r.Tenant], r)
+	}
+	return out
 }
 
 // gdapRank brings the changes of all customers into an order; those of other
@@ -59,7 +88,8 @@ func gdapRank(c Change) int {
 
 // delegate is the service account: its id, or the reference to it.
 func (p *Plan) delegate() string {
-	if ref := p.accountRef(); ref != "" {
+	ref := p.accountRef()
+	if ref != "" && (!strings.HasPrefix(ref, "${") || p.options.has(StageTenant)) { // made by another stage, it is not there yet
 		return ref
 	}
 	return p.findings.Delegation.Account
@@ -131,17 +161,15 @@ func (p *Plan) relationNames() map[string]string {
 	return relationshipNames(p.want.answers.GDAP.RelationshipName, d.Customers, taken)
 }
 
-// chosen is the relationship that serves a customer best: an active one before one
-// that waits, and that before one that was only begun.
-func (p *Plan) chosen(c Customer, roles []string) *Relationship {
+// best is the relationship among a customer's that serves best: an active one
+// before one that waits, and that before one that was only begun.
+func best(list []*Relationship, roles []string) *Relationship {
 	var best *Relationship
 	rank := func(r *Relationship) int {
 		return slices.Index([]string{RelationCreated, RelationPending, RelationApproved, RelationStarting, RelationActive}, r.Status)
 	}
-	d := p.findings.Delegation
-	for i := range d.Relationships {
-		r := &d.Relationships[i]
-		if r.Tenant != c.TenantID || r.Microsofts() || rank(r) < 0 || !contains(r.Roles, roles) {
+	for _, r := range list {
+		if r.Microsofts() || rank(r) < 0 || !contains(r.Roles, roles) {
 			continue
 		}
 		if best == nil || rank(r) > rank(best) || rank(r) == rank(best) && r.Ends.After(best.Ends) {
@@ -157,17 +185,17 @@ func contains(list, all []string) bool {
 }
 
 // planCustomer works out what one customer takes.
-func (p *Plan) planCustomer(c Customer, roles []string, name string) {
-	r := p.chosen(c, roles)
+func (p *Plan) planCustomer(c Customer, list []*Relationship, roles []string, name string) {
+	r := best(list, roles)
 	if r == nil {
-		p.planRelationship(c, roles, name)
+		p.planRelationship(c, list, roles, name)
 		p.planRolesAt(c, nil, roles)
 		return
 	}
 	switch {
 	case r.Status == RelationCreated:
 		p.planLock(c, r.ID)
-	case r.Status == RelationActive && p.want.answers.GDAP.AutoExtend && !r.AutoExtend && !r.Ends.IsZero() && r.Ends.Sub(p.findings.At) < endsSoon:
+	case p.want.answers.GDAP.AutoExtend && p.endsSoon(r) && !containsFold(r.Roles, catalog.RoleGlobalAdministrator):
 		p.add(Change{
 			ID: "gdap/extend/" + c.TenantID, Step: stepGDAP, Kind: KindExtension, Action: Update,
 			Object: fmt.Sprintf("relationship %q with %s: extended by half a year each time it would end", r.Name, c.Name),
@@ -176,24 +204,74 @@ func (p *Plan) planCustomer(c Customer, roles []string, name string) {
 			Before: json.RawMessage(`{"autoExtendDuration":"PT0S"}`),
 		}, map[string]string{"autoExtendDuration": "P180D"})
 	}
+	p.planDead(c, r)
 	p.planRolesAt(c, r, roles)
+}
+
+// endsSoon tells whether a relationship is about to end.
+func (p *Plan) endsSoon(r *Relationship) bool {
+	return r.Status == RelationActive && !r.AutoExtend && !r.Ends.IsZero() && r.Ends.Sub(p.findings.At) < endsSoon
+}
+
+// planDead takes away what was given to a group that is gone, or never came about:
+// another group of the same name has nothing of it.
+// https://learn.microsoft.com/graph/api/delegatedadminaccessassignment-delete
+func (p *Plan) planDead(c Customer, r *Relationship) {
+	d := p.findings.Delegation
+	for _, x := range r.Access {
+		if x.Status == accessDeleting || x.Status == accessDeleted || !d.gone[strings.ToLower(x.Group)] && (x.Status != accessFailed || !d.ours(x.Group)) {
+			continue
+		}
+		why := "The group it was given to is not there any more."
+		if !d.gone[strings.ToLower(x.Group)] {
+			why = "It did not come about, and is made anew."
+		}
+		p.add(Change{
+			ID: "gdap/dead/" + c.TenantID + "/" + x.ID, Step: stepGDAP, Kind: KindAccess, Action: Remove,
+			Object: theRoles(x.Roles) + " at " + c.Name + " of a group that does not serve", Why: why,
+			Method: "DELETE", Path: relationships + "/" + r.ID + "/accessAssignments/" + x.ID, IfMatch: x.ETag, Risk: RiskLow, Reversible: false, Name: c.TenantID,
+			Before: encode(map[string]any{"accessContainer": map[string]string{"accessContainerId": x.Group}, "accessDetails": accessOf(x.Roles)}),
+		}, nil)
+	}
+}
+
+// ours tells whether a group is one of those for roles at customers.
+func (d *Delegation) ours(group string) bool {
+	for _, g := range d.Groups {
+		if strings.EqualFold(g.ID, group) {
+			return true
+		}
+	}
+	return false
+}
+
+// theRoles names roles, or how many there are.
+func theRoles(ids []string) string {
+	if len(ids) == 1 {
+		if r := catalog.RoleByID(ids[0]); r.Name != "" {
+			return r.Name
+		}
+	}
+	return plural(len(ids), "role")
 }
 
 // planRelationship asks a customer for delegated administration. What it carries
 // cannot be added to later.
 // https://learn.microsoft.com/graph/api/tenantrelationship-post-delegatedadminrelationships
-func (p *Plan) planRelationship(c Customer, roles []string, name string) {
+func (p *Plan) planRelationship(c Customer, list []*Relationship, roles []string, name string) {
 	g := p.want.answers.GDAP
 	why := fmt.Sprintf("%s has no relationship with all of the roles.", c.Name)
-	for _, r := range p.findings.Delegation.Relationships {
-		if r.Tenant == c.TenantID && r.Status == RelationActive {
+	ended := ""
+	for _, r := range list {
+		switch {
+		case r.Microsofts():
+		case r.Status == RelationActive:
 			why = fmt.Sprintf("The relationship %q lacks roles, and none can be added to it: it takes a new one. The other is left as it is.", r.Name)
+		case r.over() && contains(r.Roles, roles):
+			ended = fmt.Sprintf(" The relationship %q is %s, and cannot be revived: it takes one of another name.", r.Name, r.Status)
 		}
 	}
-	access := []map[string]string{}
-	for _, id := range roles {
-		access = append(access, map[string]string{"roleDefinitionId": id})
-	}
+	why += ended
 	extend := "PT0S"
 	if g.AutoExtend {
 		extend = "P180D"
@@ -204,7 +282,7 @@ func (p *Plan) planRelationship(c Customer, roles []string, name string) {
 		Method: "POST", Path: relationships, Risk: RiskModerate, Reversible: true, Name: name,
 	}, map[string]any{
 		"displayName": name, "duration": fmt.Sprintf("P%dD", g.Days), "autoExtendDuration": extend,
-		"customer": map[string]string{"tenantId": c.TenantID, "displayName": c.Name}, "accessDetails": map[string]any{"unifiedRoles": access},
+		"customer": map[string]string{"tenantId": c.TenantID, "displayName": c.Name}, "accessDetails": accessOf(roles),
 	})
 	p.planLock(c, "${relation."+c.TenantID+".id}")
 }
@@ -234,6 +312,10 @@ func (p *Plan) planRolesAt(c Customer, r *Relationship, roles []string) {
 		if r != nil && r.serves(group, role) {
 			continue
 		}
+		if has := r.has(group); has != nil {
+			p.addRoleAt(c, r, has, role)
+			continue
+		}
 		p.add(Change{
 			ID: "gdap/access/" + c.TenantID + "/" + role, Step: stepGDAP, Kind: KindAccess, Action: Add, After: after,
 			Object: fmt.Sprintf("%s at %s to its group", catalog.RoleByID(role).Name, c.Name),
@@ -241,15 +323,36 @@ func (p *Plan) planRolesAt(c Customer, r *Relationship, roles []string) {
 			Method: "POST", Path: relationships + "/" + id + "/accessAssignments", Risk: RiskHigh, Reversible: true, Name: c.TenantID,
 		}, map[string]any{
 			"accessContainer": map[string]string{"accessContainerId": group, "accessContainerType": "securityGroup"},
-			"accessDetails":   map[string]any{"unifiedRoles": []map[string]string{{"roleDefinitionId": role}}},
+			"accessDetails":   accessOf([]string{role}),
 		})
 	}
+}
+
+// has finds what a group has of the relationship; nil without a relationship.
+func (r *Relationship) has(group string) *Access {
+	if r == nil {
+		return nil
+	}
+	return r.of(group)
+}
+
+// addRoleAt adds a role to those a group has at a customer: it can be named once
+// only.
+// https://learn.microsoft.com/graph/api/delegatedadminaccessassignment-update
+func (p *Plan) addRoleAt(c Customer, r *Relationship, has *Access, role string) {
+	p.add(Change{
+		ID: "gdap/access/" + c.TenantID + "/" + role, Step: stepGDAP, Kind: KindAccess, Action: Update,
+		Object: fmt.Sprintf("what a group has at %s: %s as well", c.Name, catalog.RoleByID(role).Name),
+		Why:    "The group for this role has another one there (" + theRoles(has.Roles) + "), which stays.",
+		Method: "PATCH", Path: relationships + "/" + r.ID + "/accessAssignments/" + has.ID, IfMatch: has.ETag, Risk: RiskHigh, Reversible: true, Name: c.TenantID,
+		Before: encode(map[string]any{"accessDetails": accessOf(has.Roles)}),
+	}, map[string]any{"accessDetails": accessOf(union(has.Roles, []string{role}))})
 }
 
 // serves tells whether a group has a role of the relationship, or is about to.
 // Assignments that were deleted stay listed.
 func (r *Relationship) serves(group, role string) bool {
 	return slices.ContainsFunc(r.Access, func(a Access) bool {
-		return strings.EqualFold(a.Group, group) && (a.Status == "active" || a.Status == "pending") && containsFold(a.Roles, role)
+		return strings.EqualFold(a.Group, group) && (a.Status == accessActive || a.Status == accessPending) && containsFold(a.Roles, role)
 	})
 }

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"msbundle/catalog"
+	"msbundle/msclient"
 	"msbundle/state"
 )
 
@@ -20,7 +22,12 @@ type Delegation struct {
 	Customers     []Customer            // those the answers choose
 	Relationships []Relationship        // with anybody
 	Assignable    bool                  // groups that may hold roles can be made
-	unchosen      []string              // of the answers: customers nobody knows
+	Unknown       []string              // of the answers: customers nobody knows
+	Contracts     int                   // customers of the partner
+	gone          map[string]bool       // ids of groups that have roles and are not there any more
+	contracts     []wireContract
+	listed        []state.CustomerRow // of the file
+	failed        error               // what a part could not be read for, when that is no refusal
 }
 
 // RoleGroup is the group whose members get a role at customers.
@@ -78,19 +85,55 @@ const (
 	RelationActive   = "active"
 )
 
+// States of what a group has of a relationship.
+// https://learn.microsoft.com/graph/api/resources/delegatedadminaccessassignment
+const (
+	accessPending  = "pending"
+	accessActive   = "active"
+	accessDeleting = "deleting"
+	accessDeleted  = "deleted"
+	accessFailed   = "error"
+)
+
 const (
 	contracts     = "/v1.0/contracts"
 	relationships = "/v1.0/tenantRelationships/delegatedAdminRelationships"
 	groups        = "/v1.0/groups"
+
+	roleGroupFields = "id,displayName,isAssignableToRole,securityEnabled"
 )
+
+// offersDelegation tells whether a cloud has delegated administration of
+// customers.
+// https://learn.microsoft.com/partner-center/customers/gdap-introduction
+func offersDelegation(c catalog.Cloud) bool { return c.Vendor }
+
+// unreadDelegation keeps a refusal from failing the whole inspection: a check
+// tells of it.
+func unreadDelegation(f *Findings, part Part, needs string, bad *error) func(error) {
+	return func(err error) {
+		why, refused := delegationRefused(err)
+		switch {
+		case !refused:
+			*bad = err
+			return
+		case part != PartDelegation:
+			why = whyUnread(err, needs)
+		}
+		f.Unread[part] = why
+	}
+}
 
 // delegationReadings read what does not depend on another answer.
 func (s *Setup) delegationReadings(a state.Answers, f *Findings) []reading {
 	if a.GDAP == nil {
 		return nil
 	}
-	d := &Delegation{Groups: map[string]*RoleGroup{}}
+	d := &Delegation{Groups: map[string]*RoleGroup{}, gone: map[string]bool{}}
 	f.Delegation = d
+	if !offersDelegation(f.Cloud) {
+		return nil // its addresses are not even there
+	}
 	prefix, _, _ := strings.Cut(a.GDAP.GroupName, "{role}")
 	prefix = strings.TrimRight(prefix, " -–")
 	round := []reading{
@@ -108,18 +151,19 @@ func (s *Setup) delegationReadings(a state.Answers, f *Findings) []reading {
 			return nil
 		})},
 		{path: query(contracts, "$select", "customerId,displayName,defaultDomainName", "$top", "999"), take: takePage(s, func(list []wireContract) error {
-			d.Customers, d.unchosen = chosenCustomers(*a.GDAP, list)
+			d.contracts, d.Contracts = list, len(list)
 			return nil
-		})},
+		}), unread: unreadDelegation(f, PartContracts, "the permission Directory.Read.All and a member of the tenant", &d.failed)},
 		{path: query(relationships, "$top", "300"), take: takePage(s, func(list []json.RawMessage) error {
 			var err error
 			d.Relationships, err = relationshipsOf(list)
 			return err
-		})},
+		}), unread: unreadDelegation(f, PartDelegation, "", &d.failed)},
 	}
 	if prefix != "" {
 		round = append(round, reading{
-			path: query(groups, "$filter", "startswith(displayName,"+quote(prefix)+")", "$select", "id,displayName,isAssignableToRole,securityEnabled", "$top", "999"),
+			path:   query(groups, "$filter", "startswith(displayName,"+quote(prefix)+")", "$select", roleGroupFields, "$top", "999"),
+			unread: unreadDelegation(f, PartRoleGroups, "the permission Group.Read.All or Directory.Read.All", &d.failed),
 			take: takePage(s, func(list []wireRoleGroup) error {
 				for _, w := range list {
 					role, known := groupRole(a.GDAP.GroupName, w.Name)
@@ -139,9 +183,10 @@ func (s *Setup) delegationReadings(a state.Answers, f *Findings) []reading {
 // delegationAccountReadings read what takes the answers of the first round.
 func (s *Setup) delegationAccountReadings(a state.Answers, f *Findings) []reading {
 	d := f.Delegation
-	if d == nil {
+	if d == nil || !offersDelegation(f.Cloud) {
 		return nil
 	}
+	d.Customers, d.Unknown = chosenCustomers(*a.GDAP, d)
 	d.Assignable = slices.Contains(f.Plans, "AAD_PREMIUM") || slices.Contains(f.Plans, "AAD_PREMIUM_P2")
 	var round []reading
 	if d.UPN != "" {
@@ -169,11 +214,23 @@ func (s *Setup) delegationAccountReadings(a state.Answers, f *Findings) []readin
 	return round
 }
 
+// listedCustomers are the customers of the file the answers name.
+func listedCustomers(a state.Answers) ([]state.CustomerRow, error) {
+	if a.GDAP == nil || a.GDAP.File == "" {
+		return nil, nil
+	}
+	rows, err := state.LoadCustomers(a.GDAP.File)
+	return rows, problem(err, "the file with the customers cannot be used")
+}
+
 // lookDelegation reads who has which role through the active relationships: one
 // row of a batch each.
 func (s *Setup) lookDelegation(ctx context.Context, f *Findings) error {
 	d := f.Delegation
-	if d == nil {
+	if d == nil || !offersDelegation(f.Cloud) {
+		return nil
+	}
+	if _, unread := f.unread(PartDelegation); unread {
 		return nil
 	}
 	chosen := map[string]bool{}
@@ -187,7 +244,41 @@ func (s *Setup) lookDelegation(ctx context.Context, f *Findings) error {
 			round = append(round, s.accessReading(r))
 		}
 	}
-	return s.readAll(ctx, round)
+	if err := s.readAll(ctx, round); err != nil {
+		return err
+	}
+	if err := s.readAll(ctx, d.strangers()); err != nil {
+		return err
+	}
+	return s.closeDelegation(f)
+}
+
+// mostStrangers is how many groups that have roles and are not among ours are
+// looked at: a partner has a few sets of them, however many customers.
+const mostStrangers = 40
+
+// strangers read whether the groups that have roles and are not ours are still
+// there.
+func (d *Delegation) strangers() []reading {
+	ours := map[string]bool{}
+	for _, g := range d.Groups {
+		ours[strings.ToLower(g.ID)] = true
+	}
+	var round []reading
+	for _, r := range d.Relationships {
+		for _, x := range r.Access {
+			id := strings.ToLower(x.Group)
+			if ours[id] || x.Status == accessDeleting || x.Status == accessDeleted || len(round) == mostStrangers {
+				continue
+			}
+			ours[id] = true
+			round = append(round, reading{
+				path: query(groups+"/"+id, "$select", "id"), absent: func() { d.gone[id] = true },
+				take: func(context.Context, *msclient.Response) error { return nil }, unread: func(error) {},
+			})
+		}
+	}
+	return round
 }
 
 func (s *Setup) accessReading(r *Relationship) reading {
@@ -204,22 +295,52 @@ func (s *Setup) accessReading(r *Relationship) reading {
 }
 
 // chosenCustomers are those the answers choose among the partner's, and what of
-// the answers nobody knows.
-func chosenCustomers(g state.GDAP, list []wireContract) (chosen []Customer, unknown []string) {
-	known := map[string]bool{}
-	for _, w := range list {
+// the answers nobody knows. Who gave the partner a relationship is a customer even
+// where the directory's list lacks it.
+func chosenCustomers(g state.GDAP, d *Delegation) (chosen []Customer, unknown []string) {
+	all := map[string]Customer{}
+	domains := map[string]string{}
+	for _, w := range d.contracts {
 		c := Customer{strings.ToLower(w.CustomerID), w.Name, w.Domain}
-		if known[c.TenantID] || !g.All && !containsFold(g.Customers, c.TenantID) && !containsFold(g.Customers, c.Domain) {
-			continue
+		if _, twice := all[c.TenantID]; !twice {
+			all[c.TenantID], domains[strings.ToLower(c.Domain)] = c, c.TenantID
 		}
-		known[c.TenantID] = true
-		chosen = append(chosen, c)
 	}
-	for _, want := range g.Customers {
-		if !slices.ContainsFunc(chosen, func(c Customer) bool {
-			return strings.EqualFold(c.TenantID, want) || strings.EqualFold(c.Domain, want)
-		}) {
-			unknown = append(unknown, want)
+	for _, r := range d.Relationships {
+		if _, known := all[r.Tenant]; !known && r.Tenant != "" && !g.All {
+			all[r.Tenant] = Customer{TenantID: r.Tenant, Name: r.Customer}
+		}
+	}
+	wanted := map[string]bool{}
+	want := func(tenant, domain, name string) {
+		id := strings.ToLower(tenant)
+		if id == "" {
+			id = domains[strings.ToLower(domain)]
+		}
+		c, known := all[id]
+		switch {
+		case !known:
+			unknown = append(unknown, cmp.Or(tenant, domain))
+			return
+		case strings.TrimSpace(c.Name) == "":
+			c.Name = name
+			all[id] = c
+		}
+		wanted[id] = true
+	}
+	for _, text := range g.Customers {
+		if state.IsGUID(text) {
+			want(text, "", "")
+		} else {
+			want("", text, "")
+		}
+	}
+	for _, row := range d.listed {
+		want(row.TenantID, row.Domain, row.Name)
+	}
+	for id, c := range all {
+		if g.All || wanted[id] {
+			chosen = append(chosen, c)
 		}
 	}
 	slices.SortFunc(chosen, func(a, b Customer) int { return strings.Compare(a.TenantID, b.TenantID) })

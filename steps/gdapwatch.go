@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,6 +18,8 @@ import (
 const (
 	firstPoll = 10 * time.Second
 	slowPoll  = time.Minute
+
+	longestPoll = time.Hour
 )
 
 // Invitation is what a customer has to approve.
@@ -28,6 +31,7 @@ type Invitation struct {
 	Link     string
 	Since    time.Time // it waits
 	Until    time.Time // it lapses
+	Reminded time.Time // last; zero when never
 	Roles    []string
 }
 
@@ -46,11 +50,10 @@ func Invitations(a state.Answers, f *Findings) []Invitation {
 	if f.Delegation == nil {
 		return nil
 	}
-	p := Plan{want: desire(a, f), findings: f}
-	roles := a.GDAP.RoleIDs()
+	roles, by := a.GDAP.RoleIDs(), f.Delegation.byCustomer()
 	var out []Invitation
 	for _, c := range f.Delegation.Customers {
-		if r := p.chosen(c, roles); r != nil && r.Status != RelationActive && r.Status != RelationCreated {
+		if r := best(by[c.TenantID], roles); r != nil && r.Status != RelationActive && r.Status != RelationCreated {
 			out = append(out, Invitation{
 				Customer: c, Name: r.Name, ID: r.ID, Status: r.Status, Link: InvitationLink(r.ID), Since: r.Created, Until: r.Created.Add(invitationLapses), Roles: r.Roles,
 			})
@@ -70,144 +73,194 @@ func (e *engine) watch(ctx context.Context) error {
 			later[c.After] = append(later[c.After], c)
 		}
 	}
-	begun, pause := time.Now(), firstPoll
+	begun, listed, pause := time.Now(), time.Time{}, firstPoll
 	for len(later) > 0 {
-		ready, gone, err := e.approved(ctx, later)
+		if listed.IsZero() || e.enough() || time.Since(listed) >= e.pace(begun, listed) {
+			if err := e.readPending(ctx, later); err != nil {
+				return err
+			}
+			listed = time.Now()
+		}
+		look, err := e.approved(ctx, later)
 		if err != nil {
 			return err
 		}
 		var now []Change
-		for _, tenant := range ready {
+		for _, tenant := range look.ready {
 			now = append(now, later[tenant]...)
 			delete(later, tenant)
 		}
-		for tenant, why := range gone {
+		for _, tenant := range slices.Sorted(maps.Keys(look.gone)) {
 			delete(later, tenant)
-			e.tell(Event{Kind: EventNote, Text: why})
+			e.ended = append(e.ended, tenant)
+			e.tell(Event{Kind: EventNote, Text: look.gone[tenant]})
 		}
+		slices.SortStableFunc(now, func(a, b Change) int { return gdapRank(a) - gdapRank(b) })
 		if err := e.carryOut(ctx, now); err != nil {
 			return err
 		}
+		e.invite(later)
 		left := e.options.Wait - time.Since(begun)
-		if len(later) == 0 || left <= 0 {
+		if len(later) == 0 || left <= 0 || e.enough() {
 			break
 		}
-		if len(ready) > 0 {
+		next := e.pace(begun, listed) - time.Since(listed)
+		if look.starting > 0 { // in a few minutes they are ready
+			next = min(next, pause)
+			pause = min(pause*3/2, slowPoll)
+		} else {
 			pause = firstPoll
 		}
+		next = min(max(next, time.Second), left)
 		e.tell(Event{Kind: EventWaiting, Text: "Waiting for customers", Wait: &Wait{
 			For: plural(len(later), "customer") + " to approve", Usual: "hours to weeks; an invitation lapses after 90 days", Since: begun,
-			Next: min(pause, left), Then: "the groups get their roles at whoever approved",
+			Next: next, Then: "the groups get their roles at whoever approved",
 		}})
-		if err := msclient.Sleep(ctx, min(pause, left)); err != nil {
+		if err := e.pause(ctx, next); err != nil {
 			return err
 		}
-		pause = min(pause*3/2, slowPoll)
 	}
 	e.unapproved = len(later)
+	e.later = later
 	return nil
 }
 
-// approved finds who of those waited for has approved, and with whom it came to
-// nothing.
-func (e *engine) approved(ctx context.Context, later map[string][]Change) (ready []string, gone map[string]string, err error) {
-	gone = map[string]string{}
-	waiting := map[string]bool{} // ids of relationships that are known to wait
-	for raw, err := range msclient.List[json.RawMessage](ctx, e.graph, query(relationships, "$filter", "status eq 'approvalPending'", "$top", "300")) {
-		if err != nil {
-			return nil, nil, err
-		}
-		var w wireID
-		if err := json.Unmarshal(raw, &w); err != nil {
-			return nil, nil, err
-		}
-		waiting[w.ID] = true
-	}
-	ids := map[string]string{} // relationship by customer
-	var round []reading
-	for tenant, changes := range later {
-		path := e.resolve(changes[0].Path)
-		id := strings.Split(strings.TrimPrefix(path, relationships+"/"), "/")[0]
-		if ids[tenant] = id; waiting[id] || strings.Contains(id, "${") {
-			continue
-		}
-		round = append(round, reading{
-			path: relationships + "/" + id,
-			take: takeOne(func(w wireRelationship, _ json.RawMessage) {
-				switch w.Status {
-				case RelationActive:
-					ready = append(ready, tenant)
-				case RelationCreated, RelationPending, RelationApproved, RelationStarting:
-				default:
-					gone[tenant] = fmt.Sprintf("%s did not come about: the relationship %q is %s", w.Customer.Name, w.Name, w.Status)
-				}
-			}),
-			absent: func() {}, // not shown yet
-		})
-	}
-	if err := e.readAll(ctx, round); err != nil {
-		return nil, nil, err
-	}
-	slices.Sort(ready)
-	return ready, gone, nil
+// pace is how long after one look at all that wait the next one is taken: a
+// twentieth of the time waited so far. Somebody who watches sees within a minute
+// or a few what happens; whoever is away for days does not need to.
+func (e *engine) pace(begun, listed time.Time) time.Duration {
+	return min(max(listed.Sub(begun)/20, firstPoll), longestPoll)
 }
 
-// adoptRelationship finds the relationship that a write of unknown outcome made.
-func (e *engine) adoptRelationship(ctx context.Context, a attempt, refs map[string]string) error {
-	for raw, err := range msclient.List[json.RawMessage](ctx, e.graph, query(relationships, "$top", "300")) {
+// fullLook is how many looks at how many wait stand in for one at which they are.
+const fullLook = 10
+
+// fewer tells whether others wait for approval than at the last look at them: as
+// many are the same, unless one came as another one went, which a full look shows
+// before long.
+func (e *engine) fewer(ctx context.Context) (bool, error) {
+	if e.looks++; e.looks%fullLook == 1 || e.waits == nil {
+		return true, nil
+	}
+	page, err := msclient.Get[struct {
+		Count int `json:"@odata.count"`
+	}](ctx, e.graph, query(relationships, "$filter", "status eq 'approvalPending'", "$select", "id", "$count", "true", "$top", "1"))
+	return page.Count != len(e.waits), err
+}
+
+// readPending reads which relationships wait for approval. What they are is read
+// once; after that their ids suffice.
+func (e *engine) readPending(ctx context.Context, later map[string][]Change) error {
+	if changed, err := e.fewer(ctx); err != nil || !changed {
+		return err
+	}
+	waited := map[string]bool{}
+	for _, changes := range later {
+		waited[e.relationshipOf(changes)] = true
+	}
+	if e.asked == nil {
+		e.asked = map[string]Relationship{}
+		for _, r := range e.plan.findings.Delegation.Relationships {
+			if r.Status == RelationPending {
+				e.asked[r.ID] = r
+			}
+		}
+	}
+	e.waits = map[string]bool{}
+	strange := false
+	for w, err := range msclient.List[wireID](ctx, e.graph, query(relationships, "$filter", "status eq 'approvalPending'", "$select", "id", "$top", "300")) {
 		if err != nil {
-			return problem(err, "the relationships could not be read")
+			return err
+		}
+		_, known := e.asked[w.ID]
+		strange = strange || waited[w.ID] && !known
+		e.waits[w.ID] = true
+	}
+	if !strange {
+		return nil
+	}
+	for raw, err := range msclient.List[json.RawMessage](ctx, e.graph, query(relationships, "$filter", "status eq 'approvalPending'", "$top", "300")) {
+		if err != nil {
+			return err
 		}
 		list, err := relationshipsOf([]json.RawMessage{raw})
 		if err != nil {
 			return err
 		}
-		if r := list[0]; strings.EqualFold(r.Name, a.name) {
-			e.bind(refs, a.Binds, r.ID, "")
-			return nil
-		}
+		e.asked[list[0].ID] = list[0]
 	}
-	return &Problem{What: fmt.Sprintf("the relationship %q is said to exist already, but cannot be read", a.name), Do: "Wait a few minutes, then try again.", Retry: true}
+	return nil
 }
 
-// lookForGroup looks for a group that a write may have made.
-func (s *Setup) lookForGroup(ctx context.Context, intent state.Record) (map[string]string, error) {
-	known := map[string]bool{}
-	for _, e := range s.store.Entries() {
-		known[e.Outcome.Refs["group"]] = true
-	}
-	address := query(groups, "$filter", "displayName eq "+quote(intent.Name), "$select", "id,createdDateTime")
-	for w, err := range msclient.List[struct {
-		ID      string    `json:"id"`
-		Created time.Time `json:"createdDateTime"`
-	}](ctx, s.graph, address) {
-		if err != nil {
-			return nil, err
-		}
-		if w.Created.After(intent.At.Add(-clockTolerance)) && !known[w.ID] {
-			return map[string]string{"group": w.ID}, nil
-		}
-	}
-	return nil, nil
+// looked is what a look at relationships that do not wait for approval any more,
+// or not yet, showed.
+type looked struct {
+	ready    []string          // customers whose relationship is active
+	gone     map[string]string // those with whom it came to nothing, and why
+	starting int               // those on the way
 }
 
-// waitsForCustomers says that customers have to approve first.
+// approved finds who of those waited for has approved, and with whom it came to
+// nothing.
+func (e *engine) approved(ctx context.Context, later map[string][]Change) (looked, error) {
+	out := looked{gone: map[string]string{}}
+	var round []reading
+	for tenant, changes := range later {
+		id := e.relationshipOf(changes)
+		if e.waits[id] || strings.Contains(id, "${") {
+			continue
+		}
+		round = append(round, reading{
+			path: relationships + "/" + id,
+			take: takeOne(func(w wireRelationship, raw json.RawMessage) {
+				switch w.Status {
+				case RelationActive:
+					out.ready = append(out.ready, tenant)
+				case RelationCreated, RelationPending, RelationApproved, RelationStarting:
+					if list, err := relationshipsOf([]json.RawMessage{raw}); err == nil {
+						e.asked[w.ID] = list[0]
+					}
+					out.starting++
+				default:
+					out.gone[tenant] = fmt.Sprintf("%s did not come about: the relationship %q is %s", w.Customer.Name, w.Name, w.Status)
+				}
+			}),
+			absent: func() { out.starting++ }, // not shown yet
+		})
+	}
+	err := e.readAll(ctx, round)
+	slices.Sort(out.ready)
+	return out, err
+}
+
+// waitsForCustomers says that customers have to approve first, or that some will
+// not.
 func (e *engine) waitsForCustomers() error {
-	if e.unapproved == 0 {
+	ended := plural(len(e.ended), "relationship") + " did not come about: declined, lapsed or ended meanwhile"
+	const anew = "Run this again: it asks those customers anew, with another name."
+	switch {
+	case e.unapproved == 0 && len(e.ended) == 0:
 		return nil
+	case e.unapproved == 0:
+		return &Problem{What: ended, Do: "Ask the customers what happened. " + anew, Retry: true}
 	}
-	return &Waiting{Problem{
+	p := Problem{
 		What: plural(e.unapproved, "customer") + " did not approve yet",
 		Do:   "Send each the link; an administrator of the customer's own tenant has to open it and approve. Then run this again: it goes on by itself.", Retry: true,
 		Err: errors.New("approval pending"),
-	}}
+	}
+	if len(e.ended) > 0 {
+		p.What += ", and " + ended
+	}
+	return &Waiting{p}
 }
 
 // readDelegationBack reads anew what delegated administration is proven with.
 func (e *engine) readDelegationBack(ctx context.Context, f *Findings) ([]string, error) {
 	a := e.plan.Answers
+	listed := e.plan.findings.Delegation.listed
 	round := e.delegationReadings(a, f)
-	f.Plans = e.plan.findings.Plans
+	f.Plans, f.Delegation.listed = e.plan.findings.Plans, listed
 	var ids []string
 	remember := func(round []reading) []reading {
 		for i := range round {
@@ -222,6 +275,7 @@ func (e *engine) readDelegationBack(ctx context.Context, f *Findings) ([]string,
 			if r.absent == nil {
 				r.absent = func() {}
 			}
+			r.unread = nil // it could be read before
 		}
 		return round
 	}
@@ -238,15 +292,11 @@ func (e *engine) readDelegationBack(ctx context.Context, f *Findings) ([]string,
 func (p *Plan) notInForce() string {
 	d := p.findings.Delegation
 	roles := p.want.answers.GDAP.RoleIDs()
+	by := d.byCustomer()
 	for _, c := range d.Customers {
-		r := p.chosen(c, roles)
-		if r == nil || r.Status != RelationActive {
-			continue
-		}
-		for _, x := range r.Access {
-			if x.Status == "pending" {
-				return "a role at " + c.Name + " is not in force yet"
-			}
+		r := best(by[c.TenantID], roles)
+		if r != nil && r.Status == RelationActive && slices.ContainsFunc(r.Access, func(x Access) bool { return x.Status == accessPending }) {
+			return "a role at " + c.Name + " is not in force yet"
 		}
 	}
 	return ""

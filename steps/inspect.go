@@ -75,14 +75,26 @@ func (s *Setup) readAll(ctx context.Context, round []reading) error {
 	return nil
 }
 
-// once drops readings that stand there already.
+// once drops readings that stand there already; who wanted them again is told, too.
 func once(round []reading) []reading {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(round, func(r reading) bool {
-		again := seen[r.path]
-		seen[r.path] = true
-		return again
-	})
+	var out []reading
+	at := map[string]int{}
+	for _, r := range round {
+		i, again := at[r.path]
+		if !again {
+			at[r.path] = len(out)
+			out = append(out, r)
+			continue
+		}
+		first, second := out[i].take, r.take
+		out[i].take = func(ctx context.Context, res *msclient.Response) error {
+			if err := first(ctx, res); err != nil {
+				return err
+			}
+			return second(ctx, res)
+		}
+	}
+	return out
 }
 
 // Inspect reads everything of the tenant the setup needs to know. It writes
@@ -131,6 +143,10 @@ func (s *Setup) look(ctx context.Context, a state.Answers, around bool, observe 
 	if err != nil {
 		return nil, err
 	}
+	listed, err := listedCustomers(a)
+	if err != nil {
+		return nil, err
+	}
 	f := &Findings{}
 	// An app our journal made a moment ago and that was seen since is there: a
 	// round of reads that misses it met a replica that lags.
@@ -143,6 +159,9 @@ func (s *Setup) look(ctx context.Context, a state.Answers, around bool, observe 
 		}
 		round := append(s.firstRound(a, f, known), s.readyReadings(a, f)...)
 		round = append(round, s.delegationReadings(a, f)...)
+		if f.Delegation != nil {
+			f.Delegation.listed = listed
+		}
 		if around {
 			round = append(round, s.aroundReadings(a, f)...)
 		}
@@ -154,6 +173,9 @@ func (s *Setup) look(ctx context.Context, a state.Answers, around bool, observe 
 			return true, nil
 		} else if err != nil {
 			return false, err
+		}
+		if f.Delegation != nil && f.Delegation.failed != nil {
+			return false, f.Delegation.failed
 		}
 		known.forget(f)
 		for id := range f.Resources {
@@ -179,6 +201,9 @@ func (s *Setup) look(ctx context.Context, a state.Answers, around bool, observe 
 			made = f.App.Created
 		}
 		f.Secrets = f.policy.secrets(made)
+	}
+	if err := s.completeDelegation(ctx, a, f, known, observe); err != nil {
+		return nil, err
 	}
 	appID := ""
 	var round []reading
@@ -454,42 +479,5 @@ func exemption(f *Findings) reading {
 			return nil
 		},
 		unread: func(error) {}, absent: func() {},
-	}
-}
-
-// telling has the waits of a context's requests shown.
-func (s *Setup) telling(ctx context.Context, observe func(Event)) context.Context {
-	return msclient.WithWaiting(ctx, func(next time.Duration) {
-		observe(Event{Kind: EventWaiting, At: time.Now(), Text: "Asking again", Wait: &Wait{
-			For: "Microsoft's service, which is busy or gave no answer", Usual: "seconds; the service may ask for a few minutes",
-			Since: time.Now(), Next: next, Then: "it is asked again",
-		}})
-	})
-}
-
-// takeOne decodes an answer that is one object.
-func takeOne[T any](take func(T, json.RawMessage)) func(context.Context, *msclient.Response) error {
-	return func(_ context.Context, r *msclient.Response) error {
-		var v T
-		if err := r.Decode(&v); err != nil {
-			return err
-		}
-		take(v, r.Body)
-		return nil
-	}
-}
-
-// takePage decodes an answer that is a list and follows its pages.
-func takePage[T any](s *Setup, take func([]T) error) func(context.Context, *msclient.Response) error {
-	return func(ctx context.Context, r *msclient.Response) error {
-		var page msclient.Page[T]
-		if err := r.Decode(&page); err != nil {
-			return err
-		}
-		all, err := msclient.Rest(ctx, s.graph, page)
-		if err != nil {
-			return err
-		}
-		return take(all)
 	}
 }

@@ -16,6 +16,7 @@ const (
 	lagging                  // what it refers to is not visible everywhere yet: try again
 	busy                     // the service is busy with the same object: try again
 	doubtful                 // it may or may not have taken effect
+	stale                    // somebody else changed the object since it was read
 	unoffered                // the API is not offered to this tenant
 	forbidden                // it did not take effect and will not
 )
@@ -49,6 +50,8 @@ func judge(c Change, err error, fresh, doubted bool) verdict {
 	switch {
 	case e.Throttled(), e.Code == "Directory_ConcurrencyViolation":
 		return busy
+	case e.Status == 412 && c.IfMatch != "":
+		return stale
 	case e.Status == 0: // never left this machine, and repeating did not help
 		return forbidden
 	case c.Action == Remove || c.Action == Delete:
@@ -87,13 +90,12 @@ func judge(c Change, err error, fresh, doubted bool) verdict {
 		if doubted && e.Status == 409 {
 			return already
 		}
-	case KindLock: // it is open for approval by then
-		if doubted && e.Status == 400 {
-			return already
-		}
 	case KindAccess:
-		if e.Status == 409 {
+		switch {
+		case c.Action == Add && e.Status == 409: // which roles it is about is looked at
 			return already
+		case c.Action == Update && e.Status == 400 && says("'pending'"):
+			return lagging
 		}
 	case KindUser: // somebody else's account of that name is not ours
 		if doubted && e.Status == 400 && says("already exists") {

@@ -30,6 +30,9 @@ func Preflight(a state.Answers, f *Findings, o PlanOptions) []Check {
 	if o.has(StageTenant) {
 		checks = append(checks, ReadyChecks(a, f, o)...)
 	}
+	if o.has(StageGDAP) {
+		checks = append(checks, GDAPChecks(a, f, o)...)
+	}
 	return checks
 }
 

@@ -76,8 +76,11 @@ func (e *engine) bindAccount(refs map[string]string, a attempt, id string) {
 // adopt finds an object that was there already. What it holds is compared by the
 // proof at the end.
 func (e *engine) adopt(ctx context.Context, a attempt, refs map[string]string) error {
-	if a.Kind == KindRelationship {
+	switch {
+	case a.Kind == KindRelationship:
 		return e.adoptRelationship(ctx, a, refs)
+	case a.Kind == KindAccess && a.Action == Add:
+		return e.adoptAccess(ctx, a, refs)
 	}
 	switch a.Binds {
 	case "":
@@ -152,7 +155,7 @@ func (e *engine) refusal(a attempt, err error) state.Record {
 // settleOne looks whether a write that cannot be repeated safely took effect. A
 // secret that did is useless, because its value was lost: it is removed.
 func (e *engine) settleOne(ctx context.Context, a attempt) (there bool, err error) {
-	intent := state.Record{Intent: a.intent, At: e.client.Now().Add(-time.Minute), What: string(a.Kind), Object: a.Object, Path: a.path, Body: a.body, Name: a.name}
+	intent := state.Record{Intent: a.intent, At: e.client.Now().Add(-time.Minute), Change: a.ID, What: string(a.Kind), Object: a.Object, Path: a.path, Body: a.body, Name: a.name}
 	refs, err := e.lookFor(ctx, intent, e.tell)
 	if err != nil {
 		return false, problem(err, fmt.Sprintf("it could not be found out whether this took effect: %s", lowerFirst(a.Describe())))
@@ -164,6 +167,8 @@ func (e *engine) settleOne(ctx context.Context, a attempt) (there bool, err erro
 		e.bind(record.Refs, a.Binds, refs["app.id"], refs["app.appId"])
 	case a.Kind == KindUser:
 		e.bindAccount(record.Refs, a, refs[refAccount+".id"])
+	case a.Kind == KindRoleGroup:
+		e.bind(record.Refs, a.Binds, refs[a.Binds+".id"], "")
 	}
 	if err := e.store.Append(record); err != nil {
 		return false, problem(err, "the journal could not be written, so nothing more was sent")

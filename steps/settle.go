@@ -36,6 +36,9 @@ type journaled struct {
 	gone    map[string]bool   // names of those we removed
 	deleted map[string]bool   // ids of objects we deleted a short while ago
 	access  []AccessPolicy    // policies we made a short while ago
+
+	relations []string             // ids of relationships we made a short while ago
+	groups    map[string]RoleGroup // by role: groups for customers that we made a short while ago
 }
 
 // journaledApp is the app of a kind that we made last.
@@ -61,7 +64,7 @@ func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, 
 			return journaled{}, err
 		}
 	}
-	k := journaled{made: map[string]bool{}, refused: map[string]string{}, deleted: map[string]bool{}}
+	k := journaled{made: map[string]bool{}, refused: map[string]string{}, deleted: map[string]bool{}, groups: map[string]RoleGroup{}}
 	entries := s.store.Entries()
 	for _, e := range entries {
 		if e.Outcome.Kind == state.RecordUnoffered && s.client.Now().Sub(e.Outcome.At) < refusalHolds {
@@ -78,6 +81,9 @@ func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, 
 			continue // not there any more, or not ours
 		}
 		k.learn(e)
+		if recent {
+			k.learnDelegation(e)
+		}
 		created := e.Action == string(Create) && (e.What == string(KindApplication) || e.What == string(KindPrincipal) || e.What == string(KindUser))
 		if recent && e.Action == string(Create) && e.What == string(KindPolicy) {
 			made, err := s.awaitPolicy(ctx, e, observe)

@@ -119,7 +119,8 @@ const (
 	EventProof                    // a combined proof read came out
 	EventPaused
 	EventResumed
-	EventNote // something worth a line, for example a permission left out
+	EventNote        // something worth a line, for example a permission left out
+	EventInvitations // who is waited for has changed, or was looked at again
 )
 
 // Event is progress of an apply.
@@ -131,6 +132,8 @@ type Event struct {
 	Wait    *Wait // for EventWaiting
 	Proof   int   // for EventProof: good reads in a row so far
 	Of      int   // for EventProof: how many are needed
+	// Invitations are for EventInvitations: what customers have yet to approve.
+	Invitations []Invitation
 }
 
 // Wait explains why nothing seems to happen.
@@ -217,9 +220,10 @@ type PlanOptions struct {
 
 // ApplyOptions says how an apply is watched and where its secret goes.
 type ApplyOptions struct {
-	Gate    *Gate         // nil when it cannot be paused
-	Wait    time.Duration // how long customers' approvals are waited for; 0 takes up those that are there
-	Observe func(Event)   // nil when nobody watches; called from one goroutine
+	Gate    *Gate           // nil when it cannot be paused
+	Wait    time.Duration   // how long customers' approvals are waited for; 0 takes up those that are there
+	Enough  <-chan struct{} // closed when customers are to be waited for no longer; nil when only Wait decides
+	Observe func(Event)     // nil when nobody watches; called from one goroutine
 	// Deliver sends a new client secret to where the person asked. When nil the
 	// secret is in the Result and the caller says SecretDelivered once it was
 	// taken.

@@ -205,6 +205,9 @@ func (s *Setup) readTraces(ctx context.Context, t *Traces) error {
 	if err := s.readAll(ctx, t.remember(s.useReadings(t, signInApp))); err != nil {
 		return err
 	}
+	if err := s.readAccessTraces(ctx, t); err != nil {
+		return err
+	}
 	return s.readAzureTraces(ctx, t)
 }
 

@@ -22,6 +22,8 @@ type tenantTraces struct {
 	unread   map[Part]error          // what is not shown to this account
 	taking   map[string]bool         // writes that undoing writes of unknown outcome take back
 	failed   error
+
+	delegation delegationTraces
 }
 
 // azureThing is something in Azure that is there.
@@ -35,6 +37,7 @@ func (r tenantTraces) anew() tenantTraces {
 	return tenantTraces{
 		ever: r.ever, taking: r.taking, users: map[string]*User{}, given: map[string][]RoleGiven{}, groups: map[string][]string{}, perUser: map[string]string{},
 		policies: map[string]AccessPolicy{}, azure: map[string]*azureThing{}, unread: map[Part]error{},
+		delegation: delegationTraces{relations: map[string]*Relationship{}, groups: map[string]*roleGroupUse{}},
 	}
 }
 
@@ -61,6 +64,9 @@ func (r *tenantTraces) hidden(part Part, err error) {
 
 // part is what a trail is read from, where that may be hidden.
 func (t *trail) part() Part {
+	if t.ofCustomers() {
+		return PartDelegation
+	}
 	switch t.kind {
 	case KindPolicy:
 		return PartPolicies
@@ -103,6 +109,9 @@ func (t *Traces) tenantReadings(s *Setup, x *trail) []reading {
 				return err
 			}),
 		}
+	}
+	if x.ofCustomers() {
+		return t.delegationReadings(s, x)
 	}
 	switch x.kind {
 	case KindUser:
@@ -218,6 +227,9 @@ func (t *Traces) showsTenant(x *trail) bool {
 	last := x.last()
 	if t.ready.unread[x.part()] != nil || t.ready.taking[last.Intent] {
 		return true
+	}
+	if x.ofCustomers() {
+		return t.showsDelegation(x)
 	}
 	switch x.kind {
 	case KindUser:

@@ -28,13 +28,24 @@ var undoScopes = map[Kind][]string{
 	KindGroup:     nil,
 	KindVault:     nil,
 	KindAzureRole: nil,
+
+	KindRoleGroup:    {"Group.ReadWrite.All", "RoleManagement.ReadWrite.Directory", relationsScope},
+	KindRelationship: {relationsScope},
+	KindExtension:    {relationsScope},
+	KindAccess:       {relationsScope},
 }
+
+const relationsScope = "DelegatedAdminRelationship.ReadWrite.All"
 
 // scopes are the permissions that undoing the trails takes.
 func (t *Traces) scopes() []string {
 	var out []string
 	for _, x := range t.trails {
-		for _, s := range undoScopes[x.kind] {
+		needs := undoScopes[x.kind]
+		if x.kind == KindMember && x.first().Step == stepGDAP { // it may be one that can hold roles
+			needs = append(slices.Clone(needs), "RoleManagement.ReadWrite.Directory")
+		}
+		for _, s := range needs {
 			if !slices.Contains(out, s) {
 				out = append(out, s)
 			}
@@ -78,6 +89,8 @@ func (t *trail) followTenant(e state.Entry) (key string) {
 		}
 		_ = json.Unmarshal(e.Body, &body)
 		t.principal = body.Properties.PrincipalID
+	default:
+		t.followDelegation(e)
 	}
 	return strings.Join([]string{t.object, t.principal, t.resource, t.role}, " ")
 }

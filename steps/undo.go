@@ -28,6 +28,7 @@ const OfferFootprint = "client-footprint"
 func MakeUndoPlan(t *Traces, o PlanOptions) Plan {
 	p := Plan{Tenant: t.org.ID, TenantName: t.org.Name, Account: t.account.Username, options: o, traces: t}
 	u := &undoing{Plan: &p, Traces: t, removed: map[string]bool{}, kept: map[*trail]bool{}}
+	u.planDelegation()
 	u.planTenant()
 	for _, kind := range []Kind{KindApplication, KindRole, KindGrant, KindPrincipal} {
 		for _, x := range slices.Backward(t.trails) {

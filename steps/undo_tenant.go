@@ -58,7 +58,7 @@ func (u *undoing) planTenant() {
 }
 
 // unreadNames are the parts that can be hidden, in words.
-var unreadNames = map[Part]string{PartAzure: "Azure", PartPolicies: "Conditional Access", PartPerUserMFA: "the per-user state of multifactor authentication"}
+var unreadNames = map[Part]string{PartAzure: "Azure", PartPolicies: "Conditional Access", PartPerUserMFA: "the per-user state of multifactor authentication", PartDelegation: "relationships with customers"}
 
 // rest keeps what the account that is signed in rests on.
 func (u *undoing) rest(x *trail) {
@@ -204,7 +204,7 @@ func (u *undoing) keepPassword(x *trail) {
 // https://learn.microsoft.com/graph/api/group-delete-members
 func (u *undoing) leaveGroup(x *trail) {
 	a := u.user(x.principal)
-	if a == nil || u.leaves(x.principal) || !slices.Contains(u.ready.groups[x.principal], x.resource) {
+	if a == nil || u.leaves(x.principal) || u.removed[x.resource] || !slices.Contains(u.ready.groups[x.principal], x.resource) {
 		return
 	}
 	u.undo(x, Change{
@@ -431,6 +431,7 @@ func tenantScopes() []string {
 	s, c, x := state.DefaultServiceAccount(), state.DefaultConditionalAccess(), state.DefaultExchange()
 	a := state.DefaultAnswers()
 	a.Integrations = []string{catalog.CSP}
-	a.ServiceAccount, a.ConditionalAccess, a.Exchange = &s, &c, &x
+	g := state.DefaultGDAP()
+	a.ServiceAccount, a.ConditionalAccess, a.Exchange, a.GDAP = &s, &c, &x, &g
 	return readyScopes(a, false)
 }

@@ -23,6 +23,11 @@ func (e *engine) verify(ctx context.Context) (*Result, error) {
 	if appID == "" && !tenant && !delegation {
 		return e.result(nil, nil), e.waitForVendor()
 	}
+	if delegation && appID == "" && !tenant && e.written == 0 {
+		if r, err := e.unchanged(); r != nil || err != nil {
+			return r, err
+		}
+	}
 	var app *Application
 	var principal *Principal
 	f := *e.plan.findings // with what was read back
@@ -86,7 +91,7 @@ func (e *engine) unfinished(f *Findings) string {
 	}
 	p := e.plan.again(f)
 	for _, c := range p.Changes {
-		if c.Kind != KindSecret && c.Kind != KindPassword && c.After == "" {
+		if c.Kind != KindSecret && c.Kind != KindPassword && c.After == "" && !slices.Contains(e.ended, c.customer()) && (c.Kind != KindAccess || e.later[c.customer()] == nil) {
 			return lowerFirst(c.Describe()) + " does not show yet"
 		}
 	}

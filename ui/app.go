@@ -306,6 +306,13 @@ func (a *App) interrupt() tea.Cmd {
 	case a.w.ask != nil:
 		a.w.ask = nil
 		return a.leave()
+	case len(a.w.invitations()) > 0:
+		a.w.ask = &question{
+			title: "Leave while customers are waited for?",
+			text:  "Nothing is lost. Who approves meanwhile gets the roles as soon as msbundle runs again: choose GDAP, or use msbundle apply.",
+			yes:   "leave", no: "stay", agree: a.leave,
+		}
+		return nil
 	case a.w.apply.running():
 		a.w.ask = &question{
 			title: "Leave while changes are being written?",
@@ -410,7 +417,11 @@ func (a *App) applied(msg applyMsg) tea.Cmd {
 	if a.w.apply == nil || msg.apply != a.w.apply {
 		return nil
 	}
+	waited := len(a.w.invitations()) > 0
 	cmd := a.w.apply.take(a.w, msg)
+	if len(a.w.invitations()) > 0 != waited { // the page becomes the inbox, or the progress again
+		a.hush()
+	}
 	a.w.wrote = a.w.wrote || a.w.apply.started
 	if a.pages[a.at].id == pageApply {
 		a.screen.Update(msg)

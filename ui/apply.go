@@ -13,8 +13,9 @@ import (
 
 // apply shows an apply under way.
 type apply struct {
-	w    *wizard
-	keys applyKeys
+	w     *wizard
+	keys  applyKeys
+	inbox *inbox
 }
 
 type applyKeys struct {
@@ -30,7 +31,7 @@ func (k applyKeys) FullHelp() [][]key.Binding {
 }
 
 func newApply(w *wizard) Screen {
-	s := &apply{w: w, keys: applyKeys{
+	s := &apply{w: w, inbox: newInbox(w), keys: applyKeys{
 		Pause:  bind("p", "pause", "p"),
 		Resume: bind("p", "go on", "p"),
 		Again:  bind("r", "look again and do the rest", "r"),
@@ -52,6 +53,7 @@ func (s *apply) Init() tea.Cmd {
 
 func (s *apply) settle() {
 	a := s.w.apply
+	s.inbox.settle()
 	held := a.running() && a.gate.Paused()
 	s.keys.Pause.SetEnabled(a.running() && !held)
 	s.keys.Resume.SetEnabled(held)
@@ -60,11 +62,15 @@ func (s *apply) settle() {
 
 func (s *apply) Update(msg tea.Msg) tea.Cmd {
 	s.settle()
+	defer s.settle()
 	press, ok := msg.(tea.KeyPressMsg)
 	if !ok {
+		s.inbox.take(msg)
 		return nil
 	}
-	defer s.settle()
+	if s.waits() {
+		return s.inbox.press(press)
+	}
 	switch a := s.w.apply; {
 	case key.Matches(press, s.keys.Pause):
 		a.gate.Pause()
@@ -80,6 +86,9 @@ func (s *apply) View(f Frame) string {
 	a := s.w.apply
 	if a == nil {
 		return ""
+	}
+	if s.waits() {
+		return f.fill(s.inbox.View(f))
 	}
 	t := f.Theme
 	var lines []string
@@ -205,5 +214,23 @@ func (s *apply) every() time.Duration {
 	return 0
 }
 
-func (s *apply) Keys() help.KeyMap { return s.keys }
-func (s *apply) Close()            {}
+// waits tells whether customers are waited for: then the page is their inbox.
+func (s *apply) waits() bool { return len(s.w.invitations()) > 0 }
+
+func (s *apply) typing() bool { return s.waits() && s.inbox.typing() }
+
+func (s *apply) closes() bool { return s.waits() && s.inbox.closes() }
+
+func (s *apply) escape() {
+	s.inbox.escape()
+	s.settle()
+}
+
+func (s *apply) Keys() help.KeyMap {
+	if s.waits() {
+		return s.inbox.keys
+	}
+	return s.keys
+}
+
+func (s *apply) Close() {}

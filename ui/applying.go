@@ -37,7 +37,16 @@ type applying struct {
 	began    time.Time
 	end      time.Time
 	notes    []string
+
+	invitations []steps.Invitation // what customers have yet to approve, as the last look showed it
+	approved    int                // who was waited for and is no longer
+	enough      bool               // nobody is to be waited for any more
+	stopWaiting chan struct{}      // closed with that
 }
+
+// longWait is how long customers are waited for while the wizard is open: until it
+// is closed, or their invitations have lapsed.
+const longWait = 90 * 24 * time.Hour
 
 type applyGroup struct {
 	title    string
@@ -62,7 +71,7 @@ func newApplying(p steps.Plan, now time.Time) *applying {
 	a := &applying{
 		plan: p, gate: &steps.Gate{}, began: now,
 		items: make(chan applyItem, 64), gone: make(chan struct{}), ended: make(chan struct{}),
-		group: map[string]int{}, finished: map[string]bool{},
+		group: map[string]int{}, finished: map[string]bool{}, stopWaiting: make(chan struct{}),
 	}
 	for i, g := range p.Groups() {
 		a.groups = append(a.groups, applyGroup{title: g.Title, of: len(g.Changes)})
@@ -81,7 +90,7 @@ func startApply(w *wizard, p steps.Plan) (*applying, tea.Cmd) {
 	setup := w.cfg.Setup
 	run := func() tea.Msg {
 		result, err := setup.Apply(ctx, p, steps.ApplyOptions{
-			Gate:    a.gate,
+			Gate: a.gate, Wait: longWait, Enough: a.stopWaiting,
 			Observe: func(e steps.Event) { a.send(applyItem{event: e}) },
 		})
 		cancel()
@@ -126,6 +135,26 @@ func (a *applying) running() bool { return a != nil && !a.over }
 // stop ends the apply after the write in flight, paused or not.
 func (a *applying) stop() { a.cancel() }
 
+// finishWaiting has nobody waited for any more: what is there is proven and shown.
+func (a *applying) finishWaiting() {
+	if !a.enough {
+		a.enough = true
+		close(a.stopWaiting)
+	}
+}
+
+// customersLeft says that an apply was left while customers were waited for:
+// nothing failed, and the next run goes on by itself.
+func (a *applying) customersLeft(err error) error {
+	n := len(a.invitations)
+	if n == 0 || !cancelled(err) {
+		return err
+	}
+	return &steps.Waiting{Problem: steps.Problem{
+		What: count(n, "customer", "customers") + " did not approve yet", Do: "The next run takes up whoever has approved by then.", Retry: true,
+	}}
+}
+
 // abandon stops listening.
 func (a *applying) abandon() { a.leaving.Do(func() { close(a.gone) }) }
 
@@ -144,7 +173,7 @@ func (a *applying) take(w *wizard, msg applyMsg) tea.Cmd {
 
 // finish keeps what the apply led to.
 func (a *applying) finish(w *wizard, r *steps.Result, err error) {
-	a.over, a.err, a.wait, a.current, a.end = true, err, nil, "", w.now
+	a.over, a.err, a.wait, a.current, a.end = true, a.customersLeft(err), nil, "", w.now
 	if r != nil {
 		w.result, w.taken, w.revealed, w.waived = r, false, false, false
 	}
@@ -177,9 +206,26 @@ func (a *applying) event(e steps.Event) {
 		a.paused = true
 	case steps.EventResumed:
 		a.paused = false
+	case steps.EventInvitations:
+		a.invited(e.Invitations)
 	case steps.EventNote:
 		a.notes = append(a.notes, e.Text)
 	}
+}
+
+// invited takes over who is waited for. Of those that were and are not any more
+// some have approved, and with the others it came to nothing, which a note says.
+func (a *applying) invited(now []steps.Invitation) {
+	still := map[string]bool{}
+	for _, i := range now {
+		still[i.ID] = true
+	}
+	for _, i := range a.invitations {
+		if !still[i.ID] {
+			a.approved++
+		}
+	}
+	a.invitations = now
 }
 
 // progressBar is what terminals that can show in their frame or task bar.

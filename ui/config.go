@@ -22,6 +22,11 @@ type Setup interface {
 	// permissions than authorising.
 	InspectTenant(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Findings, error)
 	Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*steps.Result, error)
+	// InvitationsDir, ExportInvitations and Remind are about customers who have yet
+	// to approve; they may be called while an apply is under way.
+	InvitationsDir() string
+	ExportInvitations(dir, partner string, list []steps.Invitation) (string, error)
+	Remind(list []steps.Invitation) error
 	// SecretDelivered says that the person took the secret of the last Result.
 	SecretDelivered() error
 	// PasswordDelivered says the same of the service account's password.

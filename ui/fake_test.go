@@ -44,7 +44,12 @@ type fake struct {
 	delivered   int
 	ready       *steps.Readiness
 	tenantReads []state.Answers
-	outcome     *steps.Result  // of the stage about the tenant
+	outcome     *steps.Result // of the stages about the tenant and the customers
+	delegation  *steps.Delegation
+	exported    []string // sets of invitations
+	reminded    []string // ids of relationships
+	exportErr   error
+	holds       bool           // an apply goes on until it is left
 	passwords   int            // taken
 	kept        *state.Answers // of the tenant
 	saved       []state.Answers
@@ -78,7 +83,7 @@ const (
 func newFake() *fake {
 	return &fake{
 		code:     steps.DeviceCode{UserCode: "FJC3T9Q2W", URL: "https://microsoft.com/devicelogin", Expires: epoch.Add(15 * time.Minute), Renews: epoch.Add(14*time.Minute + 30*time.Second)},
-		findings: fakeFindings(), ready: fakeReadiness(), account: fakeAccount(), page: fakePage,
+		findings: fakeFindings(), ready: fakeReadiness(), delegation: fakeDelegation(), account: fakeAccount(), page: fakePage,
 		why: "Microsoft Graph, to look at the tenant and to make what the plan will show", app: "Microsoft Graph Command Line Tools",
 		method: steps.ByDevice, methods: []steps.Method{steps.ByDevice, steps.ByBrowser, steps.ByTunnel},
 		choices: make(chan steps.Method, 1), renew: make(chan struct{}), moreDone: make(chan error),
@@ -356,13 +361,16 @@ func (f *fake) InspectTenant(ctx context.Context, a state.Answers, observe func(
 		}
 	}
 	found.Ready, found.Policies = &ready, ready.Policies
+	if a.GDAP != nil {
+		found.Ready, found.Delegation = nil, f.narrowed()
+	}
 	f.tenantReads = append(f.tenantReads, a)
 	return found, nil
 }
 
 // inTenant tells whether a plan is of the stage about the tenant: authorising has
 // no section about it.
-func (f *fake) inTenant(p steps.Plan) bool { return p.Answers.Ready() }
+func (f *fake) inTenant(p steps.Plan) bool { return p.Answers.Ready() || p.Answers.GDAP != nil }
 
 func (f *fake) PasswordDelivered() error {
 	f.mu.Lock()
@@ -388,6 +396,9 @@ func (f *fake) Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*
 		result = f.outcome
 		if result == nil {
 			result = tenantResult()
+			if p.Answers.GDAP != nil {
+				result = delegationResult(0)
+			}
 		}
 	}
 	f.mu.Unlock()
@@ -422,6 +433,18 @@ func (f *fake) Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*
 			return nil, err
 		}
 		o.Observe(e)
+		select {
+		case <-o.Enough:
+			return delegationResult(1), &steps.Waiting{Problem: steps.Problem{What: "1 customer did not approve yet"}}
+		default:
+		}
+	}
+	if f.holds && p.Answers.GDAP != nil {
+		select {
+		case <-o.Enough:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	if err != nil {
 		return result, err

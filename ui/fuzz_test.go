@@ -53,6 +53,7 @@ func TestFrameFuzz(t *testing.T) {
 				}
 			}, func(s *story) {
 				start := []func(){
+					func() { s.keys("down", "down", "enter") }, func() { s.keys("down", "down", "enter") },
 					func() {}, s.toIntegrations, s.toRegistration, s.toPermissions,
 					func() { s.keys("down", "enter") }, func() { s.keys("down", "enter") }, // nobody knows where it leads here
 				}
@@ -139,6 +140,40 @@ func spoilTenant(r *rand.Rand, f *fake) {
 	t.Roles, t.Policies, t.Azure, t.Left = []string{pick(r, nasty)}, []string{pick(r, nasty), pick(r, nasty)}, []string{pick(r, nasty)}, []string{pick(r, nasty)}
 }
 
+// spoilCustomers gives the stage about customers nasty names, in any state.
+func spoilCustomers(r *rand.Rand, f *fake) {
+	d := f.delegation
+	if r.IntN(3) == 0 {
+		manyCustomers(200)(f)
+		d = f.delegation
+	}
+	for i := range d.Customers {
+		d.Customers[i].Name, d.Customers[i].Domain = pick(r, nasty), pick(r, nasty)
+	}
+	for i := range d.Relationships {
+		d.Relationships[i].Name, d.Relationships[i].Status = pick(r, nasty), pick(r, []string{d.Relationships[i].Status, pick(r, nasty)})
+	}
+	if r.IntN(4) == 0 {
+		d.Account, d.UPN = "", pick(r, nasty)
+	}
+	if r.IntN(5) == 0 {
+		d.Customers = nil
+	}
+	list := fakeInvitations(r.IntN(12))
+	for i := range list {
+		list[i].Customer.Name, list[i].Name, list[i].Status, list[i].Link = pick(r, nasty), pick(r, nasty), pick(r, nasty), pick(r, append(nasty, list[i].Link))
+	}
+	if r.IntN(2) == 0 {
+		f.step = nil
+		f.events = []steps.Event{{Kind: steps.EventInvitations, Invitations: list}, {Kind: steps.EventNote, Text: pick(r, nasty)}}
+		if len(list) > 0 {
+			f.events = append(f.events, steps.Event{Kind: steps.EventInvitations, Invitations: list[1:]})
+		}
+		f.holds = len(list) > 1
+	}
+	f.exportErr = pick(r, []error{nil, nil, errors.New(pick(r, nasty))})
+}
+
 // spoil gives a tenant nasty names, and now and then a failure.
 func spoil(r *rand.Rand, f *fake) {
 	f.findings.Org.Name, f.findings.Org.DefaultDomain = pick(r, nasty), pick(r, nasty)
@@ -168,6 +203,11 @@ func spoil(r *rand.Rand, f *fake) {
 	}
 	f.resumed.Tenant = pick(r, nasty)
 	spoilTenant(r, f)
+	spoilCustomers(r, f)
+	if r.IntN(2) == 0 {
+		f.outcome.Delegation = &steps.DelegationResult{Customers: 3, Invitations: fakeInvitations(2)}
+		f.outcome.Delegation.Invitations[0].Customer.Name, f.outcome.Delegation.Invitations[1].Link = pick(r, nasty), pick(r, nasty)
+	}
 	f.result = fakeResult()
 	f.result.AppName, f.result.Org.Name, f.result.PortalURL = pick(r, nasty), pick(r, nasty), pick(r, nasty)
 	f.result.Integrations[0].Name, f.result.Integrations[0].Missing = pick(r, nasty), []string{pick(r, nasty), pick(r, nasty)}

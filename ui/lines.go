@@ -104,14 +104,18 @@ func stops() []stop {
 	tenant := append(append([]stop{
 		{page: pageSignIn, ask: (*Lines).signIn, passing: true},
 	}, accountStops()...), ending...)
+	gdap := append(append([]stop{
+		{page: pageSignIn, ask: (*Lines).signIn, passing: true},
+	}, gdapStops()...), ending...)
 	out := []stop{{page: pageStart, ask: (*Lines).start}}
-	for _, s := range authorize {
-		s.stage = steps.StageAuthorize
-		out = append(out, s)
-	}
-	for _, s := range tenant {
-		s.stage = steps.StageTenant
-		out = append(out, s)
+	for _, part := range []struct {
+		id   steps.Stage
+		asks []stop
+	}{{steps.StageAuthorize, authorize}, {steps.StageTenant, tenant}, {steps.StageGDAP, gdap}} {
+		for _, s := range part.asks {
+			s.stage = part.id
+			out = append(out, s)
+		}
 	}
 	return out
 }

@@ -67,11 +67,17 @@ func planPrompt(p steps.Plan) string {
 func (l *Lines) planned(s *plan) {
 	l.say(s.intro())
 	n := 0
-	for _, g := range s.plan.Groups() {
+	many := len(s.plan.Changes) > manyWrites
+	for _, g := range s.groups() {
 		common := undoOfAll(g.Changes)
 		l.say("", strings.TrimSpace(fmt.Sprintf("%s, %s. %s", g.Title, count(len(g.Changes), "write", "writes"), common)))
-		for _, c := range g.Changes {
+		for i, c := range g.Changes {
 			n++
+			if left := len(g.Changes) - i; many && i >= fewSaid && left > 1 {
+				l.say(fmt.Sprintf("And %s more, numbers %d to %d.", number(left), n, n+left-1))
+				n += left - 1
+				break
+			}
 			text := fmt.Sprintf("%d. %s. Risk %s.", n, c.Describe(), c.Risk)
 			if common == "" {
 				text += " " + undoText(c)
@@ -99,6 +105,9 @@ func (l *Lines) planned(s *plan) {
 		l.say("", "The "+h.title+" is shown at the end, once. "+keepSecret)
 	}
 }
+
+// fewSaid is how many writes of each kind are said when there are many.
+const fewSaid = 3
 
 // undoOfAll says for several writes at once whether they can be undone; empty
 // when some can and some cannot.

@@ -116,8 +116,8 @@ func preflightPrompt(blocked, which, signIn bool) string {
 
 // look reads the tenant.
 func (l *Lines) look(ctx context.Context) error {
-	inspect, asked := l.w.cfg.Setup.Inspect, l.w.asked()
-	if l.w.stage == steps.StageTenant {
+	inspect, asked := l.w.cfg.Setup.Inspect, l.w.toLook()
+	if l.w.stage != steps.StageAuthorize {
 		inspect = l.w.cfg.Setup.InspectTenant
 	}
 	for {

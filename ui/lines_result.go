@@ -123,9 +123,19 @@ func (l *Lines) result(ctx context.Context) error {
 // afterwards asks how to go on after a result. Who says nothing more has finished.
 func (l *Lines) afterwards(ctx context.Context, s *result, list func()) error {
 	prompt, about := "Press Enter to finish, or type start for the beginning", []string{"start leads to the first question, where a stage can be opened again."}
-	if l.w.stage == steps.StageAuthorize {
+	switch s, _ := stageAfter(l.w.stage); s.id {
+	case steps.StageTenant:
 		prompt += ", next for the service account"
 		about = append(about, "next goes on to the stage Service account: the account that authorises in Rewst, and what it needs of the tenant.")
+	case steps.StageGDAP:
+		prompt += ", next for GDAP"
+		about = append(about, "next goes on to the stage GDAP: customers are asked for delegated administration.")
+	}
+	inbox := s.invitations()
+	if len(inbox) > 0 {
+		prompt += ", waiting for the customers with their links, mail and a number, export and a folder, reminded and a number"
+		about = append(about, "waiting says who has not approved yet, with the links. mail and a number says a text to send to that customer.",
+			"export and a folder writes such a mail for each of them and a table. reminded and a number notes that you reminded that customer.")
 	}
 	if !s.got.Done() {
 		prompt += ", again to look at the tenant again"
@@ -145,7 +155,8 @@ func (l *Lines) afterwards(ctx context.Context, s *result, list func()) error {
 			l.w.again()
 			l.reported = false
 			return nil
-		case text == "next" && l.w.stage == steps.StageAuthorize:
+		case len(inbox) > 0 && l.inbox(inbox, text):
+		case text == "next" && nextStage(l.w.stage) != "":
 			l.w.next()
 			l.reported = false
 			return nil
@@ -164,7 +175,7 @@ func (l *Lines) afterwards(ctx context.Context, s *result, list func()) error {
 func (l *Lines) outcomeOf(s *result) {
 	r := s.got
 	l.say(verdictOf(l.w.stage, r) + ". " + sentence(s.proof()))
-	if l.w.apply != nil && l.w.apply.err != nil {
+	if l.w.apply != nil && l.w.apply.err != nil && !l.w.customersWait() {
 		l.problem(l.w.apply.err)
 	}
 	for _, i := range s.authorised() {

@@ -80,6 +80,14 @@ func (o oneByOne) Apply(ctx context.Context, p steps.Plan, opts steps.ApplyOptio
 	return o.setup.Apply(ctx, p, opts)
 }
 
+func (o oneByOne) InvitationsDir() string { return o.setup.InvitationsDir() }
+
+func (o oneByOne) ExportInvitations(dir, partner string, list []steps.Invitation) (string, error) {
+	return o.setup.ExportInvitations(dir, partner, list)
+}
+
+func (o oneByOne) Remind(list []steps.Invitation) error { return o.setup.Remind(list) }
+
 func (o oneByOne) SecretDelivered() error {
 	o.turn <- struct{}{}
 	defer o.next()

@@ -88,6 +88,9 @@ func (w *wizard) summary(begun bool) string {
 	case outcome == Left && begun:
 		line("Nothing was changed.")
 	}
+	if outcome == Waits && slices.ContainsFunc(w.gone(), func(c *course) bool { return c.stage == steps.StageGDAP }) {
+		line("The exit code is 8: somebody else has to act first.")
+	}
 	if begun && w.fleeting() {
 		line("That was a rehearsal: nothing of it exists.")
 		return b.String()
@@ -111,6 +114,8 @@ func (c *course) summary(w *wizard) []string {
 	case Done, Partial, Waits:
 		if c.result != nil {
 			lines = append(lines, resultSummary(c.stage, c.result)...)
+		} else if waitsOnly(c.failure()) {
+			lines = append(lines, comeBack)
 		} else {
 			lines = append(lines, "Not everything was done.", w.rest())
 		}
@@ -132,6 +137,8 @@ func (c *course) summary(w *wizard) []string {
 	}
 	return lines
 }
+
+const comeBack = "Start msbundle again and choose GDAP, or run the command below: whoever has approved by then gets the roles."
 
 // fleeting tells whether everything is gone with the program: a rehearsal in it.
 func (w *wizard) fleeting() bool { return w.cfg.Sandbox != "" && w.cfg.Again == nil }

@@ -299,6 +299,22 @@ func TestHelpShowsWhatWorks(t *testing.T) {
 		}
 		s.on(pageResult)
 	})
+	tell(t, func(f *fake, _ *Config) { approving(4)(f) }, func(s *story) { // the customers
+		s.toGDAP()
+		for _, keys := range [][]string{{}, {"tab", "space"}, {"down"}, {"/"}, {"t"}, {"enter"}, {"esc"}, {"esc"}, {"up", "right", "tab", "space"}, {"a"}, {"u"}, {"space"}, {"esc"}, {"tab", "space"}, {"down"}, {"esc"}, {"v"}, {"esc"}, {"r"}, {"enter"}, {"c"}, {"right"}, {"A"}} {
+			s.keys(keys...)
+			check(s)
+		}
+		s.on(pageApply)
+		s.steps(2)
+		for _, keys := range [][]string{{}, {"down"}, {"m"}, {"down"}, {"esc"}, {"/"}, {"x"}, {"enter"}, {"esc"}, {"x"}, {"esc"}, {"x", "enter"}, {"d"}, {"f"}} {
+			s.keys(keys...)
+			check(s)
+		}
+		s.steps(1)
+		s.on(pageResult)
+		check(s)
+	})
 }
 
 func enabledKeys(v reflect.Value) []string {
@@ -328,7 +344,7 @@ func stringsOf(v reflect.Value) []string {
 func TestRehearsing(t *testing.T) {
 	rehearsal := newFake()
 	tell(t, func(_ *fake, c *Config) { c.Rehearse = rehearse(rehearsal) }, func(s *story) {
-		s.keys("down", "down")
+		s.keys("down", "down", "down")
 		s.sees("› Rehearse in the sandbox")
 		s.keys("enter")
 		s.on(pageIntegrations)

@@ -21,6 +21,10 @@ type plan struct {
 	lines []planLine
 	list  *picker
 
+	byCustomer bool   // the writes stand under the customers they are about
+	critical   int    // writes that grant great power
+	later      string // how much waits for customers
+
 	opened *steps.Change // shown in full
 	scroll scroller
 }
@@ -39,16 +43,16 @@ type planLine struct {
 type planKeys struct {
 	Apply, Press, Open, Tick key.Binding
 	Fold, Collapse, Expand   key.Binding
-	Other                    key.Binding
+	Other, Sort              key.Binding
 	move                     moveKeys
 }
 
 func (k planKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Press, k.Open, k.Tick, k.Fold, k.Apply}
+	return []key.Binding{k.Press, k.Open, k.Tick, k.Fold, k.Apply, k.Sort}
 }
 
 func (k planKeys) FullHelp() [][]key.Binding {
-	return [][]key.Binding{{k.Apply, k.Press, k.Open, k.Tick, k.Fold, k.Collapse, k.Expand, k.Other}, k.move.all()}
+	return [][]key.Binding{{k.Apply, k.Press, k.Open, k.Tick, k.Fold, k.Collapse, k.Expand, k.Sort, k.Other}, k.move.all()}
 }
 
 func newPlan(w *wizard) Screen {
@@ -63,6 +67,7 @@ func newPlan(w *wizard) Screen {
 			Collapse: bind("←", "close the group", "left", "h"),
 			Expand:   bind("→", "open the group", "right", "l"),
 			Other:    bind("s", "sign in as somebody else", "s"),
+			Sort:     bind("c", "by customer", "c"),
 			move:     newMoveKeys(),
 		},
 	}
@@ -80,13 +85,19 @@ func newPlan(w *wizard) Screen {
 
 // make works the plan out from what was answered and found.
 func (s *plan) make() {
-	s.plan = steps.MakePlan(s.w.asked(), s.w.findings, s.w.options())
+	a := s.w.asked()
+	s.plan = steps.MakePlan(a, s.w.scope(a), s.w.options())
 	s.w.plan = &s.plan
 }
 
 func (s *plan) build() {
 	at := s.list.Current()
-	s.lines = nil
+	s.lines, s.critical, s.later = nil, 0, waitsFor(s.plan.Changes)
+	for i := range s.plan.Changes {
+		if c := &s.plan.Changes[i]; c.Risk == steps.RiskCritical && c.Action != steps.Remove {
+			s.critical++
+		}
+	}
 	var rows []row
 	group := -1
 	add := func(l planLine) {
@@ -96,7 +107,12 @@ func (s *plan) build() {
 		s.lines = append(s.lines, l)
 		rows = append(rows, row{group: group, head: l.head != ""})
 	}
-	for _, g := range s.plan.Groups() {
+	groups := s.groups()
+	many := len(s.plan.Changes) > manyWrites
+	for n, g := range groups {
+		if at < 0 && many && len(g.Changes) > fewWrites || s.byCustomer {
+			s.list.collapsed[n] = true
+		}
 		add(planLine{head: g.Title, count: count(len(g.Changes), "write", "writes")})
 		for i := range g.Changes {
 			add(planLine{change: &g.Changes[i]})
@@ -116,6 +132,10 @@ func (s *plan) build() {
 	}
 	add(planLine{button: true})
 	s.list.SetRows(rows)
+	if at < 0 && many {
+		s.list.refresh(0)
+		return
+	}
 	if at < 0 {
 		at = 1 // the first write, not its heading
 		if s.plan.Empty() {
@@ -144,6 +164,7 @@ func (s *plan) settle() {
 	k.Collapse.SetEnabled(closed)
 	k.Expand.SetEnabled(closed)
 	k.Other.SetEnabled(closed && !s.w.apply.running())
+	k.Sort.SetEnabled(closed && s.w.stage == steps.StageGDAP && !s.plan.Empty())
 }
 
 func (s *plan) Init() tea.Cmd { return nil }
@@ -171,6 +192,8 @@ func (s *plan) Update(msg tea.Msg) tea.Cmd {
 		s.list.Collapse(false)
 	case key.Matches(press, s.keys.Other):
 		s.w.open(pageSignIn)
+	case key.Matches(press, s.keys.Sort):
+		s.sort()
 	default:
 		s.list.Update(press, s.keys.move)
 	}
@@ -229,17 +252,11 @@ func (s *plan) intro() string {
 	case s.plan.Empty():
 		return "There is nothing to change: the tenant already holds what you chose. It is still read back and proven."
 	}
-	critical := 0
-	for _, c := range s.plan.Changes {
-		if c.Risk == steps.RiskCritical && c.Action != steps.Remove {
-			critical++
-		}
-	}
 	text := count(len(s.plan.Changes), "write", "writes") + " to " + name(s.plan.TenantName, s.plan.Tenant) + ". Nothing else is changed."
-	if critical > 0 {
-		text += fmt.Sprintf(" %s great power.", count(critical, "of them grants", "of them grant"))
+	if s.critical > 0 {
+		text += fmt.Sprintf(" %s great power.", count(s.critical, "of them grants", "of them grant"))
 	}
-	return text
+	return text + s.later
 }
 
 func (s *plan) table(f Frame) []string {

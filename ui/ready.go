@@ -131,6 +131,9 @@ func toRead(a state.Answers) state.Answers {
 	if a.Azure != nil {
 		a.Azure.Role = ""
 	}
+	if g := a.GDAP; g != nil {
+		*g = state.GDAP{File: g.File, Account: g.Account, GroupName: g.GroupName}
+	}
 	return a
 }
 
@@ -144,6 +147,7 @@ func (w *wizard) setReady(a state.Answers) {
 	if other := a.ServiceAccount; other == nil || before.ServiceAccount == nil || other.Username != before.ServiceAccount.Username {
 		w.ticked, w.insist = map[string]bool{}, "" // it was about another account
 	}
+	a.GDAP = w.answers.GDAP // of another stage
 	w.answers, w.proposed, w.chosen = a, nil, true
 	w.plan = nil
 }

@@ -68,7 +68,7 @@ func newResult(w *wizard) Screen {
 		Text:   bind("v", "show the text", "v"),
 		Open:   bind("o", "open the portal", "o"),
 		Again:  bind("a", "look again", "a"),
-		Next:   bind("n", "service account", "n"),
+		Next:   bind("n", nextStage(w.stage), "n"),
 		Start:  bind("s", "to the start", "s"),
 		Finish: bind("q", "finish", "q", "enter"),
 		move:   newMoveKeys(),
@@ -101,7 +101,7 @@ func (s *result) settle() {
 	s.keys.Text.SetEnabled(!s.reading && slices.ContainsFunc(s.rows, func(r resultRow) bool { return r.text }))
 	s.keys.Open.SetEnabled(r.PortalURL != "" && s.w.cfg.OpenURL != nil && !s.reading)
 	s.keys.Again.SetEnabled(!r.Done() && !s.reading)
-	s.keys.Next.SetEnabled(s.w.stage == steps.StageAuthorize)
+	s.keys.Next.SetEnabled(!s.reading && nextStage(s.w.stage) != "")
 	s.keys.Start.SetEnabled(!s.reading)
 	s.keys.Finish.SetEnabled(!s.reading)
 }
@@ -197,7 +197,7 @@ func (s *result) View(f Frame) string {
 	lines := s.verdict(f)
 	if s.err != nil {
 		lines = append(lines, f.problem(problemOf(s.err))...)
-	} else if s.w.apply != nil && s.w.apply.err != nil {
+	} else if s.w.apply != nil && s.w.apply.err != nil && !s.w.customersWait() {
 		lines = append(lines, f.problem(problemOf(s.w.apply.err))...)
 	}
 	lines = append(lines, "")
@@ -229,6 +229,8 @@ func (s *result) verdict(f Frame) []string {
 
 func verdictOf(stage steps.Stage, r *steps.Result) string {
 	switch {
+	case stage == steps.StageGDAP:
+		return delegationVerdict(r)
 	case stage == steps.StageTenant && r.Done():
 		return "Ready"
 	case stage == steps.StageTenant:
@@ -373,6 +375,8 @@ func (s *result) known() []fact {
 	}
 	if s.w.stage == steps.StageTenant {
 		facts = tenantFacts(r)
+	} else if s.w.stage == steps.StageGDAP {
+		facts = delegationFacts(r)
 	} else if s.w.answers.Registration.Kind == state.KindOwned {
 		region, _ := catalog.RegionByID(s.w.answers.Region)
 		add(factNext, "Paste the values in Rewst ("+region.WebApp+") and authorize there with the same account. A new app can take a minute or two to be known.")
@@ -397,8 +401,11 @@ func (s *result) known() []fact {
 // resultSummary is what is printed after the program has ended. It never holds
 // the secret.
 func resultSummary(stage steps.Stage, r *steps.Result) []string {
-	if stage == steps.StageTenant {
+	switch stage {
+	case steps.StageTenant:
 		return tenantSummary(r)
+	case steps.StageGDAP:
+		return delegationSummary(r)
 	}
 	lines := []string{fmt.Sprintf("%s: %s in %s (%s).", verdictOf(stage, r), r.AppName, name(r.Org.Name, r.Org.ID), count(r.Written, "write", "writes"))}
 	for _, i := range r.Integrations {

@@ -79,7 +79,7 @@ func registered(methods []string, read bool) string {
 
 // doneBy names who signed in for a stage.
 func doneBy(stage steps.Stage) string {
-	if stage == steps.StageTenant {
+	if stage != steps.StageAuthorize {
 		return "Done by"
 	}
 	return "Authorised by"

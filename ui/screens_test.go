@@ -148,6 +148,37 @@ func TestScreens(t *testing.T) {
 		{name: "tenant-result", tale: func(s *story) { s.toAccount(); s.keys("enter", "A") }},
 		{name: "tenant-result-shown", tale: func(s *story) { s.toAccount(); s.keys("enter", "A", "r") }},
 		{name: "tenant-handover", tale: func(s *story) { s.toAccount(); s.keys("enter", "A", "v") }},
+		{name: "gdap-loading", fake: func(f *fake) { f.inspect = make(chan error) }, tale: func(s *story) { s.toGDAP(); s.pass(3 * time.Second) }},
+		{name: "gdap", tale: func(s *story) { s.toGDAP() }},
+		{name: "gdap-failed", fake: func(f *fake) {
+			f.inspect = make(chan error, 1)
+			f.inspect <- refused
+		}, tale: func(s *story) { s.toGDAP() }},
+		{name: "gdap-blocked", fake: func(f *fake) { f.delegation.Account = "" }, tale: func(s *story) { s.toGDAP(); s.keys("enter") }},
+		{name: "gdap-name", tale: func(s *story) { s.toGDAP(); s.ask(gdapRelation); s.types(" x") }},
+		{name: "gdap-customers", tale: func(s *story) { s.toGDAP(); s.ask(gdapTable); s.keys("space", "down") }},
+		{name: "gdap-chosen", tale: func(s *story) {
+			s.toGDAP()
+			s.keys("right")
+			s.ask(gdapTable)
+			s.keys("space", "space", "down", "space", "/")
+			s.types("toys")
+		}},
+		{name: "gdap-roles", tale: func(s *story) { s.toGDAP(); s.ask(gdapRoles); s.keys("space", "down", "space") }},
+		{name: "gdap-plan", tale: func(s *story) { s.toGDAP(); s.keys("enter") }},
+		{name: "gdap-plan-many", fake: manyCustomers(1000), tale: func(s *story) { s.toGDAP(); s.keys("enter") }},
+		{name: "gdap-plan-customers", fake: manyCustomers(1000), tale: func(s *story) {
+			s.toGDAP()
+			s.keys("enter", "c", "down", "down", "right")
+		}},
+		{name: "gdap-inbox", fake: approving(5), tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(2); s.keys("down") }},
+		{name: "gdap-inbox-mail", fake: approving(5), tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(2); s.keys("m") }},
+		{name: "gdap-inbox-export", fake: approving(5), tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(2); s.keys("x") }},
+		{name: "gdap-result", fake: func(f *fake) { f.outcome = delegationResult(0) }, tale: func(s *story) { s.toGDAP(); s.keys("enter", "A") }},
+		{name: "gdap-result-waiting", fake: func(f *fake) {
+			f.outcome = delegationResult(3)
+			f.applyErr = &steps.Waiting{Problem: steps.Problem{What: "3 customers did not approve yet", Retry: true}}
+		}, tale: func(s *story) { s.toGDAP(); s.keys("enter", "A") }},
 		{name: "help", tale: func(s *story) { s.toPermissions(); s.keys("?") }},
 	}
 	for _, tt := range tests {

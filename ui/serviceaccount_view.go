@@ -208,7 +208,7 @@ func (s *account) details(f Frame) []string {
 		o := s.offer(at.id)
 		return append(t.lines(t.Strong, o.Title, f.Width), t.lines(t.Plain, o.Why, f.Width)...)
 	case readyCheck:
-		return s.checkDetails(f, s.check(at.id))
+		return checkDetails(f, s.check(at.id))
 	case readyPassed:
 		lines := []string{t.Strong.Render("Passed")}
 		for _, c := range s.checks {
@@ -232,7 +232,7 @@ func (s *account) details(f Frame) []string {
 	lines = append(lines, t.lines(t.Plain, s.w.readyText(at.item).about, f.Width)...)
 	if at.item == readyUser {
 		if c := s.check(steps.CheckServiceAccount); c.ID != "" && c.State != steps.Passed {
-			lines = append(lines, s.checkDetails(f, c)[1:]...)
+			lines = append(lines, checkDetails(f, c)[1:]...)
 		}
 	}
 	if at.item == readyInsist {
@@ -243,7 +243,7 @@ func (s *account) details(f Frame) []string {
 	return lines
 }
 
-func (s *account) checkDetails(f Frame, c steps.Check) []string {
+func checkDetails(f Frame, c steps.Check) []string {
 	t := f.Theme
 	lines := t.lines(t.Strong, c.Title, f.Width)
 	lines = append(lines, f.labelled("Seen", c.Evidence, 8)...)

@@ -76,7 +76,7 @@ func (s *signin) start() tea.Cmd {
 
 // wantsSaved tells whether the answers kept for a tenant are to be taken up: the
 // stage builds on what earlier stages asked, and nothing was answered here.
-func (w *wizard) wantsSaved() bool { return w.stage == steps.StageTenant && !w.chosen }
+func (w *wizard) wantsSaved() bool { return w.stage != steps.StageAuthorize && !w.chosen }
 
 // load takes up answers kept for the tenant, for whoever was expected to sign in.
 func (w *wizard) load(saved *state.Answers) {

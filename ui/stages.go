@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"slices"
+
 	tea "charm.land/bubbletea/v2"
 
 	"msbundle/catalog"
@@ -36,6 +38,7 @@ const (
 	pageSignIn       = "signin"
 	pagePreflight    = "preflight"
 	pageAccount      = "serviceaccount"
+	pageGDAP         = "gdap"
 	pagePlan         = "plan"
 	pageApply        = "apply"
 	pageResult       = "result"
@@ -59,6 +62,11 @@ func stages() []stage {
 		{id: steps.StageTenant, title: "Service account", look: pageAccount, pages: []page{
 			{id: pageSignIn, title: "Sign in", passing: true, aside: true, open: newSignIn},
 			{id: pageAccount, title: "Service account", open: newAccount},
+			plan, apply, result,
+		}},
+		{id: steps.StageGDAP, title: "GDAP", look: pageGDAP, pages: []page{
+			{id: pageSignIn, title: "Sign in", passing: true, aside: true, open: newSignIn},
+			{id: pageGDAP, title: "GDAP", open: newGDAP},
 			plan, apply, result,
 		}},
 	}
@@ -146,18 +154,30 @@ func (w *wizard) enter(id steps.Stage) {
 
 // next goes to the stage after this one.
 func (w *wizard) next() {
-	w.enter(steps.StageTenant)
-	w.begin()
+	if s, ok := stageAfter(w.stage); ok {
+		w.enter(s.id)
+		w.begin()
+	}
 }
 
-// begin opens the first page of the stage about the tenant: the sign-in, unless
-// somebody is signed in.
+// stageAfter is the stage that follows on another.
+func stageAfter(id steps.Stage) (stage, bool) {
+	all := stages()
+	at := slices.IndexFunc(all, func(s stage) bool { return s.id == id }) + 1
+	if at >= len(all) {
+		return stage{}, false
+	}
+	return all[at], true
+}
+
+// begin opens the first page of a stage that follows on authorising: the sign-in,
+// unless somebody is signed in.
 func (w *wizard) begin() {
 	if w.account == nil {
 		w.open(pageSignIn)
 		return
 	}
-	w.open(pageAccount)
+	w.open(lookPage(w.stage))
 }
 
 // here tells whether a stage has a result to go back to, of the tenant that is
@@ -175,10 +195,16 @@ func (w *wizard) forgetFindings() {
 	w.ticked, w.insist = map[string]bool{}, ""
 }
 
-// propose has the stage about the tenant begin with what most need, unless the
-// answers say something about it.
+// propose has a stage begin with what most need, unless the answers say something
+// about it.
 func (w *wizard) propose() {
 	w.proposed = nil
+	if w.stage == steps.StageGDAP && w.answers.GDAP == nil {
+		a := w.answers.Clone()
+		gdap := state.DefaultGDAP()
+		a.GDAP, w.proposed = &gdap, &a
+		return
+	}
 	if w.stage != steps.StageTenant || w.answers.Ready() {
 		return
 	}
@@ -211,12 +237,18 @@ func (w *wizard) signedIn(account steps.Account, saved *state.Answers) {
 // asked are the answers as the open stage has them: authorising asks for no
 // permission that only a later stage takes.
 func (w *wizard) asked() state.Answers {
-	if w.proposed != nil {
-		return w.proposed.Clone()
-	}
 	a := w.answers.Clone()
-	if w.stage == steps.StageAuthorize {
+	if w.proposed != nil {
+		a = w.proposed.Clone()
+	}
+	if s := a.ServiceAccount; w.stage == steps.StageGDAP && s != nil {
+		a.GDAP.Account = s.Username
+	}
+	if w.stage != steps.StageTenant {
 		a.ServiceAccount, a.ConditionalAccess, a.Azure, a.Exchange = nil, nil, nil, nil
+	}
+	if w.stage != steps.StageGDAP {
+		a.GDAP = nil
 	}
 	return a
 }

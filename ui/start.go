@@ -93,6 +93,9 @@ func (s *start) build(unfinished []steps.Unfinished) {
 	s.items = append(s.items, startItem{
 		"Service account", "The tenant made ready: the account that authorises in Rewst, its roles and multifactor authentication, Conditional Access, Azure and Exchange.",
 		func() tea.Cmd { s.w.enter(steps.StageTenant); s.w.begin(); return nil },
+	}, startItem{
+		"GDAP", "Customers asked for delegated administration, followed until they approve, and the twelve roles given there. Also shows who has not approved yet.",
+		func() tea.Cmd { s.w.enter(steps.StageGDAP); s.w.begin(); return nil },
 	})
 	if s.w.cfg.Rehearse != nil {
 		s.items = append(s.items, startItem{
@@ -179,7 +182,7 @@ func (s *start) View(f Frame) string {
 		lines = append(lines, t.lines(t.Warn, "Rehearsal ("+s.w.cfg.Sandbox+"): a simulated Microsoft cloud. Nothing here reaches a real tenant.", f.Width)...)
 		lines = append(lines, "")
 	}
-	room := min(max(f.Height-len(lines)-8, 3), len(s.items))
+	room := min(max(f.Height-len(lines)-7, 3), len(s.items))
 	lines = append(lines, f.sized(f.Width, room).list(s.list, func(i int, current bool, w int) string {
 		return t.cursorAt(current) + t.row(clip(s.items[i].title, w-2), current)
 	})...)

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+const invitationsSchema = "msbundle.invitations/1"
+
+// invitationDocument is what one customer has to approve.
+type invitationDocument struct {
+	Customer     map[string]string `json:"customer"`
+	Relationship string            `json:"relationship"` // its name
+	ID           string            `json:"id"`
+	State        string            `json:"state"` // Microsoft's word
+	Link         string            `json:"link"`
+	Since        string            `json:"since"`
+	Days         int               `json:"days"` // it waits
+	Lapses       string            `json:"lapses"`
+	Reminded     string            `json:"reminded,omitempty"` // last
+}
+
+// customersDocument is how far the customers of the setup have come.
+type customersDocument struct {
+	Chosen  int `json:"chosen"`
+	Ready   int `json:"ready"` // with every role in force
+	Waiting int `json:"waiting"`
+}
+
+func invitationDocuments(list []steps.Invitation, now time.Time) []invitationDocument {
+	out := []invitationDocument{}
+	for _, i := range list {
+		d := invitationDocument{
+			Customer: customerDocument(i.Customer), Relationship: i.Name, ID: i.ID, State: i.Status, Link: i.Link,
+			Since: i.Since.UTC().Format(time.RFC3339), Days: i.Waits(now), Lapses: i.Until.UTC().Format(time.RFC3339),
+		}
+		if !i.Reminded.IsZero() {
+			d.Reminded = i.Reminded.UTC().Format(time.RFC3339)
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+func (a *app) invitationsCommand() *cobra.Command {
+	var file, export string
+	c := &cobra.Command{
+		Use:   "invitations",
+		Short: "List the customers who have not approved yet",
+		Long: "Reads which relationships wait for their customers, the longest first, each with the link that has to be\n" +
+			"opened there. --export also writes a mail to send to each customer, and a table. It changes nothing in any\n" +
+			"tenant. Exit code 8: somebody is waited for.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.invitations(cmd.Context(), file, export) },
+	}
+	c.Flags().StringVarP(&file, "file", "f", "", "setup file; default: the one kept for the tenant, else every customer")
+	c.Flags().StringVar(&export, "export", "", "write a mail (.eml) for each customer and "+steps.InvitationsFile+" into this folder")
+	return c
+}
+
+func (a *app) invitations(ctx context.Context, file, export string) error {
+	if info, err := os.Stat(export); export != "" && err == nil && !info.IsDir() {
+		return usage("--export: %s is there and is no folder", export)
+	}
+	s, answers, err := a.lookAtCustomers(ctx, file, customersOnly)
+	if err != nil {
+		return err
+	}
+	answers = customersOnly(answers)
+	f, err := s.InspectTenant(ctx, answers, a.watch())
+	if err != nil {
+		return err
+	}
+	for _, c := range steps.GDAPChecks(answers, f, steps.PlanOptions{Stage: steps.StageGDAP}) {
+		if c.Blocks && (c.ID == steps.CheckRelationships || c.ID == steps.CheckCustomers) {
+			return &exitError{exitFailed, fmt.Errorf("%s: %s. %s", c.Title, c.Evidence, c.Fix)}
+		}
+	}
+	list := s.Reminded(steps.Invitations(answers, f))
+	table := ""
+	if export != "" && len(list) > 0 {
+		if table, err = steps.ExportInvitations(export, f.Org.Name, list); err != nil {
+			return err
+		}
+	}
+	if a.flags.json {
+		err = a.printJSON(map[string]any{
+			"schema": invitationsSchema, "tenant": f.Org.ID, "tenantName": f.Org.Name, "exported": table, "invitations": invitationDocuments(list, f.At),
+		})
+	} else {
+		err = printInvitations(a.Out, list, f.At)
+		if table != "" {
+			a.remark("Written: %s, and a mail for each customer beside it.", table)
+		}
+	}
+	if err == nil && len(list) > 0 {
+		return &exitError{code: exitWaiting}
+	}
+	return err
+}
+
+// customersOnly leaves out what else a file is about.
+func customersOnly(a state.Answers) state.Answers {
+	a.ServiceAccount, a.ConditionalAccess, a.Azure, a.Exchange = nil, nil, nil, nil
+	return a
+}
+
+// printInvitations prints a table of who is waited for.
+func printInvitations(w io.Writer, list []steps.Invitation, now time.Time) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, "No customer is waited for.")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "customer\twaits\tlapses\treminded\tstate\tlink")
+	for _, i := range list {
+		reminded := "-"
+		if !i.Reminded.IsZero() {
+			reminded = i.Reminded.Format(time.DateOnly)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", plain(cmp.Or(i.Customer.Name, i.Customer.TenantID)), plural(i.Waits(now), "day"), i.Until.Format(time.DateOnly), reminded, plain(i.StatusWord()), i.Link)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\nWho approves: %s\n", steps.WhoApproves)
+	return err
+}
+
+// printCustomers tells how far the customers have come after an apply.
+func printCustomers(w io.Writer, r *steps.Result, reminded func([]steps.Invitation) []steps.Invitation) {
+	d := r.Delegation
+	if d == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nCustomers: %d of %d have every role in force.\n", d.Ready, d.Customers)
+	if len(d.Invitations) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nNot approved yet (%d):\n", len(d.Invitations))
+	_ = printInvitations(w, reminded(d.Invitations), readAt(r)) // nothing to be done when nobody listens
+	fmt.Fprintln(w, "Mails to send to them: msbundle invitations --export FOLDER")
+}
+
+// readAt is when a result was read back.
+func readAt(r *steps.Result) time.Time {
+	if r.Proof.At.IsZero() {
+		return time.Now()
+	}
+	return r.Proof.At
+}

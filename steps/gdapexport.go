@@ -1,0 +1,127 @@
+package steps
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"mime"
+	"mime/quotedprintable"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"msbundle/state"
+)
+
+// InvitationsFile is the table among exported invitations.
+const InvitationsFile = "invitations.csv"
+
+// ExportInvitations writes a table and a mail to be sent for each invitation into
+// a folder, making it when absent, and tells where the table lies.
+func ExportInvitations(dir, partner string, list []Invitation) (string, error) {
+	path, err := filepath.Abs(filepath.Join(dir, InvitationsFile))
+	if err != nil {
+		return "", problem(err, "the invitations could not be written")
+	}
+	for _, i := range list {
+		if err := state.WriteFile(filepath.Join(filepath.Dir(path), mailFile(i)), mailOf(i, partner)); err != nil {
+			return "", problem(err, "the invitations could not be written")
+		}
+	}
+	if err := state.WriteFile(path, invitationTable(list)); err != nil {
+		return "", problem(err, "the invitations could not be written")
+	}
+	return path, nil
+}
+
+// mailFile names a customer's mail: the same in every run, and never another's.
+func mailFile(i Invitation) string {
+	name := []rune(safeName(i.Customer.Name))
+	return string(name[:min(len(name), 40)]) + " " + idLetters(i.Customer.TenantID, 0) + ".eml"
+}
+
+// mailOf is an unsent mail that a mail program opens as a draft.
+func mailOf(i Invitation, partner string) []byte {
+	subject, body := InvitationMail(i, partner)
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "Subject: %s\r\n", mime.QEncoding.Encode("utf-8", subject))
+	b.WriteString("X-Unsent: 1\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
+	w := quotedprintable.NewWriter(&b)
+	_, _ = w.Write([]byte(strings.ReplaceAll(body, "\n", "\r\n"))) // a buffer takes everything
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// invitationTable is a table for a spreadsheet, in which no text from outside can
+// act as a formula.
+func invitationTable(list []Invitation) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	row := func(cells ...string) {
+		for i := range cells {
+			cells[i] = defused(cells[i])
+		}
+		_ = w.Write(cells) // a buffer takes everything
+	}
+	row("customer", "domain", "tenantId", "state", "relationship", "link", "since", "lapses", "lastReminder")
+	for _, i := range list {
+		row(i.Customer.Name, i.Customer.Domain, i.Customer.TenantID, i.StatusWord(), i.Name, i.Link, dateOf(i.Since), dateOf(i.Until), dateOf(i.Reminded))
+	}
+	w.Flush()
+	return b.Bytes()
+}
+
+func dateOf(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+// defused is text that no spreadsheet takes for a formula.
+// https://owasp.org/www-community/attacks/CSV_Injection
+func defused(s string) string {
+	if strings.ContainsAny(firstRune(strings.TrimLeft(s, " ")), "=+-@\t\r\n＝＋－＠") {
+		return "'" + s
+	}
+	return s
+}
+
+func firstRune(s string) string {
+	for _, r := range s {
+		return string(r)
+	}
+	return ""
+}
+
+// InvitationsDir is the folder invitations are exported to unless another is named.
+func (s *Setup) InvitationsDir() string {
+	return filepath.Join(state.Dir(s.root, state.Identity{Cloud: s.cloudID, Tenant: s.account.TenantID}), "invitations")
+}
+
+// Remind records that customers were reminded just now. It may be called while an
+// apply is under way.
+func (s *Setup) Remind(list []Invitation) error {
+	ids := make([]string, len(list))
+	for n, i := range list {
+		ids[n] = i.ID
+	}
+	return problem(s.store.Remind(s.client.Now().UTC(), ids...), "that a customer was reminded could not be kept")
+}
+
+// Reminded fills in when customers were last reminded.
+func (s *Setup) Reminded(list []Invitation) []Invitation {
+	if s.store == nil || len(list) == 0 {
+		return list
+	}
+	at := s.store.Reminders()
+	for n := range list {
+		list[n].Reminded = at[list[n].ID]
+	}
+	return list
+}
+
+// ExportInvitations is the function of that name.
+func (s *Setup) ExportInvitations(dir, partner string, list []Invitation) (string, error) {
+	return ExportInvitations(dir, partner, list)
+}

@@ -1,0 +1,228 @@
+package steps
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"msbundle/catalog"
+	"msbundle/state"
+)
+
+// CustomerView is what there is with a customer, and what the answers lead to.
+type CustomerView struct {
+	Customer
+	Status   CheckState // Passed: nothing is missing; Unknown: the customer is waited for
+	State    string     // of the relationship, in words
+	Proposal string     // what the plan has for the customer
+	More     []string   // other relationships with the customer, in words
+	Name     string     // of the relationship there is; empty for none
+	NewName  string     // of the relationship proposed; empty for none
+	Link     string     // to approve it; empty when nobody is waited for
+}
+
+// The checks of this stage that a question of the wizard can mend.
+const (
+	CheckDelegate  = "gdap-account"
+	CheckCustomers = "gdap-customers"
+
+	CheckRelationships = "gdap" // whether relationships can be seen here at all
+)
+
+// Choosing is what was found, with the customers the answers choose among those it
+// has. Customers of a file are left as they were read.
+func (f *Findings) Choosing(g state.GDAP) *Findings {
+	if f.Delegation == nil || g.All || g.File != "" {
+		return f
+	}
+	d, out := *f.Delegation, *f
+	d.Customers, d.Unknown = nil, nil
+	wanted := map[string]bool{}
+	for _, c := range g.Customers {
+		wanted[strings.ToLower(c)] = true
+	}
+	known := map[string]bool{}
+	for _, c := range f.Delegation.Customers {
+		id, domain := strings.ToLower(c.TenantID), strings.ToLower(c.Domain)
+		if wanted[id] || c.Domain != "" && wanted[domain] {
+			d.Customers = append(d.Customers, c)
+			known[id], known[domain] = true, true
+		}
+	}
+	for _, name := range g.Customers {
+		if !known[strings.ToLower(name)] {
+			d.Unknown = append(d.Unknown, name)
+		}
+	}
+	out.Delegation = &d
+	return &out
+}
+
+// Customer is the tenant id of the customer a change is about; empty when it is
+// about none.
+func (c Change) Customer() string { return c.customer() }
+
+// CustomerViews are the customers that were found, those first where something is
+// to be done.
+func CustomerViews(a state.Answers, f *Findings) []CustomerView {
+	d := f.Delegation
+	if d == nil || a.GDAP == nil {
+		return nil
+	}
+	plan := MakePlan(a, f, PlanOptions{Stage: StageGDAP})
+	changes := map[string][]Change{}
+	for _, c := range plan.Changes {
+		if tenant := c.Customer(); tenant != "" {
+			changes[tenant] = append(changes[tenant], c)
+		}
+	}
+	relations := map[string][]*Relationship{}
+	for i := range d.Relationships {
+		r := &d.Relationships[i]
+		relations[r.Tenant] = append(relations[r.Tenant], r)
+	}
+	roles := a.GDAP.RoleIDs()
+	out := make([]CustomerView, len(d.Customers))
+	for n, c := range d.Customers {
+		out[n] = viewOf(c, relations[c.TenantID], changes[c.TenantID], roles)
+	}
+	slices.SortStableFunc(out, func(a, b CustomerView) int {
+		if n := viewRank[a.Status] - viewRank[b.Status]; n != 0 {
+			return n
+		}
+		return strings.Compare(strings.ToLower(a.Customer.Name), strings.ToLower(b.Customer.Name))
+	})
+	return out
+}
+
+var viewRank = map[CheckState]int{Failed: 0, Warned: 1, Unknown: 2, Passed: 3}
+
+// viewOf puts a customer's state and proposal into words.
+func viewOf(c Customer, all []*Relationship, changes []Change, roles []string) CustomerView {
+	v := CustomerView{Customer: c, Status: Failed, State: "no relationship"}
+	var best *Relationship
+	for _, r := range all {
+		if best == nil || viewWeight(r, roles) > viewWeight(best, roles) {
+			best = r
+		}
+	}
+	if best != nil {
+		v.Name = best.Name
+		v.Status, v.State = relationWords(best, roles)
+		if best.Status == RelationPending {
+			v.Link = InvitationLink(best.ID)
+		}
+	}
+	for _, r := range all {
+		if r != best {
+			_, words := relationWords(r, roles)
+			v.More = append(v.More, fmt.Sprintf("%s: %s", r.Name, words))
+		}
+	}
+	given, later := 0, 0
+	var does []string
+	for _, ch := range changes {
+		switch {
+		case ch.Kind == KindRelationship && ch.Action == Create:
+			v.NewName = ch.Name
+			does = append(does, "a new relationship")
+		case ch.Kind == KindLock && !slices.Contains(does, "a new relationship"):
+			does = append(does, "open it for approval")
+		case ch.Kind == KindExtension:
+			does = append(does, "extend it")
+			v.Status = Warned
+		case ch.Kind == KindAccess && ch.After != "":
+			later++
+		case ch.Kind == KindAccess:
+			given++
+		}
+	}
+	if given > 0 {
+		does = append(does, "give "+plural(given, "role"))
+	}
+	switch {
+	case given > 0 && v.Status == Passed:
+		v.Status, v.State = Warned, fmt.Sprintf("active, %s not given", plural(given, "role"))
+	case len(does) == 0 && later > 0:
+		does = append(does, "wait for the approval")
+	case len(does) == 0:
+		does = append(does, "nothing")
+	}
+	v.Proposal = strings.Join(does, ", ")
+	return v
+}
+
+// viewWeight orders the relationships with a customer: what serves comes first.
+func viewWeight(r *Relationship, roles []string) int {
+	weight := map[string]int{
+		RelationActive: 40, RelationStarting: 35, RelationApproved: 30, RelationPending: 25, RelationCreated: 20,
+	}[r.Status]
+	if !contains(r.Roles, roles) {
+		weight /= 4
+	}
+	if r.Microsofts() {
+		weight /= 2
+	}
+	return weight
+}
+
+// relationWords say how a relationship stands.
+func relationWords(r *Relationship, roles []string) (CheckState, string) {
+	missing := 0
+	for _, id := range roles {
+		if !containsFold(r.Roles, id) {
+			missing++
+		}
+	}
+	lacks := ", lacks " + plural(missing, "role")
+	if missing == 0 {
+		lacks = ""
+	}
+	switch r.Status {
+	case RelationActive:
+		switch {
+		case r.Microsofts():
+			return Failed, "only Microsoft's own" + lacks
+		case missing > 0:
+			return Failed, "active" + lacks
+		case r.AutoExtend || r.Ends.IsZero():
+			return Passed, "active"
+		}
+		return Passed, "active until " + dateOf(r.Ends)
+	case RelationPending:
+		if missing > 0 {
+			return Failed, "waits for approval" + lacks
+		}
+		return Unknown, "waits for approval"
+	case RelationApproved, RelationStarting:
+		return Unknown, "approved, being set up" + lacks
+	case RelationCreated:
+		return Warned, "not sent yet" + lacks
+	}
+	words := map[string]string{
+		"expired": "has ended", "expiring": "is ending", "terminated": "was ended", "terminating": "is being ended", "terminationRequested": "is being ended",
+	}[r.Status]
+	if words == "" {
+		words = r.Status
+	}
+	return Failed, words
+}
+
+// RelationshipName is what the relationship with a customer would be called, with
+// the others that were found in mind; customer is an example where there is none.
+func RelationshipName(g state.GDAP, f *Findings) (customer, name string) {
+	list, taken := []Customer{{TenantID: "00000000-0000-0000-0000-000000000000", Name: "Fabrikam"}}, map[string]bool{}
+	if f != nil && f.Delegation != nil && len(f.Delegation.Customers) > 0 {
+		list = f.Delegation.Customers
+		for _, r := range f.Delegation.Relationships {
+			taken[strings.ToLower(r.Name)] = true
+		}
+	}
+	names := relationshipNames(g.RelationshipName, list, taken)
+	at := slices.IndexFunc(list, func(c Customer) bool { return c.Name != "" })
+	c := list[max(at, 0)]
+	return c.Name, names[c.TenantID]
+}
+
+// GroupName is what the group of a role would be called.
+func GroupName(g state.GDAP, role catalog.Role) string { return groupName(g.GroupName, role.Name) }

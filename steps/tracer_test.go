@@ -1,0 +1,154 @@
+package steps
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"msbundle/catalog"
+	"msbundle/sandbox"
+	"msbundle/state"
+)
+
+// Each way is broken at one link, and that one is named.
+func TestTraceNamesTheBrokenLink(t *testing.T) {
+	t.Parallel()
+	for scenario, want := range map[string]struct{ link, says string }{
+		"trace-whole":             {"", ""},
+		"trace-no-account":        {LinkAccount, "no account rewst@contoso.onmicrosoft.com"},
+		"trace-disabled":          {LinkEnabled, "disabled"},
+		"trace-no-mfa":            {LinkMFA, "Nothing demands it"},
+		"trace-not-agent":         {LinkAgent, "Admin agent"},
+		"trace-no-group":          {LinkGroup, "no group for Exchange Administrator"},
+		"trace-not-member":        {LinkMember, "not in the group"},
+		"trace-no-relationship":   {LinkRelationship, "none with Fabrikam"},
+		"trace-migrated":          {LinkRelationship, "MLT_"},
+		"trace-pending":           {LinkState, "granularAdminRelationships/"},
+		"trace-ended":             {LinkState, "terminated"},
+		"trace-role-missing":      {LinkRole, "does not carry Exchange Administrator"},
+		"trace-not-assigned":      {LinkAssignment, "No group has Exchange Administrator"},
+		"trace-group-remade":      {LinkAssignment, "deleted and made again"},
+		"trace-assignment-failed": {LinkActive, "failed"},
+		"trace-no-consent":        {LinkConsent, "nobody has consented"},
+		"trace-policy":            {LinkPolicy, "Block sign-ins from outside the offices"},
+		"trace-no-licence":        {LinkLicence, "Exchange Online"},
+	} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				cloud, err := sandbox.New(sandbox.Options{Scenario: scenario, Approve: sandbox.ApproveNow})
+				if err != nil {
+					t.Fatal(err)
+				}
+				a := state.DefaultAnswers()
+				s := visit{}.signIn(t, cloud, a)
+				got, err := s.TraceCustomer(t.Context(), a, "Fabrikam", []string{catalog.RoleExchangeAdministrator}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(got.Links) != len(linkTitles) {
+					t.Errorf("%d links, want all %d: %+v", len(got.Links), len(linkTitles), got.Links)
+				}
+				if slices.ContainsFunc(cloud.Requests(), func(r sandbox.Request) bool { return r.Write }) {
+					t.Error("following a way wrote")
+				}
+				first, broken := Broken(got.Links)
+				if first.ID != want.link || broken != (want.link != "") {
+					t.Fatalf("broken: got %q, want %q\n%+v", first.ID, want.link, got.Links)
+				}
+				if !strings.Contains(first.Evidence+" "+first.Fix, want.says) || broken && first.Fix == "" {
+					t.Errorf("it says %q and %q, want %q", first.Evidence, first.Fix, want.says)
+				}
+				for _, l := range got.Links {
+					if l.Title == "" || l.Evidence == "" || l.State == Passed && l.Fix != "" {
+						t.Errorf("incomplete: %+v", l)
+					}
+					if l.State == Unknown && want.link == "" {
+						t.Errorf("not told: %+v", l)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestGivenRole(t *testing.T) {
+	t.Parallel()
+	const role = catalog.RoleExchangeAdministrator
+	own := func(status string) Access { return Access{Group: "OURS", Status: status, Roles: []string{role}} }
+	other := func(status string) Access { return Access{Group: "theirs", Status: status, Roles: []string{role}} }
+	for name, c := range map[string]struct {
+		access []Access
+		own    bool
+		status string
+	}{
+		"nothing":              {nil, false, ""},
+		"in force":             {[]Access{own("error"), own("active"), own("deleted")}, true, "active"},
+		"deleted stays listed": {[]Access{own("deleted"), own("deleting")}, false, ""},
+		"deleted, and another": {[]Access{own("deleted"), other("active")}, false, "active"},
+		"ours comes first":     {[]Access{other("active"), own("pending")}, true, "pending"},
+		"failed":               {[]Access{own("error"), other("active")}, true, "error"},
+		"another role":         {[]Access{{Group: "ours", Status: "active", Roles: []string{catalog.RoleGlobalAdministrator}}}, false, ""},
+	} {
+		tr := trace{d: &Delegation{Groups: map[string]*RoleGroup{role: {ID: "ours"}}}, chosen: &Relationship{Access: c.access}}
+		if own, status := tr.given(role); own != c.own || status != c.status {
+			t.Errorf("%s: got %v %q, want %v %q", name, own, status, c.own, c.status)
+		}
+	}
+}
+
+func TestFindCustomer(t *testing.T) {
+	t.Parallel()
+	list := everyCustomer(&Delegation{Relationships: []Relationship{
+		{Tenant: "6666", Customer: "Tailspin Toys"}, {Tenant: "1111", Customer: "Known"}, {Tenant: "6666", Customer: "Twice"}, {},
+	}, Customers: []Customer{
+		{"1111", "Fabrikam", "fabrikam.com"},
+		{"2222", "Fabrikam Research", "research.fabrikam.com"},
+		{"3333", "Contoso", "one.example"},
+		{"4444", "contoso", "two.example"},
+		{"5555", "Wingtip Toys", "wingtiptoys.com"},
+	}})
+	for text, want := range map[string]string{
+		"fabrikam": "1111", " FABRIKAM.com ": "1111", "2222": "2222", "fabrikam r": "2222", "wing": "5555", "two.example": "4444", "tailspin": "6666",
+		"fab": "", "contoso": "", "nobody": "", "": "", "Known": "", "Twice": "",
+	} {
+		got, err := findCustomer(list, text)
+		if got.TenantID != want || (err == nil) != (want != "") {
+			t.Errorf("%q: got %q, %v, want %q", text, got.TenantID, err, want)
+		}
+	}
+}
+
+// Of a customer's policies only those count that reach people of this partner.
+func TestReachesProvider(t *testing.T) {
+	t.Parallel()
+	const partner = "024072f6-9f6f-4b0d-b84a-a91d1cc637d7"
+	provider := func(tenants string) string {
+		return `{"guestOrExternalUserTypes":"internalGuest,serviceProvider","externalTenants":` + tenants + `}`
+	}
+	everybody, us, others := provider(`{"membershipKind":"all"}`), provider(`{"membershipKind":"enumerated","members":["`+strings.ToUpper(partner)+`"]}`), provider(`{"membershipKind":"enumerated","members":["x"]}`)
+	for name, c := range map[string]struct {
+		users string
+		want  bool
+	}{
+		"everybody":             {`{"includeUsers":["All"]}`, true},
+		"everybody but them":    {`{"includeUsers":["All"],"excludeGuestsOrExternalUsers":` + everybody + `}`, false},
+		"everybody but us":      {`{"includeUsers":["All"],"excludeGuestsOrExternalUsers":` + us + `}`, false},
+		"everybody but another": {`{"includeUsers":["All"],"excludeGuestsOrExternalUsers":` + others + `}`, true},
+		"all guests":            {`{"includeUsers":["GuestsOrExternalUsers"]}`, true},
+		"service providers":     {`{"includeUsers":[],"includeGuestsOrExternalUsers":` + everybody + `}`, true},
+		"another provider":      {`{"includeUsers":[],"includeGuestsOrExternalUsers":` + others + `}`, false},
+		"plain guests":          {`{"includeUsers":[],"includeGuestsOrExternalUsers":{"guestOrExternalUserTypes":"b2bCollaborationGuest","externalTenants":{"membershipKind":"all"}}}`, false},
+		"somebody else":         {`{"includeUsers":["adele"],"includeGuestsOrExternalUsers":null}`, false},
+	} {
+		list, err := accessPolicies([]json.RawMessage{json.RawMessage(`{"state":"enabled","conditions":{"users":` + c.users + `,"applications":{"includeApplications":["All"]}}}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := list[0].reachesProvider(partner); got != c.want {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}

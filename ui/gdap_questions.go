@@ -1,0 +1,297 @@
+package ui
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"msbundle/catalog"
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// gdapItem is a question of the stage about customers, or a line that tells of it.
+type gdapItem int
+
+const (
+	gdapCustomers gdapItem = iota
+	gdapTable
+	gdapRoles
+	gdapAccount
+	gdapGroup
+	gdapRelation
+	gdapDays
+	gdapExtend
+	gdapCheck
+	gdapPassed // all the checks that passed, in one line
+)
+
+func gdapLabel(i gdapItem) string {
+	return map[gdapItem]string{
+		gdapCustomers: "Customers", gdapTable: "Who is chosen", gdapRoles: "Roles", gdapAccount: "Service account", gdapGroup: "Group names",
+		gdapRelation: "Relationship names", gdapDays: "Days", gdapExtend: "At its end",
+	}[i]
+}
+
+// gdapAsked lists the questions that apply to what was answered and found. They are
+// the same in both faces of the wizard.
+func (w *wizard) gdapAsked() []gdapItem {
+	items := []gdapItem{gdapCustomers, gdapTable, gdapRoles}
+	if w.answers.ServiceAccount == nil { // answered in its own stage
+		items = append(items, gdapAccount)
+	}
+	return append(items, gdapGroup, gdapRelation, gdapDays, gdapExtend)
+}
+
+// setGDAP takes answers of the stage about customers.
+func (w *wizard) setGDAP(g state.GDAP) {
+	if reflect.DeepEqual(*w.asked().GDAP, g) {
+		return
+	}
+	w.answers.GDAP, w.proposed, w.chosen, w.plan = &g, nil, true, nil
+}
+
+// gdap are the answers of the stage about customers.
+func (w *wizard) gdap() state.GDAP { return *w.asked().GDAP }
+
+// toLook are the answers the stage looks at the tenant with: for all customers, so
+// that some of them can be chosen.
+func (w *wizard) toLook() state.Answers {
+	a := w.asked()
+	if g := a.GDAP; g != nil && g.File == "" {
+		g.All, g.Customers = true, nil
+	}
+	return a
+}
+
+// scope is what was found, as far as the answers are about it.
+func (w *wizard) scope(a state.Answers) *steps.Findings {
+	if a.GDAP == nil {
+		return w.findings
+	}
+	return w.findings.Choosing(*a.GDAP)
+}
+
+func (w *wizard) gdapChecks() []steps.Check {
+	if w.stale() {
+		return nil
+	}
+	a := w.asked()
+	return steps.GDAPChecks(a, w.scope(a), w.options())
+}
+
+// customerViews are all customers there are to choose from.
+func (w *wizard) customerViews() []steps.CustomerView {
+	if w.stale() {
+		return nil
+	}
+	a := w.asked()
+	a.GDAP.All = true
+	return steps.CustomerViews(a, w.findings)
+}
+
+// choice is which customers the answers choose; nil is all of them.
+type choice map[string]bool
+
+// choiceOfCustomers puts the answers' choice into a form that is quick to ask.
+func choiceOfCustomers(g state.GDAP) choice {
+	if g.All || g.File != "" {
+		return nil
+	}
+	out := choice{}
+	for _, s := range g.Customers {
+		out[strings.ToLower(s)] = true
+	}
+	return out
+}
+
+// has tells whether a customer is chosen.
+func (c choice) has(who steps.Customer) bool {
+	return c == nil || c[strings.ToLower(who.TenantID)] || who.Domain != "" && c[strings.ToLower(who.Domain)]
+}
+
+// picks tells whether the answers choose a customer.
+func picks(g state.GDAP, c steps.Customer) bool { return choiceOfCustomers(g).has(c) }
+
+// pickCustomers chooses customers, or leaves them.
+func (w *wizard) pickCustomers(on bool, list ...steps.Customer) {
+	g, these := w.gdap(), map[string]bool{}
+	for _, c := range list {
+		these[strings.ToLower(c.TenantID)], these[strings.ToLower(c.Domain)] = true, true
+	}
+	g.Customers = slices.DeleteFunc(slices.Clone(g.Customers), func(s string) bool { return these[strings.ToLower(s)] })
+	if on {
+		for _, c := range list {
+			g.Customers = append(g.Customers, c.TenantID)
+		}
+	}
+	w.setGDAP(g)
+}
+
+// customerTally says in one line how the chosen customers stand.
+func customerTally(g state.GDAP, views []steps.CustomerView) string {
+	n := map[steps.CheckState]int{}
+	of, chosen := 0, choiceOfCustomers(g)
+	for _, v := range views {
+		if chosen.has(v.Customer) {
+			n[v.Status]++
+			of++
+		}
+	}
+	text := count(of, "customer", "customers")
+	if of < len(views) {
+		text = fmt.Sprintf("%s of %s", number(of), count(len(views), "customer", "customers"))
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		text string
+	}{
+		{n[steps.Passed], "complete"}, {n[steps.Unknown], "waiting"}, {n[steps.Warned], "unfinished"}, {n[steps.Failed], "to be asked"},
+	} {
+		if p.n > 0 {
+			parts = append(parts, number(p.n)+" "+p.text)
+		}
+	}
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
+	}
+	return text
+}
+
+// hasRole tells whether a role is asked for.
+func hasRole(g state.GDAP, role catalog.Role) bool {
+	return slices.Contains(g.RoleIDs(), role.TemplateID)
+}
+
+// turnRole asks for a role, or leaves it. All of them are none in the answers, and
+// the last one stays.
+func (w *wizard) turnRole(role catalog.Role) {
+	g := w.gdap()
+	var chosen []string
+	for _, r := range catalog.ServiceRoles() {
+		if hasRole(g, r) != (r.TemplateID == role.TemplateID) {
+			chosen = append(chosen, r.Name)
+		}
+	}
+	switch len(chosen) {
+	case 0:
+		return
+	case len(catalog.ServiceRoles()):
+		chosen = nil
+	}
+	g.Roles = chosen
+	w.setGDAP(g)
+}
+
+func roleTally(g state.GDAP) string {
+	n, of := len(g.RoleIDs()), len(catalog.ServiceRoles())
+	if n == of {
+		return "all " + number(of) + " that Rewst asks for"
+	}
+	return fmt.Sprintf("%d of %d", n, of)
+}
+
+// gdapChoice is the choice a question puts; false when it asks for something else.
+func (w *wizard) gdapChoice(i gdapItem) (readyChoice, bool) {
+	g := w.gdap()
+	pick := func(names, each []string, on bool, with func(*state.GDAP, bool)) (readyChoice, bool) {
+		at := 1
+		if on {
+			at = 0
+		}
+		return readyChoice{names, each, at, func(a *state.Answers, n int) { with(a.GDAP, n == 0) }}, true
+	}
+	switch {
+	case i == gdapCustomers && g.File == "":
+		return pick([]string{"All", "Chosen ones"}, []string{
+			"Every customer of the tenant, those that come later too when this is run again.",
+			"Only those you tick in the table under this. Nothing is done about the others.",
+		}, g.All, func(g *state.GDAP, all bool) { g.All = all })
+	case i == gdapExtend:
+		return pick([]string{"Extend by half a year", "Let it end"}, []string{
+			"The relationship is extended by 180 days each time it would end. The customer can still end it at any time.",
+			"After its days the relationship ends, and everything Rewst does at the customer with it. You are reminded 60 days before.",
+		}, g.AutoExtend, func(g *state.GDAP, extend bool) { g.AutoExtend = extend })
+	}
+	return readyChoice{}, false
+}
+
+// gdapText is a question that asks for a text; false when it does not.
+func (w *wizard) gdapText(i gdapItem) (readyText, bool) {
+	g := w.gdap()
+	switch i {
+	case gdapAccount:
+		return readyText{
+			"gdap.account", state.DefaultUsername, "The user name of the account that Rewst works with. It becomes a member of each role's group.",
+			g.Account, func(a *state.Answers, s string) { a.GDAP.Account = s },
+		}, true
+	case gdapGroup:
+		return readyText{
+			"gdap.groupName", state.DefaultGroupName, "One group for each role; {role} stands for the role's name. Groups called so are adopted.",
+			g.GroupName, func(a *state.Answers, s string) { a.GDAP.GroupName = s },
+		}, true
+	case gdapRelation:
+		return readyText{
+			"gdap.relationshipName", state.DefaultRelationshipName,
+			fmt.Sprintf("{customer} stands for the customer's name. At most %d characters together: a long name is shortened, and ends in letters made from the tenant id when it would be ambiguous.", state.MaxRelationshipName),
+			g.RelationshipName, func(a *state.Answers, s string) { a.GDAP.RelationshipName = s },
+		}, true
+	case gdapDays:
+		return readyText{
+			"gdap.days", number(state.DefaultDays), fmt.Sprintf("How long a relationship lasts: 1 to %d days from the approval.", state.MaxRelationshipDays),
+			strconv.Itoa(g.Days), func(a *state.Answers, s string) { a.GDAP.Days, _ = strconv.Atoi(s) },
+		}, true
+	}
+	return readyText{}, false
+}
+
+// answerGDAP takes the text of a question, or the number of a choice.
+func (w *wizard) answerGDAP(with func(*state.Answers)) {
+	a := w.asked()
+	with(&a)
+	w.setGDAP(*a.GDAP)
+}
+
+// example shows what the answer to a question leads to; empty when there is
+// nothing to show.
+func (w *wizard) example(i gdapItem) string {
+	a := w.asked()
+	if w.gdapFault(i) != "" {
+		return ""
+	}
+	switch i {
+	case gdapGroup:
+		return "for example " + steps.GroupName(*a.GDAP, catalog.ServiceRoles()[0])
+	case gdapRelation:
+		var f *steps.Findings
+		if !w.stale() {
+			f = w.scope(a)
+		}
+		customer, name := steps.RelationshipName(*a.GDAP, f)
+		return "for " + customer + ": " + name
+	}
+	return ""
+}
+
+// gdapFault is what is wrong with the answer to a question; empty when it can be
+// used.
+func (w *wizard) gdapFault(i gdapItem) string {
+	key := "gdap.customers"
+	if q, ok := w.gdapText(i); ok {
+		key = q.key
+	} else if i != gdapTable {
+		return ""
+	}
+	for _, bad := range w.asked().Validate() {
+		if bad.Key == key {
+			if i == gdapTable && len(w.gdap().Customers) == 0 {
+				return "nobody is chosen yet: press space and tick at least one customer"
+			}
+			return bad.Text
+		}
+	}
+	return ""
+}

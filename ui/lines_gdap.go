@@ -1,0 +1,285 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"msbundle/catalog"
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// gdapStops are the questions of the stage about customers: those of the page, one
+// after the other, and then the checks.
+func gdapStops() []stop {
+	out := []stop{{page: pageGDAP, ask: (*Lines).lookAtCustomers, passing: true}}
+	for _, i := range []gdapItem{gdapCustomers, gdapTable, gdapRoles, gdapAccount, gdapGroup, gdapRelation, gdapDays, gdapExtend} {
+		out = append(out, stop{
+			page: pageGDAP, ask: func(l *Lines, ctx context.Context) error { return l.gdap(ctx, i) },
+			applies: func(l *Lines) bool { return l.gdapApplies(i) },
+		})
+	}
+	return append(out, stop{page: pageGDAP, ask: (*Lines).gdapReady})
+}
+
+func (l *Lines) gdapApplies(i gdapItem) bool {
+	g := l.w.gdap()
+	switch {
+	case i == gdapTable:
+		return !g.All && g.File == ""
+	case i == gdapCustomers && g.File != "":
+		return false
+	}
+	return slices.Contains(l.w.gdapAsked(), i)
+}
+
+// lookAtCustomers reads the tenant, unless it was read for these answers, and says
+// what there is.
+func (l *Lines) lookAtCustomers(ctx context.Context) error {
+	if l.w.stale() {
+		if err := l.look(ctx); err != nil {
+			return err
+		}
+	}
+	l.customers()
+	return nil
+}
+
+// customers says how they stand: each of a few, the numbers of many.
+func (l *Lines) customers() {
+	views := l.w.customerViews()
+	l.say("There is: " + customerTally(state.GDAP{All: true}, views) + ".")
+	if len(views) > manyWrites {
+		return
+	}
+	for n, v := range views {
+		l.say(fmt.Sprintf("%d. %s: %s. Proposed: %s.", n+1, shownName(v.Customer), v.State, v.Proposal))
+	}
+}
+
+// gdap asks one question.
+func (l *Lines) gdap(ctx context.Context, i gdapItem) error {
+	switch i {
+	case gdapTable:
+		return l.pickCustomers(ctx)
+	case gdapRoles:
+		return l.pickRoles(ctx)
+	}
+	if c, choice := l.w.gdapChoice(i); choice {
+		names := make([]string, len(c.names))
+		for n, name := range c.names {
+			names[n] = name + ". " + closed(c.each[n])
+		}
+		n, err := l.choose(ctx, gdapLabel(i)+":", names, c.at, "Nothing is written before you have seen the plan and typed yes.")
+		if err != nil {
+			return err
+		}
+		l.w.answerGDAP(func(a *state.Answers) { c.with(a, n) })
+		return nil
+	}
+	q, _ := l.w.gdapText(i)
+	text, err := l.text(ctx, keeping(gdapLabel(i), q.now, ""), q.now, func(text string) string {
+		a := l.w.asked()
+		q.with(&a, text)
+		for _, bad := range a.Validate() {
+			if bad.Key == q.key {
+				return bad.Text
+			}
+		}
+		return ""
+	}, q.about)
+	if err != nil {
+		return err
+	}
+	l.w.answerGDAP(func(a *state.Answers) { q.with(a, text) })
+	if text := l.w.example(i); text != "" {
+		l.say(closed(capital(text)))
+	}
+	return nil
+}
+
+// pickCustomers has customers chosen by their numbers, or by a part of their names.
+func (l *Lines) pickCustomers(ctx context.Context) error {
+	views := l.w.customerViews()
+	list := func() {
+		for n, v := range views {
+			if picks(l.w.gdap(), v.Customer) {
+				l.say(fmt.Sprintf("Chosen: %d. %s.", n+1, shownName(v.Customer)))
+			}
+		}
+	}
+	list()
+	for {
+		text, err := l.ask(ctx, query{"Type a number to take a customer or leave it, find and a part of a name, or press Enter to go on:", []string{
+			"find says the customers with a text in their name, their domain or their state.",
+		}, list})
+		if err != nil {
+			return err
+		}
+		verb, rest, _ := strings.Cut(text, " ")
+		switch n, _ := strconv.Atoi(text); {
+		case text == "" && l.w.gdapFault(gdapTable) == "":
+			return nil
+		case text == "":
+			l.say("Nobody is chosen yet.")
+		case verb == "find" && strings.TrimSpace(rest) != "":
+			l.findCustomers(views, strings.TrimSpace(rest))
+		case n >= 1 && n <= len(views):
+			c := views[n-1].Customer
+			on := !picks(l.w.gdap(), c)
+			l.w.pickCustomers(on, c)
+			l.say(map[bool]string{true: "Chosen: ", false: "Left out: "}[on] + closed(shownName(c)))
+		default:
+			l.say("That is not understood. There are " + count(len(views), "customer", "customers") + ".")
+		}
+	}
+}
+
+func (l *Lines) findCustomers(views []steps.CustomerView, text string) {
+	t := newCustomerTable(views)
+	t.list.Filter(text)
+	if len(t.list.visible) == 0 {
+		l.say("No customer matches.")
+	}
+	for said, n := range t.list.visible {
+		if said == manyWrites {
+			l.say("And " + number(len(t.list.visible)-said) + " more: type more of the name.")
+			break
+		}
+		v := views[n]
+		l.say(fmt.Sprintf("%d. %s, %s: %s. Proposed: %s.", n+1, shownName(v.Customer), v.Domain, v.State, v.Proposal))
+	}
+}
+
+// pickRoles has roles taken and left by their numbers.
+func (l *Lines) pickRoles(ctx context.Context) error {
+	list := func() {
+		l.say("Roles asked for: " + roleTally(l.w.gdap()) + ".")
+		for n, r := range catalog.ServiceRoles() {
+			word := "not asked for"
+			if hasRole(l.w.gdap(), r) {
+				word = "asked for"
+			}
+			l.say(fmt.Sprintf("%d. %s, %s.", n+1, r.Name, word))
+		}
+	}
+	list()
+	for {
+		text, err := l.ask(ctx, query{"Type a number to take a role or leave it, or press Enter to go on:", []string{addLater}, list})
+		if err != nil {
+			return err
+		}
+		n, _ := strconv.Atoi(text)
+		switch {
+		case text == "":
+			return nil
+		case n >= 1 && n <= len(catalog.ServiceRoles()):
+			l.w.turnRole(catalog.ServiceRoles()[n-1])
+			list()
+		default:
+			l.say("That is none of the numbers.")
+		}
+	}
+}
+
+// gdapReady says how the checks came out, and goes on to the plan.
+func (l *Lines) gdapReady(ctx context.Context) error {
+	for {
+		if l.w.stale() {
+			if err := l.look(ctx); err != nil {
+				return err
+			}
+		}
+		checks := l.w.gdapChecks()
+		list := func() {
+			for _, c := range checks {
+				l.check(c)
+			}
+		}
+		list()
+		blocked := slices.IndexFunc(checks, blocks)
+		prompt := "Press Enter to see the plan, or type again to look again, account to sign in again, back or quit:"
+		if blocked >= 0 {
+			prompt = "Mend that first. Type again to look again, account to sign in again, back or quit:"
+		}
+		text, err := l.ask(ctx, query{prompt, []string{"again looks at the tenant once more. account signs in again, as the same or somebody else."}, list})
+		switch {
+		case err != nil:
+			return err
+		case text == "" && blocked < 0:
+			l.w.accept()
+			return nil
+		case text == "":
+			l.say("This has to be mended first: " + checks[blocked].Title + ".")
+		case text == "again":
+			l.w.findings, l.w.read = nil, nil
+		case text == "account":
+			l.w.open(pageSignIn)
+			return nil
+		default:
+			l.say("That is not understood.")
+		}
+	}
+}
+
+// invitations are what customers have yet to approve.
+func (s *result) invitations() []steps.Invitation {
+	if s.got.Delegation == nil {
+		return nil
+	}
+	return s.got.Delegation.Invitations
+}
+
+// inbox does what is asked about customers who have yet to approve; false when
+// nothing of the kind was.
+func (l *Lines) inbox(list []steps.Invitation, text string) bool {
+	verb, rest, _ := strings.Cut(text, " ")
+	rest = strings.TrimSpace(rest)
+	n, _ := strconv.Atoi(rest)
+	one := n >= 1 && n <= len(list)
+	partner := l.w.result.Org.Name
+	switch {
+	case text == "waiting":
+		l.say(steps.WhoApproves)
+		for n, i := range list {
+			last := "not reminded yet"
+			if !i.Reminded.IsZero() {
+				last = "last reminded on " + day(i.Reminded)
+			}
+			l.say(fmt.Sprintf("%d. %s: %s, %s, lapses on %s, %s.", n+1, shownName(i.Customer), i.StatusWord(), waited(i.Waits(l.w.now)), day(i.Until), last))
+			l.alone(i.Link)
+		}
+	case verb == "mail" && one:
+		subject, body := steps.InvitationMail(list[n-1], partner)
+		l.say(subject)
+		l.gap()
+		for text := range strings.Lines(body) {
+			if text = strings.TrimRight(text, "\n"); text == "" {
+				l.gap()
+			} else {
+				l.say(text)
+			}
+		}
+	case verb == "export":
+		dir := name(rest, l.w.cfg.Setup.InvitationsDir())
+		path, err := l.w.cfg.Setup.ExportInvitations(dir, partner, list)
+		if err != nil {
+			l.problem(err)
+			break
+		}
+		l.whole(count(len(list), "mail", "mails")+" and a table", path)
+	case verb == "reminded" && one:
+		if err := l.w.cfg.Setup.Remind(list[n-1 : n]); err != nil {
+			l.problem(err)
+			break
+		}
+		list[n-1].Reminded = l.w.now
+		l.say("Noted: " + shownName(list[n-1].Customer) + " was reminded today.")
+	default:
+		return false
+	}
+	return true
+}
