@@ -107,6 +107,9 @@ func checkStepDown(a state.Answers, f *Findings, p *Plan) Check {
 	case a.ServiceAccount.Roles != state.RolesOperate:
 		c.Evidence = "Not asked for"
 		return c
+	case r.adminThroughGroup() && !r.User.Holds(catalog.RoleGlobalAdministrator):
+		c.State, c.Evidence, c.Fix = Warned, "The account has it through a group", upperFirst(leaveGroupByHand)+"."
+		return c
 	case !r.User.Holds(catalog.RoleGlobalAdministrator):
 		c.Evidence = "The account does not hold it"
 		return c

@@ -29,6 +29,9 @@ func planStepDown(p *Plan) {
 			p.giveRole(role.TemplateID, role.Purpose)
 		}
 	}
+	if r.adminThroughGroup() {
+		p.note("%s has Global Administrator through a group: %s.", r.UPN, leaveGroupByHand)
+	}
 	if !r.User.Holds(catalog.RoleGlobalAdministrator) {
 		return
 	}
@@ -44,6 +47,16 @@ func planStepDown(p *Plan) {
 		Method: "DELETE", Path: roleAssignments + "/" + g.ID, Risk: RiskCritical, Reversible: true, Name: g.RoleID, Proves: twelve,
 		Before: encode(map[string]string{"roleDefinitionId": g.RoleID, "principalId": r.User.ID, "directoryScopeId": g.Scope}),
 	}, nil)
+}
+
+const leaveGroupByHand = "take the account out of that group, which is not done here: others may count on it"
+
+// adminThroughGroup tells whether the account has Global Administrator through a
+// group.
+func (r *Readiness) adminThroughGroup() bool {
+	return r.User != nil && slices.ContainsFunc(r.Admins, func(g RoleGiven) bool {
+		return g.Scope == "/" && containsFold(r.User.Groups, g.PrincipalID)
+	})
 }
 
 // stepDownRefused says why Global Administrator is not simply taken away; empty
