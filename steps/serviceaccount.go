@@ -225,7 +225,7 @@ func (p *Plan) planAgents(who string) {
 		return
 	case !p.want.answers.Has(catalog.CSP):
 		if r.Agents != "" {
-			p.note("This is a partner's tenant, and Microsoft CSP is not chosen: the account is not put into %s, so it sees no customers.", agentsGroup)
+			p.note("This is a partner's tenant, and Microsoft CSP is not chosen: the account is not put into %s, so it sees no customers. Choose Microsoft CSP among the integrations to have it put there.", agentsGroup)
 		}
 		return
 	case r.Agents == "":

@@ -71,9 +71,9 @@ func stepDownRefused(f *Findings) string {
 	}
 	switch {
 	case others == 0:
-		return "nobody else is known to be Global Administrator, and a tenant without one cannot be administered"
+		return "nobody else is known to be Global Administrator, and a tenant without one cannot be administered: Microsoft refuses that"
 	case strings.EqualFold(r.User.ID, f.Account.ObjectID):
-		return "it is the account that is signed in here"
+		return "it is the account that is signed in here, and Microsoft lets nobody take it from themselves"
 	}
 	return ""
 }
