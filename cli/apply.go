@@ -157,6 +157,19 @@ func (r *applyRun) load() (answers state.Answers, o steps.PlanOptions, agreed []
 	return answers, o, append([]steps.Change{}, doc.Changes...), nil
 }
 
+// halfWay says what an apply that failed has done.
+func (r *applyRun) halfWay(p steps.Plan, done int) error {
+	if r.flags.json {
+		return r.printJSON(map[string]any{
+			"schema": applySchema, "tenant": p.Tenant, "tenantName": p.TenantName, "account": p.Account, "done": false, "written": done, "planned": len(p.Changes),
+		})
+	}
+	if done > 0 {
+		r.remark("%d of %d writes were done and are kept; what was delivered is where you named. Run it again when the cause is gone: only the rest is written.", done, len(p.Changes))
+	}
+	return nil
+}
+
 func (a *app) ask(ctx context.Context, p steps.Plan) error {
 	question := fmt.Sprintf("Write these %d changes to %s? Type yes to go ahead: ", len(p.Changes), plain(p.TenantName))
 	if a.flags.json {
@@ -177,7 +190,13 @@ func (a *app) ask(ctx context.Context, p steps.Plan) error {
 func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) error {
 	// In a document secret and password stand beside the rest.
 	inline := func(place string) bool { return place == "-" && r.flags.json }
-	o := steps.ApplyOptions{Observe: r.watch(), Wait: time.Duration(r.wait)}
+	watch, done := r.watch(), 0
+	o := steps.ApplyOptions{Wait: time.Duration(r.wait), Observe: func(e steps.Event) {
+		if e.Kind == steps.EventDone {
+			done += len(e.Changes)
+		}
+		watch(e)
+	}}
 	if r.secretOut != "" && !inline(r.secretOut) {
 		o.Deliver = deliverTo(r.secretOut, r.Out)
 	}
@@ -190,7 +209,7 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) erro
 	}
 	var waiting *steps.Waiting
 	if result == nil {
-		return err
+		return errors.Join(err, r.halfWay(p, done))
 	}
 	if r.flags.json {
 		doc := resultDocument(p, result, s.Reminded)
@@ -224,7 +243,7 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) erro
 	case result.Delegation != nil && result.Delegation.Ready < result.Delegation.Customers && len(unauthorised(result)) == 0:
 		d := result.Delegation
 		return &exitError{exitFailed, fmt.Errorf("%d of %d customers are not ready, and none of these is waited for; run it again, or 'msbundle explain --customer NAME' says what is missing", d.Customers-d.Ready-len(d.Invitations), d.Customers)}
-	case len(unauthorised(result)) == 0:
+	case len(unauthorised(result)) == 0, result.Tenant != nil && len(result.Tenant.Missing) > 0: // waiting alone does not help
 		return &exitError{exitFailed, errors.New("not everything is ready; the result says what is left")}
 	case p.Answers.Registration.Kind == state.KindConnector:
 		return &exitError{exitWaiting, errors.New("the connector does not have every permission yet; authorise again in Rewst, or wait: Microsoft may take up to 48 hours")}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,23 +25,42 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	t.Parallel()
 	k := newKiller(t)
 	want := k.undisturbed()
-	writes := 0
-	for n := 1; ; n++ {
-		held := false
-		for _, when := range []string{"before", "after"} {
-			t.Run(fmt.Sprintf("%s write %d", when, n), func(t *testing.T) {
-				faults := fmt.Sprintf(`[{"match": {}, "nth": %d, "when": %q, "do": "hang"}]`, n, when)
-				held = k.kill(t, faults, want, moment{write: n}) || held
-			})
+	var kills atomic.Int64
+	var over atomic.Bool // as many writes as the setup has
+	sideBySide(func(i int) bool {
+		n, when := i/2+1, []string{"before", "after"}[i%2]
+		if over.Load() {
+			return false
 		}
-		if !held {
-			break
+		killed := false
+		t.Run(fmt.Sprintf("%s write %d", when, n), func(t *testing.T) {
+			faults := fmt.Sprintf(`[{"match": {}, "nth": %d, "when": %q, "do": "hang"}]`, n, when)
+			killed = k.kill(t, faults, want, moment{write: n})
+		})
+		if killed {
+			kills.Add(1)
+		} else {
+			over.Store(true)
 		}
-		writes = n
+		return true
+	})
+	if n := kills.Load() / 2; n < 10 {
+		t.Errorf("killed at %d writes, the setup has more", n)
 	}
-	if writes < 10 {
-		t.Errorf("killed at %d writes, the setup has more", writes)
+}
+
+// sideBySide counts up and does each, a few at a time, until one of them was the
+// last. Processes spend most of their time waiting.
+func sideBySide(do func(i int) (more bool)) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			for do(int(next.Add(1)) - 1) {
+			}
+		})
 	}
+	all.Wait()
 }
 
 func TestKilledAtRandomMoments(t *testing.T) {
@@ -49,11 +70,17 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	want := k.undisturbed()
 	usual := time.Since(begun)
 	rng := rand.New(rand.NewPCG(7, 7))
-	for i := range 20 {
-		t.Run(fmt.Sprint("moment ", i), func(t *testing.T) {
-			k.kill(t, `[]`, want, moment{after: time.Duration(rng.Int64N(int64(usual)))})
-		})
+	var moments [20]moment
+	for i := range moments {
+		moments[i].after = time.Duration(rng.Int64N(int64(usual)))
 	}
+	sideBySide(func(i int) bool {
+		if i >= len(moments) {
+			return false
+		}
+		t.Run(fmt.Sprint("moment ", i), func(t *testing.T) { k.kill(t, `[]`, want, moments[i]) })
+		return true
+	})
 }
 
 // moment is when to kill: while the sandbox holds this write, or after a time.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,13 @@ import (
 	"msbundle/sandbox/conform"
 	"msbundle/state"
 )
+
+// The tests make and drop whole tenants; memory is cheaper than collecting it
+// after each.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // world is a simulated cloud and a person who runs commands against it.
 type world struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -100,6 +101,9 @@ func eventDocument(e steps.Event) map[string]any {
 	return doc
 }
 
+// derivedID is the place of an id that is made while writing.
+var derivedID = regexp.MustCompile(`\$\{guid [^?/]*(/[^?]*)?\}`)
+
 func printPlan(w io.Writer, p steps.Plan, verbose bool) {
 	fmt.Fprintf(w, "Tenant %s (%s), signed in as %s\n", plain(p.TenantName), p.Tenant, plain(p.Account))
 	if p.Empty() {
@@ -113,7 +117,7 @@ func printPlan(w io.Writer, p steps.Plan, verbose bool) {
 		}
 		request := ""
 		for _, c := range g.Changes {
-			if r := c.Method + " " + c.Path; r != request {
+			if r := c.Method + " " + derivedID.ReplaceAllString(c.Path, "[made from what it joins]"); r != request {
 				request = r
 				fmt.Fprintf(w, "  %s\n", plain(request))
 			}

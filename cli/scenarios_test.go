@@ -43,7 +43,7 @@ func TestScenarios(t *testing.T) {
 		{scenario: "clock-skew", setup: ownedCSP, code: exitDone, says: []string{"Set the clock"}},
 		{scenario: "slow-directory", setup: ownedCSP, code: exitDone, says: []string{"waiting for"}},
 		{scenario: "happy", setup: ownedCSP, args: []string{"--tenant", "nowhere.example"}, code: exitNoSignIn, says: []string{"no such tenant"}},
-		{scenario: "happy", setup: ownedCSP, args: []string{"--tenant", "fabrikam.onmicrosoft.com"}, code: exitNoSignIn},
+		{scenario: "happy", setup: ownedCSP, args: []string{"--tenant", "fabrikam.onmicrosoft.com", "--account", "admin@contoso.onmicrosoft.com"}, code: exitNoSignIn, says: []string{"was expected"}},
 		{scenario: "happy", setup: ownedCSP, args: []string{"--client-id", "11111111-2222-3333-4444-555555555555"}, code: exitNoSignIn, says: []string{"--client-id"}},
 	} {
 		t.Run(c.scenario+" "+strings.Join(c.args, " "), func(t *testing.T) {

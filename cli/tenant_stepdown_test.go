@@ -198,3 +198,19 @@ func TestDirectRoute(t *testing.T) {
 		}
 	})
 }
+
+// What could not be done is a failure, though the connector waits as well: waiting
+// alone does not bring it.
+func TestConnectorAndSomethingMissing(t *testing.T) {
+	t.Parallel()
+	const connector = "version: 1\nintegrations: [graph]\nregistration: {kind: connector}\npermissions: {base: stock}\nserviceAccount: {username: rewst}\n"
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "connector-partial"})
+		w.run(w.passworded(connector)...).must(t, exitWaiting)
+		w.refuse(azureRefuses("GET", "^/subscriptions$", 403, "AuthorizationFailed", "The client does not have authorization."))
+		r := w.run(w.passworded(connector+"azure: {location: westeurope}\n")...).must(t, exitFailed)
+		if !strings.Contains(r.err, "the result says what is left") {
+			t.Errorf("stderr:\n%s", r.err)
+		}
+	})
+}

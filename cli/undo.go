@@ -46,7 +46,7 @@ func (a *app) undoCommand() *cobra.Command {
 }
 
 func (a *app) undo(ctx context.Context, yes bool, take []string) error {
-	s, err := a.begin(ctx, "undo", yes, purpose{azure: true}) // asked for where Azure was written to
+	s, err := a.begin(ctx, "undo", true, purpose{azure: true}) // asked for where Azure was written to
 	if err != nil {
 		return err
 	}
@@ -109,8 +109,11 @@ func (a *app) agree(ctx context.Context, p steps.Plan, yes bool) error {
 	} else {
 		printPlan(a.Err, p, true)
 	}
-	if yes || p.Empty() {
+	switch {
+	case yes || p.Empty():
 		return nil
+	case !a.interactive():
+		return usage("--yes: nothing was written; add --yes to agree to these %d writes without being asked", len(p.Changes))
 	}
 	return a.ask(ctx, p)
 }

@@ -275,10 +275,6 @@ func TestUndoOffersTheFootprint(t *testing.T) {
 func TestUndoAsksFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := rehearsalOf(t, sandbox.Options{})
-		w.run("undo", "--no-input").must(t, exitUsage)
-		if n := len(w.cloud.Requests()); n > 0 {
-			t.Errorf("without --yes %d requests left", n)
-		}
 		r := w.run("undo", "--yes").must(t, exitDone)
 		if !strings.Contains(r.err, "holds nothing that was made in this tenant") {
 			t.Errorf("that there is nothing is not said:\n%s", r.err)
@@ -287,6 +283,12 @@ func TestUndoAsksFirst(t *testing.T) {
 		before := len(w.writes())
 		r = w.run("undo", "--accessible").must(t, exitUsage) // the end of input declines
 		for _, word := range []string{"Delete app registration", "can be restored for 30 days", "Type yes", "declined"} {
+			if !strings.Contains(r.err, word) {
+				t.Errorf("stderr does not say %q:\n%s", word, r.err)
+			}
+		}
+		r = w.run("undo", "--no-input").must(t, exitUsage) // where nobody can be asked it is shown, and not done
+		for _, word := range []string{"Delete app registration", "--yes: nothing was written"} {
 			if !strings.Contains(r.err, word) {
 				t.Errorf("stderr does not say %q:\n%s", word, r.err)
 			}
@@ -320,12 +322,17 @@ func TestUnfinishedAfterUndo(t *testing.T) {
 		w.endedAt(3, "after", "apply", "-f", ownedCSP, "--yes")
 		w.endedAt(2, "after", "client", "--create", "--yes")
 		w.untilDone("client", "--create", "--yes")
-		if got := w.unfinished(); len(got) != 1 || !strings.Contains(got[0], "writes done") {
+		if got := w.unfinished(); len(got) != 1 || !strings.HasPrefix(got[0], "authorize: ") || !strings.Contains(got[0], "writes done") {
 			t.Errorf("a setup that was ended: got %v", got)
 		}
 		w.untilDone("apply", "-f", ownedCSP, "--yes")
 		if got := w.unfinished(); len(got) > 0 {
 			t.Errorf("a setup that was finished: got %v", got)
+		}
+		// What is left of the tenant's stage goes on there.
+		w.endedAt(2, "after", w.passworded(alone)...)
+		if got := w.unfinished(); len(got) != 1 || !strings.HasPrefix(got[0], "tenant: ") {
+			t.Errorf("a tenant that is half ready: got %v", got)
 		}
 	})
 }
@@ -350,7 +357,7 @@ func (w *world) unfinished() []string {
 	}
 	var out []string
 	for _, u := range list {
-		out = append(out, u.Left)
+		out = append(out, string(u.Stage)+": "+u.Left)
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,7 +120,7 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 // again is the command line that applies a setup file later, with what is needed
 // to reach the same cloud and the same journal; nil for a rehearsal that ends with
 // this process.
-func (a *app) again() func(string) string {
+func (a *app) again() func(string, bool) string {
 	if a.flags.sandbox == inProcess {
 		return nil
 	}
@@ -131,8 +132,12 @@ func (a *app) again() func(string) string {
 			words = append(words, "--"+f.name+"="+shellWord(f.value))
 		}
 	}
-	return func(file string) string {
-		return strings.Join(append(words, "-f", shellWord(file), "--secret-out", "secret.txt"), " ")
+	return func(file string, ready bool) string {
+		line := append(slices.Clone(words), "-f", shellWord(file), "--secret-out", "secret.txt")
+		if ready {
+			line = append(line, "--password-out", "password.txt")
+		}
+		return strings.Join(line, " ")
 	}
 }
 

@@ -1,7 +1,6 @@
 package msclient
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,7 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"html/template"
+	"html"
 	"net"
 	"net/http"
 	"net/url"
@@ -271,19 +270,21 @@ func codesIn(text string) []int {
 	return codes
 }
 
-var backPage = template.Must(template.New("back").Parse(`<!doctype html>
+// backPage is what the browser shows when it has come back. Its texts hold what a
+// service or a page said.
+func backPage(title, text string) []byte {
+	return []byte(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>msbundle</title>
 <style>body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem}</style></head>
-<body><main><h1>{{.Title}}</h1><p>{{.Text}}</p></main></body></html>
-`))
+<body><main><h1>` + html.EscapeString(title) + "</h1><p>" + html.EscapeString(text) + "</p></main></body></html>\n")
+}
 
 // say answers at once and in full: the port may be closed as soon as it has.
 func (b *callback) say(w http.ResponseWriter, status int, title, text string) {
-	var page bytes.Buffer
-	_ = backPage.Execute(&page, struct{ Title, Text string }{title, text})
+	page := backPage(title, text)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(page.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(len(page)))
 	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes())
+	_, _ = w.Write(page)
 	_ = http.NewResponseController(w).Flush()
 }

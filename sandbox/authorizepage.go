@@ -1,8 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
-	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
@@ -22,7 +20,7 @@ func (c *Cloud) signInPage(r *http.Request, a authority, failed *stsError, body 
 		req, failed = c.codeRequestTo(a, q)
 	}
 	if failed != nil {
-		return render(signIn, pageState{Error: failed.code, Text: failed.text, Over: true}, "'none'")
+		return render(pageState{Error: failed.code, Text: failed.text, Over: true}.html(), "'none'")
 	}
 	if err := req.read(c, q); err != nil {
 		return c.sendBack(req, c.refusal(err))
@@ -44,7 +42,7 @@ func (c *Cloud) signInPage(r *http.Request, a authority, failed *stsError, body 
 	case c.opts.Approve != ApproveManual:
 		return c.signInBy(req, state, nil)
 	}
-	return render(signIn, state, req.origin())
+	return render(state.html(), req.origin())
 }
 
 // signInBy carries out what the person at the page did. form is nil when nobody
@@ -63,7 +61,7 @@ func (c *Cloud) signInBy(req *codeRequest, state pageState, form url.Values) *an
 		return c.sendBack(req, cancelled())
 	}
 	state.Error, state.Text = err.code, shown(err)
-	return render(signIn, state, req.origin())
+	return render(state.html(), req.origin())
 }
 
 // declined is what an app hears of a person who does not want to. There is a
@@ -98,12 +96,9 @@ func (c *Cloud) sendBack(req *codeRequest, out url.Values) *answer {
 		out.Set("state", req.state)
 	}
 	if req.mode == "form_post" {
-		page := returnState{To: template.URL(req.redirect), Nonce: c.random(22)} //nolint:gosec // one of the app's own addresses, http or https
-		for _, name := range slices.Sorted(maps.Keys(out)) {
-			page.Fields = append(page.Fields, returnField{name, out.Get(name)})
-		}
-		a := render(formPost, page, req.origin())
-		a.header["Content-Security-Policy"] += "; script-src 'nonce-" + page.Nonce + "'"
+		nonce := c.random(22)
+		a := render(formPost(req.redirect, out, nonce), req.origin())
+		a.header["Content-Security-Policy"] += "; script-src 'nonce-" + nonce + "'"
 		return a
 	}
 	to := req.redirect
@@ -130,39 +125,32 @@ func (r *codeRequest) origin() string {
 	return "'self' " + u.Scheme + "://" + u.Host
 }
 
-// returnState is the page that takes an answer to an app by itself.
-type returnState struct {
-	To     template.URL
-	Fields []returnField
-	Nonce  string
-}
-
-type returnField struct{ Name, Value string }
-
-// formPost sends itself; the button is for browsers without scripts.
-var formPost = template.Must(template.New("return").Parse(`<!doctype html>
+// formPost is the page that takes an answer to an app by itself: one of the app's
+// own addresses, http or https. The button is for browsers without scripts.
+func formPost(to string, fields url.Values, nonce string) string {
+	var inputs strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		inputs.WriteString(markup("<input type=\"hidden\" name=\"%s\" value=\"%s\">\n", name, fields.Get(name)))
+	}
+	return markup(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <title>Signing in (sandbox)</title>
 </head>
 <body>
-<form method="post" action="{{.To}}">
-{{range .Fields}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
-{{end}}<button type="submit">Continue</button>
+<form method="post" action="%s">
+`, to) + inputs.String() + markup(`<button type="submit">Continue</button>
 </form>
-<script nonce="{{.Nonce}}">document.forms[0].submit()</script>
+<script nonce="%s">document.forms[0].submit()</script>
 </body>
 </html>
-`))
+`, nonce)
+}
 
-// render fills in a page that may only send forms to the given places.
-func render(page *template.Template, state any, formsTo string) *answer {
-	var out bytes.Buffer
-	if err := page.Execute(&out, state); err != nil {
-		panic("sandbox: page cannot be rendered: " + err.Error())
-	}
-	return &answer{status: http.StatusOK, header: htmlHeader(formsTo), body: out.Bytes()}
+// render answers with a page that may only send forms to the given places.
+func render(page, formsTo string) *answer {
+	return &answer{status: http.StatusOK, header: htmlHeader(formsTo), body: []byte(page)}
 }
 
 func htmlHeader(formsTo string) map[string]string {

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,42 +29,42 @@ type invitationState struct {
 // waitingLink is a relationship one could answer.
 type waitingLink struct{ Path, Name string }
 
-var invitation = template.Must(template.New("invitation").Parse(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Partner relationships (sandbox)</title>
-<style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b; background: #fff }
-label { display: block; margin-top: 1rem; font-weight: 600 }
-input[type=text] { font: inherit; width: 100%; padding: .5rem; border: 1px solid #666; box-sizing: border-box }
-button { font: inherit; margin: 1.5rem .5rem 0 0; padding: .5rem 1.25rem }
-.error { border-left: .25rem solid #a4262c; padding-left: 1rem }
-</style>
-</head>
-<body>
-<main>
-<h1>Approve partner roles</h1>
-<p>This is a rehearsal. Nothing here reaches Microsoft, and no password is asked for.</p>
-{{if .Name}}<p><strong>{{.Partner}}</strong> asks for the relationship <strong>{{.Name}}</strong>, for {{.Length}} days{{if .Extends}}, extended by half a year each time it ends{{end}}, with these roles:</p>
-<ul>{{range .Roles}}<li>{{.}}</li>{{end}}</ul>
-{{end}}{{if .Done}}<p role="status"><strong>{{.Done}}</strong></p>
-{{else}}{{if .Text}}<div class="error" role="alert"><p><strong>{{.Text}}</strong></p></div>
-{{end}}<form method="post">
+// html is the page.
+func (s invitationState) html() string {
+	var b strings.Builder
+	if s.Name != "" {
+		extends := ""
+		if s.Extends {
+			extends = ", extended by half a year each time it ends"
+		}
+		b.WriteString(markup("<p><strong>%s</strong> asks for the relationship <strong>%s</strong>, for %s days%s, with these roles:</p>\n",
+			s.Partner, s.Name, s.Length, extends) + listed(s.Roles))
+	}
+	if s.Done != "" {
+		b.WriteString(markup("<p role=\"status\"><strong>%s</strong></p>\n", s.Done))
+	} else {
+		if s.Text != "" {
+			b.WriteString(markup("<div class=\"error\" role=\"alert\"><p><strong>%s</strong></p></div>\n", s.Text))
+		}
+		b.WriteString(markup(`<form method="post">
 <label for="link">Link or number of the relationship</label>
-<input type="text" id="link" name="link" value="{{.Link}}" autocomplete="off" required>
+<input type="text" id="link" name="link" value="%s" autocomplete="off" required>
 <label for="account">Account of an administrator of your organization</label>
-<input type="text" id="account" name="account" value="{{.Account}}" autocomplete="off" required>
+<input type="text" id="account" name="account" value="%s" autocomplete="off" required>
 <button type="submit" name="answer" value="approve">Approve</button>
 <button type="submit" name="answer" value="decline">Decline</button>
 </form>
-{{end}}{{if .Waiting}}<h2>Waiting for their customers</h2>
-<ul>{{range .Waiting}}<li><a href="{{.Path}}">{{.Name}}</a></li>{{end}}</ul>
-{{end}}</main>
-</body>
-</html>
-`))
+`, s.Link, s.Account))
+	}
+	if len(s.Waiting) > 0 {
+		b.WriteString("<h2>Waiting for their customers</h2>\n<ul>")
+		for _, w := range s.Waiting {
+			b.WriteString(markup("<li><a href=\"%s\">%s</a></li>", w.Path, w.Name))
+		}
+		b.WriteString("</ul>\n")
+	}
+	return document("Partner relationships", "Approve partner roles", b.String())
+}
 
 // invited tells whether a path is that of the page, and for which relationship.
 func invited(path string) (id string, ok bool) {
@@ -103,12 +102,12 @@ func (c *Cloud) invitationPage(r *http.Request, id string, body []byte) *answer 
 	}
 	if state.Link == "" {
 		c.offerWaiting(&state)
-		return render(invitation, state, "'self'")
+		return render(state.html(), "'self'")
 	}
 	e, err := c.waiting(state.Link)
 	if err != nil {
 		state.Text = "This request is not there, was answered before, or has expired."
-		return render(invitation, state, "'self'")
+		return render(state.html(), "'self'")
 	}
 	c.ask(&state, e)
 	if answered != "" {
@@ -118,7 +117,7 @@ func (c *Cloud) invitationPage(r *http.Request, id string, body []byte) *answer 
 			state.Done = "You approved the roles. You may close this window."
 		}
 	}
-	return render(invitation, state, "'self'")
+	return render(state.html(), "'self'")
 }
 
 // ask fills in what is asked of the customer, and who could answer.

@@ -3,10 +3,10 @@ package sandbox
 import (
 	"context"
 	"errors"
-	"html/template"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -25,44 +25,42 @@ type pageState struct {
 	Done          string
 }
 
-// signIn is plain HTML: no scripts, and html/template escapes what comes from
-// outside. Its form goes back to where it came from.
-var signIn = template.Must(template.New("page").Parse(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sign in to your account (sandbox)</title>
-<style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b; background: #fff }
-label { display: block; margin-top: 1rem; font-weight: 600 }
-input[type=text] { font: inherit; width: 100%; padding: .5rem; border: 1px solid #666; box-sizing: border-box }
-button { font: inherit; margin: 1.5rem .5rem 0 0; padding: .5rem 1.25rem }
-.error { border-left: .25rem solid #a4262c; padding-left: 1rem }
-</style>
-</head>
-<body>
-<main>
-<h1>Sandbox sign-in</h1>
-<p>This is a rehearsal. Nothing here reaches Microsoft, and no password is asked for.</p>
-{{if .App}}<p><strong>{{.App}}</strong> asks for access to {{.Resource}} on your behalf:</p>
-<ul>{{range .Scopes}}<li>{{.}}</li>{{end}}</ul>
-{{end}}{{if .Done}}<p role="status"><strong>{{.Done}}</strong></p>
-{{else}}{{if .Error}}<div class="error" role="alert"><p><strong>{{.Text}}</strong></p><p>Error code: {{.Error}} (AADSTS{{.Error}})</p></div>
-{{end}}{{if not .Over}}<form method="post">
-{{if .Device}}<label for="user_code">Code</label>
-<input type="text" id="user_code" name="user_code" value="{{.Code}}" autocomplete="off" required autofocus>
-{{end}}<label for="account">Account</label>
-<input type="text" id="account" name="account" value="{{.Account}}" autocomplete="off" required>
-{{if .Factor}}<p><label><input type="checkbox" name="second_factor" value="done"> Second factor done</label></p>
-{{end}}<p><label><input type="checkbox" name="everybody" value="yes"> Consent on behalf of your organization</label></p>
+// html is the page.
+func (s pageState) html() string {
+	var b strings.Builder
+	if s.App != "" {
+		b.WriteString(markup("<p><strong>%s</strong> asks for access to %s on your behalf:</p>\n", s.App, s.Resource) + listed(s.Scopes))
+	}
+	if s.Done != "" {
+		b.WriteString(markup("<p role=\"status\"><strong>%s</strong></p>\n", s.Done))
+		return document("Sign in to your account", "Sandbox sign-in", b.String())
+	}
+	if s.Error != 0 {
+		code := strconv.Itoa(s.Error)
+		b.WriteString(markup("<div class=\"error\" role=\"alert\"><p><strong>%s</strong></p><p>Error code: %s (AADSTS%s)</p></div>\n", s.Text, code, code))
+	}
+	if s.Over {
+		return document("Sign in to your account", "Sandbox sign-in", b.String())
+	}
+	b.WriteString("<form method=\"post\">\n")
+	if s.Device {
+		b.WriteString(markup(`<label for="user_code">Code</label>
+<input type="text" id="user_code" name="user_code" value="%s" autocomplete="off" required autofocus>
+`, s.Code))
+	}
+	b.WriteString(markup(`<label for="account">Account</label>
+<input type="text" id="account" name="account" value="%s" autocomplete="off" required>
+`, s.Account))
+	if s.Factor {
+		b.WriteString("<p><label><input type=\"checkbox\" name=\"second_factor\" value=\"done\"> Second factor done</label></p>\n")
+	}
+	b.WriteString(`<p><label><input type="checkbox" name="everybody" value="yes"> Consent on behalf of your organization</label></p>
 <button type="submit" name="answer" value="continue">Continue</button>
 <button type="submit" name="answer" value="decline">Decline</button>
 </form>
-{{end}}{{end}}</main>
-</body>
-</html>
-`))
+`)
+	return document("Sign in to your account", "Sandbox sign-in", b.String())
+}
 
 // page answers the device sign-in page, and on a loopback address the sign-in
 // pages of every cloud: their host is the first part of the path there. The
@@ -100,7 +98,7 @@ func (c *Cloud) page(r *http.Request, body []byte) *answer {
 	default:
 		return &answer{status: http.StatusMethodNotAllowed, header: htmlHeader("'none'"), body: []byte("<!doctype html><title>Method not allowed</title>")}
 	}
-	return render(signIn, state, "'self'")
+	return render(state.html(), "'self'")
 }
 
 func isDevicePage(path string) bool {

@@ -18,14 +18,18 @@ func (c *Cloud) SignInAs(account string) {
 	c.signsIn = account
 }
 
-// chosen is the account the person signs in with. Somebody who was told whom to
-// be does not mind the hint of a client.
+// chosen is the account the person signs in with: an administrator of the tenant
+// the client asks for. Somebody who was told whom to be does not mind that, nor the
+// hint of a client.
 func (c *Cloud) chosen(a authority, cl client, hint string) string {
 	if c.signsIn != "" {
 		return c.signsIn
 	}
 	if _, t, err := c.account(a, cl, hint); hint != "" && err == nil && t != nil {
 		return hint
+	}
+	if a.tenant != nil {
+		return a.tenant.admin
 	}
 	return c.order[0].admin
 }

@@ -58,17 +58,7 @@ func azureObstacle(a state.Answers, f *Findings) *obstacle {
 	if f.Ready.Azure.Subscription != nil {
 		return nil
 	}
-	var usable, others []string
-	for _, s := range f.Subscriptions {
-		switch {
-		case s.Usable:
-			usable = append(usable, s.Name)
-		case s.State == "Enabled":
-			others = append(others, s.Name+" (of another tenant)")
-		default:
-			others = append(others, fmt.Sprintf("%s (%s)", s.Name, strings.ToLower(s.State)))
-		}
-	}
+	usable, others := f.subscriptions()
 	const otherwise = "Without one leave Microsoft Azure out in Rewst: it cannot be authorised."
 	switch {
 	case len(usable) > 0:

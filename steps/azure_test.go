@@ -30,7 +30,7 @@ func azured(change func(*state.Answers, *Findings)) (state.Answers, *Findings) {
 	f.Subscriptions = []Subscription{{ID: productionID, Name: "Production", State: "Enabled", Usable: true}}
 	f.Ready.Azure = AzureFound{
 		Subscription: &f.Subscriptions[0], Provider: "NotRegistered", Name: "rewst-contoso", Regions: []string{"eastus", "westeurope"},
-		Given: []AzureGiven{{azureOwner, adminID, production}}, read: true,
+		Given: []AzureGiven{{azureOwner, adminID}}, read: true,
 	}
 	if change != nil {
 		change(&a, f)
@@ -39,7 +39,7 @@ func azured(change func(*state.Answers, *Findings)) (state.Answers, *Findings) {
 }
 
 func given(f *Findings, role, who string) {
-	f.Ready.Azure.Given = append(f.Ready.Azure.Given, AzureGiven{role, who, production})
+	f.Ready.Azure.Given = append(f.Ready.Azure.Given, AzureGiven{role, who})
 }
 
 func TestPlanOfAzure(t *testing.T) {

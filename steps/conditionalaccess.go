@@ -62,11 +62,12 @@ func wantedState(a state.Answers) string {
 }
 
 // ownPolicy finds the policy by its name: of several the one that names the
-// account. others tells how many more there are.
+// account. others tells how many more there are. One that would have to be changed
+// for other people too is none: it could keep them out.
 func ownPolicy(list []AccessPolicy, id string) (own *AccessPolicy, others int) {
 	for i, p := range list {
 		switch {
-		case !strings.EqualFold(p.Name, accessPolicyName):
+		case !strings.EqualFold(p.Name, accessPolicyName), p.foreign(id):
 		case own == nil:
 			own = &list[i]
 		default:
@@ -79,6 +80,21 @@ func ownPolicy(list []AccessPolicy, id string) (own *AccessPolicy, others int) {
 	return own, others
 }
 
+// foreign tells whether a policy is about other people than the account and does
+// not demand of them what the account's own is to demand.
+func (p AccessPolicy) foreign(id string) bool {
+	u := p.Conditions.Users
+	others := slices.ContainsFunc(u.Include, func(who string) bool { return who != "None" && !strings.EqualFold(who, id) }) ||
+		len(u.IncludeGroups) > 0 || len(u.IncludeRoles) > 0 || present(u.IncludeGuests)
+	return others && (p.State != policyOn || p.someApps() || !p.demandsMFA())
+}
+
+// someApps tells whether a policy is not about all apps.
+func (p AccessPolicy) someApps() bool {
+	a := p.Conditions.Apps
+	return !containsFold(a.Include, "All") || len(a.Exclude) > 0 || present(a.Filter)
+}
+
 // planAccessPolicy makes the policy that demands multifactor authentication of
 // the account, or brings the one of that name to it.
 // https://learn.microsoft.com/graph/api/conditionalaccessroot-post-policies
@@ -87,6 +103,11 @@ func (p *Plan) planAccessPolicy(who string) {
 	own, others := ownPolicy(r.Policies, who)
 	if others > 0 {
 		p.note("There are %d Conditional Access policies called %q. The one that is about the account is used, and what the others do is left as it is.", others+1, accessPolicyName)
+	}
+	for _, other := range r.Policies {
+		if strings.EqualFold(other.Name, accessPolicyName) && other.foreign(who) {
+			p.note("A Conditional Access policy called %q is about other people too, and differs from what the account takes: it is not changed for them.", other.Name)
+		}
 	}
 	if own != nil {
 		p.mendAccessPolicy(*own, who, want)
@@ -136,7 +157,7 @@ func (p *Plan) mendAccessPolicy(own AccessPolicy, who, want string) {
 		}
 		change(conditions, had, "users", users, filled(raw.users), "the account is added")
 	}
-	if a := own.Conditions.Apps; !containsFold(a.Include, "All") || len(a.Exclude) > 0 || present(a.Filter) {
+	if own.someApps() {
 		change(conditions, had, "applications", map[string]any{"includeApplications": []string{"All"}}, filled(raw.apps), "it is about all apps")
 	}
 	if !own.demandsMFA() {

@@ -78,6 +78,9 @@ func signInsOfAccount(a state.Answers, f *Findings, stepsDown bool) signIns {
 			s.roles = append(s.roles, role.TemplateID)
 		}
 	}
+	if r.adminThroughGroup() {
+		s.roles = append(s.roles, catalog.RoleGlobalAdministrator)
+	}
 	return s
 }
 
@@ -339,7 +342,7 @@ func accessChecks(a state.Answers, f *Findings) []Check {
 	if _, missing := f.unread(PartPolicies); missing || way != mfaByPolicy {
 		return checks
 	}
-	own, _ := ownPolicy(f.Ready.Policies, "")
+	own, _ := ownPolicy(f.Ready.Policies, signInsOfAccount(a, f, false).id)
 	c := Check{ID: "policy-limit", Title: "Room for a policy", Evidence: fmt.Sprintf("The tenant has %d of at most %d", len(f.Ready.Policies), maxAccessPolicies)}
 	if own == nil && len(f.Ready.Policies) >= maxAccessPolicies {
 		c.State, c.Blocks = Failed, true

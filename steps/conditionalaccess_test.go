@@ -240,12 +240,28 @@ func TestPlanOfThePolicies(t *testing.T) {
 			name: "two of that name", policies: []string{own("first", rewstID, "somebody"), own("second")}, says: "There are 2 Conditional Access policies called",
 		},
 		{
+			name: "a policy of that name blocks everybody", policies: []string{rule(accessPolicyName, blocksAll)},
+			want: []string{made, excludes(accessPolicyName)}, says: "about other people too",
+		},
+		{
+			name: "a policy of that name for everybody is off", policies: []string{in(rule(accessPolicyName, asksMFA), `"enabled"`, `"disabled"`)},
+			want: []string{made}, says: "about other people too",
+		},
+		{
+			name: "a policy of that name for a role is off", policies: []string{own("own", `"includeUsers": ["`+rewstID+`"]`, `"includeUsers": [], "includeRoles": ["reader"]`, `"enabled"`, `"disabled"`)},
+			want: []string{made}, says: "about other people too",
+		},
+		{
+			name: "a policy of that name for a group is about some apps", policies: []string{own("own", `"excludeUsers": []`, `"includeGroups": ["technicians"]`, `"excludeApplications": []`, `"excludeApplications": ["payroll"]`)},
+			want: []string{made}, says: "about other people too",
+		},
+		{name: "a policy of that name for others, and ours", policies: []string{in(rule(accessPolicyName, asksMFA), `"enabled"`, `"disabled"`), own("own")}},
+		{name: "the policy is about everybody", policies: []string{rule(accessPolicyName, asksMFA)}},
+		{
 			name: "policies unread", change: func(_ *state.Answers, f *Findings) { f.Unread[PartPolicies] = Unread{"The service answered 500", "x"} },
 			says: "no exclusion can be planned: the service answered 500",
 		},
-		{
-			name: "security defaults", change: func(_ *state.Answers, f *Findings) { f.Ready.Defaults = true }, says: "Security defaults are on and demand",
-		},
+		{name: "security defaults", change: func(_ *state.Answers, f *Findings) { f.Ready.Defaults = true }, says: "Security defaults are on and demand"},
 		{
 			name: "security defaults and a policy", change: func(a *state.Answers, f *Findings) {
 				f.Ready.Defaults, a.ServiceAccount.MFA = true, state.MFAPolicy
@@ -365,7 +381,7 @@ func TestAccessChecks(t *testing.T) {
 		},
 		{name: "nobody registered", check: "account-methods", state: Warned, says: "Nobody has registered"},
 		{name: "registered", change: func(_ *state.Answers, f *Findings) { f.Ready.User.Methods = []string{"telephone"} }, check: "account-methods", state: Passed, says: "telephone"},
-		{name: "not there to register", change: func(_ *state.Answers, f *Findings) { f.Ready.User = nil }, check: "account-methods", state: Warned, says: "not there yet"},
+		{name: "not there to register", change: func(_ *state.Answers, f *Findings) { f.Ready.User = nil }, check: "account-methods", state: Passed, says: "not there yet"},
 		{
 			name: "methods unread", change: func(_ *state.Answers, f *Findings) { f.Unread[PartRegistered] = Unread{"Not shown", "x"} },
 			check: "account-methods", state: Unknown,

@@ -164,10 +164,13 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 			case took, already:
 				record, err := e.receipt(ctx, a, results[i], v)
 				record.There = v == already && !doubted[a.ID]
-				settled = append(settled, record)
 				if err != nil && firstErr == nil {
 					firstErr = err
 				}
+				if err != nil && singular(a.Kind, a.Action) {
+					break // what was made is not known: the next run looks for it
+				}
+				settled = append(settled, record)
 			case lagging, busy:
 				settled = append(settled, e.refusal(a, results[i].Err))
 				again = append(again, a.Change)
@@ -331,7 +334,8 @@ func (e *engine) withPassword(body json.RawMessage) json.RawMessage {
 	if e.password.IsZero() {
 		e.password = newPassword()
 	}
-	return bytes.ReplaceAll(body, []byte(Generated), []byte(e.password.Reveal()))
+	place := func(password string) []byte { return []byte(`"password":"` + password + `"`) }
+	return bytes.Replace(body, place(Generated), place(e.password.Reveal()), 1)
 }
 
 // send sends one request, or several as a batch.

@@ -38,7 +38,6 @@ type AzureFound struct {
 type AzureGiven struct {
 	RoleID      string // of the role's definition
 	PrincipalID string
-	Scope       string
 }
 
 // Versions of Azure's APIs.
@@ -140,7 +139,6 @@ type wireAzureRole struct {
 	Properties struct {
 		RoleID      string `json:"roleDefinitionId"`
 		PrincipalID string `json:"principalId"`
-		Scope       string `json:"scope"`
 	} `json:"properties"`
 }
 
@@ -156,7 +154,7 @@ func (s *Setup) readAzureRoles(ctx context.Context, f *Findings) error {
 	z.Given = nil
 	for _, w := range list {
 		p := w.Properties
-		z.Given = append(z.Given, AzureGiven{strings.ToLower(path.Base(p.RoleID)), p.PrincipalID, p.Scope})
+		z.Given = append(z.Given, AzureGiven{strings.ToLower(path.Base(p.RoleID)), p.PrincipalID})
 	}
 	return nil
 }

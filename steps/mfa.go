@@ -267,10 +267,11 @@ func checkRegistered(f *Findings) Check {
 		c.Evidence = strings.Join(u.Methods, ", ")
 		return c
 	}
-	c.State, c.Evidence = Warned, "Nobody has registered a method yet"
 	if u == nil {
-		c.Evidence = "The account is not there yet"
+		c.Evidence = "The account is not there yet; a person registers one at its first sign-in"
+		return c
 	}
+	c.State, c.Evidence = Warned, "Nobody has registered a method yet"
 	c.Fix = "Sign in once as the account, in a private window, and register a method: only a person can. Nothing here has to wait for it."
 	return c
 }

@@ -48,14 +48,9 @@ func checkIndirect(f *Findings) Check {
 	return c
 }
 
-// checkSubscription: the vendor's Azure part signs in to a subscription of this
-// tenant. A role of the directory gives none there.
-func checkSubscription(f *Findings) Check {
-	c := Check{ID: "subscription", Title: "Azure subscription"}
-	if u, missing := f.unread(PartAzure); missing {
-		return c.unknown(u)
-	}
-	var usable, others []string
+// subscriptions are the names of those that can be used, and of the others with
+// what is wrong with them.
+func (f *Findings) subscriptions() (usable, others []string) {
 	for _, s := range f.Subscriptions {
 		switch {
 		case s.Usable:
@@ -66,6 +61,17 @@ func checkSubscription(f *Findings) Check {
 			others = append(others, fmt.Sprintf("%s (%s)", s.Name, strings.ToLower(s.State)))
 		}
 	}
+	return usable, others
+}
+
+// checkSubscription: the vendor's Azure part signs in to a subscription of this
+// tenant. A role of the directory gives none there.
+func checkSubscription(f *Findings) Check {
+	c := Check{ID: "subscription", Title: "Azure subscription"}
+	if u, missing := f.unread(PartAzure); missing {
+		return c.unknown(u)
+	}
+	usable, others := f.subscriptions()
 	switch {
 	case len(usable) > 0:
 		c.Evidence = "Usable: " + some(usable)

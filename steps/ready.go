@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -23,9 +24,9 @@ type Readiness struct {
 	UPN      string      // user name of the service account, with its domain
 	Renamed  string      // why UPN is at another domain than the default one; empty when it is not
 	User     *User       // the service account; nil when there is none
-	Deleted  []User      // deleted accounts that had that user name
+	Deleted  []User      // deleted accounts that had that user name, the last one first
 	Agents   string      // object id of AdminAgents; empty in a tenant that is no partner's
-	Admins   []RoleGiven // who holds Global Administrator, with their names
+	Admins   []RoleGiven // who holds Global Administrator
 	Policies []AccessPolicy
 	Licensed bool     // the tenant can have Conditional Access policies
 	Defaults bool     // security defaults are on
@@ -58,7 +59,6 @@ type User struct {
 	Created     time.Time
 	Deleted     time.Time
 	Roles       []RoleGiven // active directory roles, given to it directly
-	Eligible    []string    // template ids of roles it could activate
 	Groups      []string    // object ids, those it is in through another group too
 	Agent       bool        // member of AdminAgents
 	PerUserMFA  string      // "disabled", "enabled" or "enforced"; empty when it could not be read
@@ -85,9 +85,7 @@ type RoleGiven struct {
 	RoleID      string // template id
 	Scope       string // "/" for the whole tenant
 	PrincipalID string
-	Principal   string // user name, or name of an app or group; when it was asked for
-	User        bool   // a person's account that is enabled; when it was asked for
-	Raw         json.RawMessage
+	User        bool // a person's account that is enabled; when it was asked for
 }
 
 // AppRoles are the directory roles of the owned app's service principal.
@@ -220,6 +218,7 @@ func (s *Setup) readyAccountReadings(a state.Answers, f *Findings) []reading {
 					r.Deleted = append(r.Deleted, *u)
 				}
 			}
+			slices.SortStableFunc(r.Deleted, func(a, b User) int { return b.Deleted.Compare(a.Deleted) })
 			return nil
 		}),
 		unread: func(err error) {
@@ -234,6 +233,9 @@ func (s *Setup) lookReady(ctx context.Context, a state.Answers, f *Findings, obs
 	r := f.Ready
 	if _, unread := f.Unread[PartDirectory]; r == nil || unread {
 		return nil
+	}
+	if err := s.freshAccount(ctx, r, observe); err != nil {
+		return err
 	}
 	s.journaledAccount(r)
 	shown, err := msclient.Until(ctx, s.showing("the service account", observe), func(ctx context.Context) (bool, error) {
@@ -319,12 +321,18 @@ func accountName(s state.ServiceAccount, domains []Domain) (upn, why string) {
 
 // journaledAccount takes up what the journal knows of the account.
 func (s *Setup) journaledAccount(r *Readiness) {
-	if s.store == nil || r.User == nil {
-		return
+	if s.store != nil && r.User != nil {
+		r.journaled(s.store.Entries())
 	}
+}
+
+func (r *Readiness) journaled(entries []state.Entry) {
 	undelivered := ""
-	for _, e := range s.store.Entries() {
-		if e.Undone || e.Outcome.There || e.Outcome.Kind != state.RecordReceipt || e.Outcome.Refs["account.id"] != r.User.ID {
+	for _, e := range entries {
+		took := e.Outcome.Kind == state.RecordReceipt && e.Outcome.Refs[refAccount+".id"] == r.User.ID
+		// Nobody knows whether the password is the new one or the old one.
+		lost := e.Open() && Kind(e.What) == KindPassword && path.Base(e.Path) == r.User.ID
+		if e.Undone || e.Outcome.There || !took && !lost {
 			continue
 		}
 		if !bytes.Contains(e.Body, []byte(Generated)) { // restored, with the password it had
@@ -386,8 +394,6 @@ type wireRoleGiven struct {
 	PrincipalID string `json:"principalId"`
 	Principal   struct {
 		Type    string `json:"@odata.type"`
-		UPN     string `json:"userPrincipalName"`
-		Name    string `json:"displayName"`
 		Enabled bool   `json:"accountEnabled"`
 	} `json:"principal"`
 }
@@ -399,12 +405,10 @@ func rolesGiven(list []json.RawMessage) ([]RoleGiven, error) {
 		if err := json.Unmarshal(raw, &w); err != nil {
 			return nil, err
 		}
-		g := RoleGiven{ID: w.ID, RoleID: w.RoleID, Scope: w.Scope, PrincipalID: w.PrincipalID, Principal: w.Principal.UPN, Raw: raw}
-		g.User = w.Principal.Type == "#microsoft.graph.user" && w.Principal.Enabled
-		if g.Principal == "" {
-			g.Principal = w.Principal.Name
-		}
-		out = append(out, g)
+		out = append(out, RoleGiven{
+			ID: w.ID, RoleID: w.RoleID, Scope: w.Scope, PrincipalID: w.PrincipalID,
+			User: w.Principal.Type == "#microsoft.graph.user" && w.Principal.Enabled,
+		})
 	}
 	return out, nil
 }

@@ -59,7 +59,7 @@ func checkServiceAccount(a state.Answers, f *Findings, o PlanOptions) Check {
 		return fail(u.UPN+" is synchronised from the organisation's own directory, which would overwrite what is changed here", "An account with such roles should live in Microsoft's cloud only. "+other)
 	case u != nil && !u.Enabled && !o.Ticked[OfferEnable]:
 		c.Offer = OfferEnable
-		return fail(u.UPN+" is there and disabled", "Take the offer to enable it ("+OfferEnable+"), or choose another user name (serviceAccount.username).")
+		return fail(u.UPN+" is there and disabled", "Take the offer to enable it (--take "+OfferEnable+"), or choose another user name (serviceAccount.username).")
 	case u != nil:
 		c.Evidence = fmt.Sprintf("%s is there, made on %s", u.UPN, u.Created.Format(time.DateOnly))
 		if r.made {
@@ -75,7 +75,7 @@ func checkServiceAccount(a state.Answers, f *Findings, o PlanOptions) Check {
 		c.Offer = OfferRestore
 		return fail(
 			fmt.Sprintf("%s was deleted on %s and can be restored", r.UPN, r.Deleted[0].Deleted.Format(time.DateOnly)),
-			"Take one of the offers: restore it ("+OfferRestore+"), or make a new one beside it ("+OfferReplace+"). Or choose another user name.",
+			"Take one of the offers: restore it (--take "+OfferRestore+"), or make a new one beside it (--take "+OfferReplace+"). Or choose another user name.",
 		)
 	case len(r.Deleted) == 0 && !a.ServiceAccount.Create:
 		return fail("There is no account "+r.UPN, "Let it be made (serviceAccount.create: true), or name one that is there.")
@@ -107,6 +107,9 @@ func checkStepDown(a state.Answers, f *Findings, p *Plan) Check {
 	case a.ServiceAccount.Roles != state.RolesOperate:
 		c.Evidence = "Not asked for"
 		return c
+	case r.adminThroughGroup() && !r.User.Holds(catalog.RoleGlobalAdministrator):
+		c.State, c.Evidence, c.Fix = Warned, "The account has it through a group", upperFirst(leaveGroupByHand)+"."
+		return c
 	case !r.User.Holds(catalog.RoleGlobalAdministrator):
 		c.Evidence = "The account does not hold it"
 		return c
@@ -117,10 +120,13 @@ func checkStepDown(a state.Answers, f *Findings, p *Plan) Check {
 		c.Evidence = "Others hold it too, and whoever is signed in keeps it"
 	case p.insisted():
 		c.State, c.Evidence = Warned, upperFirst(why)+"; the tenant's name was given to have it done all the same"
-		c.Fix = "Make sure that somebody can still administer the tenant."
+		c.Fix = "Make sure that somebody can still administer the tenant. Microsoft has the last word: it may refuse, after everything else was done."
 	default:
 		c.State, c.Blocks, c.Evidence = Failed, true, upperFirst(why)
-		c.Fix = fmt.Sprintf("Sign in as another Global Administrator. To have it done all the same, give the tenant's name: --insist %q.", f.Org.Name)
+		if p.options.Insist != "" {
+			c.Evidence += fmt.Sprintf("; the name that was typed, %q, is not the tenant's", p.options.Insist)
+		}
+		c.Fix = fmt.Sprintf("Sign in as another Global Administrator, who can do it. To have it tried all the same, last of all, give the tenant's name: --insist %q.", f.Org.Name)
 	}
 	return c
 }

@@ -82,21 +82,17 @@ func (e *engine) adopt(ctx context.Context, a attempt, refs map[string]string) e
 	case a.Kind == KindAccess && a.Action == Add:
 		return e.adoptAccess(ctx, a, refs)
 	}
-	switch a.Binds {
-	case "":
-		return nil
-	case refAccount:
-		id, err := e.findAccount(ctx, a)
-		if err == nil {
-			e.bindAccount(refs, a, id)
-		}
-		return err
-	}
 	fields := "id,appId"
-	if a.Kind == KindResource {
+	switch {
+	case a.Binds == "":
+		return nil
+	case a.Kind == KindResource:
 		fields = resourceFields
 	}
 	address := query(principals+"(appId="+quote(a.name)+")", "$select", fields)
+	if a.Binds == refAccount {
+		address = query(users+"/"+pathName(a.name), "$select", "id")
+	}
 	found, err := msclient.Until(ctx, msclient.Patience{
 		Good: 1, First: firstBackoff, Max: longestWait, Limit: laggingLimit,
 		Waiting: func(since time.Time, next time.Duration) {
@@ -110,7 +106,11 @@ func (e *engine) adopt(ctx context.Context, a attempt, refs map[string]string) e
 		if errors.As(err, &failed) && failed.Status == 404 {
 			return false, nil
 		}
-		if err == nil {
+		switch {
+		case err != nil:
+		case a.Binds == refAccount:
+			e.bindAccount(refs, a, w.ID)
+		default:
 			e.bind(refs, a.Binds, w.ID, w.AppID)
 			if a.Kind == KindResource {
 				e.apis[w.AppID] = w.resource()

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,11 +151,6 @@ func nickname(name string) string {
 func (p *Plan) planDeleted() {
 	r := p.findings.Ready
 	d := r.Deleted[0]
-	for _, other := range r.Deleted[1:] {
-		if other.Deleted.After(d.Deleted) {
-			d = other
-		}
-	}
 	restore := p.offer(Offer{
 		ID: OfferRestore, Risk: RiskHigh, Title: "Restore the deleted account " + r.UPN,
 		Why: fmt.Sprintf("It was deleted on %s and can be restored for 30 days: with its groups, and with the directory roles it had. Its password is the one it had.", d.Deleted.Format(time.DateOnly)),
@@ -177,10 +173,11 @@ func (p *Plan) planDeleted() {
 
 func (p *Plan) planEnable() {
 	u := p.findings.Ready.User
-	if !p.offer(Offer{
-		ID: OfferEnable, Risk: RiskHigh, Title: "Enable the account " + u.UPN,
-		Why: "It is there and disabled: somebody did that, and may have had a reason. Nothing can sign in with it until it is enabled.",
-	}) {
+	why := "It is there and disabled: somebody did that, and may have had a reason. Nothing can sign in with it until it is enabled."
+	if len(u.Roles) > 0 { // https://learn.microsoft.com/graph/api/resources/users#who-can-perform-sensitive-actions
+		why += " It has directory roles, and Microsoft refuses to have an administrator's account enabled from here: enable it in the portal if that happens."
+	}
+	if !p.offer(Offer{ID: OfferEnable, Risk: RiskHigh, Title: "Enable the account " + u.UPN, Why: why}) {
 		return
 	}
 	p.add(Change{
@@ -228,7 +225,7 @@ func (p *Plan) planAgents(who string) {
 		return
 	case !p.want.answers.Has(catalog.CSP):
 		if r.Agents != "" {
-			p.note("This is a partner's tenant, and Microsoft CSP is not chosen: the account is not put into %s, so it sees no customers.", agentsGroup)
+			p.note("This is a partner's tenant, and Microsoft CSP is not chosen: the account is not put into %s, so it sees no customers. Choose Microsoft CSP among the integrations to have it put there.", agentsGroup)
 		}
 		return
 	case r.Agents == "":
@@ -288,12 +285,6 @@ func newPassword() Secret {
 	}
 }
 
-// findAccount finds the account a write of unknown outcome made.
-func (s *Setup) findAccount(ctx context.Context, a attempt) (string, error) {
-	w, err := msclient.Get[wireAccount](ctx, s.graph, query(users+"/"+pathName(a.name), "$select", "id"))
-	return w.ID, problem(err, fmt.Sprintf("the account %s is said to exist already, but cannot be read", a.name))
-}
-
 // lookForAccount looks for an account that a write may have made or restored.
 func (s *Setup) lookForAccount(ctx context.Context, intent state.Record) (map[string]string, error) {
 	w, err := msclient.Get[wireAccount](ctx, s.graph, query(users+"/"+pathName(intent.Name), "$select", userFields))
@@ -308,6 +299,36 @@ func (s *Setup) lookForAccount(ctx context.Context, intent state.Record) (map[st
 		return nil, nil // somebody's, of before
 	}
 	return map[string]string{refAccount + ".id": w.ID}, nil
+}
+
+// freshAccount finds an account that our journal made a moment ago and that a
+// replica does not know by its name yet.
+func (s *Setup) freshAccount(ctx context.Context, r *Readiness, observe func(Event)) error {
+	if r.User != nil || s.store == nil {
+		return nil
+	}
+	for _, e := range s.store.Entries() {
+		id := e.Outcome.Refs[refAccount+".id"]
+		if Kind(e.What) != KindUser || e.Action != string(Create) || id == "" || e.Undone || !strings.EqualFold(e.Name, r.UPN) ||
+			s.client.Now().Sub(e.Outcome.At) > replicationHorizon || slices.ContainsFunc(r.Deleted, func(u User) bool { return u.ID == id }) {
+			continue
+		}
+		// What does not show in all that time was deleted by somebody else.
+		_, err := msclient.Until(ctx, s.settling(e.Object, observe), func(ctx context.Context) (bool, error) {
+			w, err := msclient.Get[wireAccount](ctx, s.graph, query(users+"/"+id, "$select", userFields))
+			if refused(err, 404) {
+				return false, nil
+			}
+			if err == nil && strings.EqualFold(w.UPN, r.UPN) { // or somebody gave it another name
+				r.User = w.user()
+			}
+			return err == nil, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deliverPassword sends a fresh password to where the person asked.

@@ -134,12 +134,13 @@ func unfinished(t state.Tenant) (Unfinished, bool) {
 			break
 		}
 	}
-	open, done, undoing := 0, 0, false
+	open, done, undoing, authorizing := 0, 0, false, false
 	for _, e := range state.Entries(records) {
 		if e.Step == stepClient { // made beside the setup, and begun anew by its own command
 			continue
 		}
 		undoing = undoing || e.Step == stepUndo
+		authorizing = authorizing || !slices.Contains([]string{stepAccount, stepMFA, stepAccess, stepAzure, stepExchange}, e.Step)
 		if u.When.Before(e.At) {
 			u.When = e.At
 		}
@@ -148,6 +149,10 @@ func unfinished(t state.Tenant) (Unfinished, bool) {
 		} else if e.Outcome.Kind == state.RecordReceipt {
 			done++
 		}
+	}
+	u.Stage = StageTenant
+	if authorizing || open+done == 0 {
+		u.Stage = StageAuthorize
 	}
 	undelivered := 0
 	secrets, gone := journaledSecrets(state.Entries(t.Records))

@@ -240,4 +240,5 @@ type Unfinished struct {
 	When     time.Time
 	Left     string // what is left, in a few words
 	File     string // its setup.yaml
+	Stage    Stage  // it was left in
 }

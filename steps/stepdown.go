@@ -29,6 +29,9 @@ func planStepDown(p *Plan) {
 			p.giveRole(role.TemplateID, role.Purpose)
 		}
 	}
+	if r.adminThroughGroup() {
+		p.note("%s has Global Administrator through a group: %s.", r.UPN, leaveGroupByHand)
+	}
 	if !r.User.Holds(catalog.RoleGlobalAdministrator) {
 		return
 	}
@@ -46,6 +49,16 @@ func planStepDown(p *Plan) {
 	}, nil)
 }
 
+const leaveGroupByHand = "take the account out of that group, which is not done here: others may count on it"
+
+// adminThroughGroup tells whether the account has Global Administrator through a
+// group.
+func (r *Readiness) adminThroughGroup() bool {
+	return r.User != nil && slices.ContainsFunc(r.Admins, func(g RoleGiven) bool {
+		return g.Scope == "/" && containsFold(r.User.Groups, g.PrincipalID)
+	})
+}
+
 // stepDownRefused says why Global Administrator is not simply taken away; empty
 // when it can be.
 func stepDownRefused(f *Findings) string {
@@ -58,9 +71,9 @@ func stepDownRefused(f *Findings) string {
 	}
 	switch {
 	case others == 0:
-		return "nobody else is known to be Global Administrator, and a tenant without one cannot be administered"
+		return "nobody else is known to be Global Administrator, and a tenant without one cannot be administered: Microsoft refuses that"
 	case strings.EqualFold(r.User.ID, f.Account.ObjectID):
-		return "it is the account that is signed in here"
+		return "it is the account that is signed in here, and Microsoft lets nobody take it from themselves"
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"msbundle/catalog"
+	"msbundle/state"
 )
 
 // TenantResult is what the stage about the tenant led to, read back.
@@ -69,7 +70,7 @@ func (e *engine) tenantResult(f *Findings) *TenantResult {
 		return nil
 	}
 	t := &TenantResult{Azure: azureResult(e.plan.Answers, f), Exchange: exchangeResult(e.plan.Answers, f)}
-	t.Missing = append(azureLeft(e.plan.Answers, f), exchangeLeft(e.plan.Answers, f, e.plan.options)...)
+	t.Missing = slices.Concat(e.accountLeft(f), azureLeft(e.plan.Answers, f), exchangeLeft(e.plan.Answers, f, e.plan.options))
 	t.Left = slices.Clone(t.Missing)
 	if e.passwordSet {
 		t.Password = e.password
@@ -81,7 +82,11 @@ func (e *engine) tenantResult(f *Findings) *TenantResult {
 	t.Account, t.AccountID, t.Created, t.Made, t.Agent = u.UPN, u.ID, u.Created, r.made, u.Agent
 	t.Registered, t.RegisteredRaw = u.Methods, u.MethodsRead
 	for _, g := range u.Roles {
-		t.Roles = append(t.Roles, catalog.RoleByID(g.RoleID).Name)
+		name := catalog.RoleByID(g.RoleID).Name
+		if g.Scope != "/" {
+			name += " (for a part of the tenant)"
+		}
+		t.Roles = append(t.Roles, name)
 	}
 	slices.Sort(t.Roles)
 	t.MFA, t.Policies = accessResult(e.plan.Answers, f)
@@ -89,4 +94,21 @@ func (e *engine) tenantResult(f *Findings) *TenantResult {
 		t.Left = append(t.Left, fmt.Sprintf("Sign in once as %s, in a private window, and register a method of multifactor authentication: only a person can.", u.UPN))
 	}
 	return t
+}
+
+// accountLeft says what an account turned out to lack once it was restored: before,
+// nobody shows it.
+func (e *engine) accountLeft(f *Findings) []string {
+	u := f.Ready.User
+	if u == nil {
+		return nil
+	}
+	var left []string
+	if !u.Enabled {
+		left = append(left, fmt.Sprintf("%s is disabled. Run this again and take the offer to enable it (%s).", u.UPN, OfferEnable))
+	}
+	if e.plan.Answers.ServiceAccount.Roles == state.RolesOperate && u.Holds(catalog.RoleGlobalAdministrator) {
+		left = append(left, fmt.Sprintf("%s still has Global Administrator. Run this again to have it taken away.", u.UPN))
+	}
+	return left
 }

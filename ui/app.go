@@ -9,6 +9,8 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
+
+	"msbundle/steps"
 )
 
 // Screen is one page of the wizard.
@@ -127,6 +129,9 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	if s, ok := msg.(stamped); ok && int(s.stamp()) != a.w.run {
 		if late, ok := msg.(signedInMsg); ok && late.err == nil { // left at its last moment: it counts all the same
 			a.w.signedIn(late.account, late.saved)
+			if id := a.pages[a.at].id; id == pagePreflight || id == pageAccount || id == pagePlan {
+				a.w.openByItself(lookPage(a.w.stage)) // what is on screen was made for somebody else
+			}
 		}
 		return nil
 	}
@@ -206,6 +211,8 @@ func (a *App) backTo() int {
 		return -1
 	case a.w.apply != nil && !a.w.apply.running(): // it failed: what is left is planned anew
 		return -1
+	case a.w.wrote && a.at == look && a.w.stage == steps.StageTenant: // its questions are here, and nothing is lost by leaving
+		return a.index(pageStart)
 	case a.w.wrote:
 		stop = look
 	}

@@ -71,8 +71,9 @@ type Config struct {
 	Remember  string // where the sign-in is kept, and how; empty when it ends with the program
 
 	// Again is the command line that applies a setup file later; nil when a later
-	// run would not find this cloud again.
-	Again func(file string) string
+	// run would not find this cloud again. ready tells whether the file has a section
+	// about the tenant itself.
+	Again func(file string, ready bool) string
 
 	StateDir string        // where answers and journal are kept; named on the first screen
 	NoColor  bool          // meaning is carried by words and marks alone

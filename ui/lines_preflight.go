@@ -144,7 +144,7 @@ func (l *Lines) look(ctx context.Context) error {
 		})
 		switch {
 		case err == nil:
-			l.w.findings, l.w.read = found, &asked
+			l.w.looked(found, asked)
 			return nil
 		case isLeaving(err), ctx.Err() != nil:
 			return err

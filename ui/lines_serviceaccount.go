@@ -171,7 +171,7 @@ func (l *Lines) readiness(ctx context.Context) error {
 			l.w.ticked[id] = !l.w.ticked[id]
 			told = false
 		case verb == "insist" && l.w.stepDownStops():
-			l.w.insist = strings.TrimSpace(rest)
+			l.w.write(readyInsist, strings.TrimSpace(rest))
 			told = false
 		case text == "again":
 			l.w.findings, l.w.read = nil, nil

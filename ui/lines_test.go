@@ -41,7 +41,9 @@ func talking(t *testing.T, set func(*fake, *Config, *Console), tale func(*talk))
 		begin := time.Now()
 		x := &talk{t: t, f: newFake(), in: make(chan string), ended: make(chan struct{})}
 		cfg := Config{
-			Again: func(file string) string { return "msbundle apply -f " + file },
+			Again: func(file string, ready bool) string {
+				return "msbundle apply -f " + file + map[bool]string{true: " --password-out password.txt"}[ready]
+			},
 			Setup: x.f, Answers: state.DefaultAnswers(), Methods: x.f.methods,
 			Now:    func() time.Time { return epoch.Add(time.Since(begin)) },
 			Tunnel: func(int) string { return "ssh -N -L 43211:127.0.0.1:43211 alex@server" },

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/help"
@@ -179,7 +180,7 @@ func (s *plan) Update(msg tea.Msg) tea.Cmd {
 	case s.opened != nil:
 		s.scroll.Update(press, s.keys.move)
 	case key.Matches(press, s.keys.Apply), key.Matches(press, s.keys.Press):
-		s.w.open(pageApply)
+		s.apply()
 	case key.Matches(press, s.keys.Open):
 		s.open()
 	case key.Matches(press, s.keys.Tick):
@@ -395,6 +396,21 @@ func (s *plan) closes() bool { return s.opened != nil }
 func (s *plan) escape() {
 	s.opened = nil
 	s.settle()
+}
+
+// apply goes on to the writing, and asks first when a role is taken away that
+// carries everything.
+func (s *plan) apply() {
+	i := slices.IndexFunc(s.plan.Changes, func(c steps.Change) bool { return len(c.Proves) > 0 })
+	if i < 0 || s.w.apply.running() {
+		s.w.open(pageApply)
+		return
+	}
+	s.w.ask = &question{
+		title: s.plan.Changes[i].Describe() + "?",
+		text:  "The roles that stay are proven first. Authorising in Rewst anew takes Global Administrator back: choose the roles for setting up then.",
+		yes:   "apply", no: "stay", agree: func() tea.Cmd { s.w.open(pageApply); return nil },
+	}
 }
 
 func (s *plan) Keys() help.KeyMap { return s.keys }

@@ -154,18 +154,30 @@ func (w *wizard) setReady(a state.Answers) {
 
 // stepDownStops tells whether the tenant's name is asked for before Global
 // Administrator is taken away.
-func (w *wizard) stepDownStops() bool {
+func (w *wizard) stepDownStops() bool { return w.stepDownWhy() != "" }
+
+// stepDownWhy says why it is asked for; empty when it is not.
+func (w *wizard) stepDownWhy() string {
 	r := w.readiness()
 	a := w.asked()
 	if r == nil || a.ServiceAccount == nil || a.ServiceAccount.Roles != state.RolesOperate {
-		return false
+		return ""
 	}
 	o := w.options()
 	o.Insist = ""
 	for _, c := range steps.ReadyChecks(a, w.findings, o) {
-		if c.ID == steps.CheckStepDown {
-			return c.State == steps.Failed
+		if c.ID == steps.CheckStepDown && c.State == steps.Failed {
+			return c.Evidence
 		}
 	}
-	return false
+	return ""
+}
+
+// looked takes what was read for these answers. The tenant's name serves for the
+// danger it was typed for, and for no other.
+func (w *wizard) looked(f *steps.Findings, a state.Answers) {
+	w.findings, w.read = f, &a
+	if w.insist != "" && w.stepDownWhy() != w.insistFor {
+		w.insist = ""
+	}
 }

@@ -48,9 +48,7 @@ func (w *wizard) readyChoice(i readyItem) (readyChoice, bool) {
 			"No account is made or changed, and no Conditional Access policy.", a.ServiceAccount != nil, w.withAccount), true
 	case readyAccess:
 		return part("Looks for policies that would break the account's sign-in from Rewst's servers, and decides how a new one begins.",
-			"No existing policy is changed.", a.ConditionalAccess != nil, func(a *state.Answers, on bool) {
-				a.ConditionalAccess = kept(on, w.parts.ConditionalAccess, state.DefaultConditionalAccess)
-			}), true
+			"No existing policy is changed.", a.ConditionalAccess != nil, w.withAccess), true
 	case readyAzure:
 		return part("A subscription with a key vault, which Rewst's Azure integration takes, and a role in it for the account. An Azure sign-in may be asked for.",
 			"Nothing is looked at or made in Azure.", a.Azure != nil, w.withAzure), true
@@ -132,13 +130,17 @@ func kept[T any](on bool, before *T, first func() T) *T {
 // withAccount takes the account in or leaves it out, with what is about it.
 func (w *wizard) withAccount(a *state.Answers, on bool) {
 	a.ServiceAccount = kept(on, w.parts.ServiceAccount, state.DefaultServiceAccount)
-	a.ConditionalAccess = kept(on, w.parts.ConditionalAccess, state.DefaultConditionalAccess)
+	w.withAccess(a, on && !w.noPolicies)
 	if a.Azure != nil {
 		a.Azure.Role = kept(true, w.parts.Azure, state.DefaultAzure).Role
 		if !on {
 			a.Azure.Role = state.AzureRoleLeave
 		}
 	}
+}
+
+func (w *wizard) withAccess(a *state.Answers, on bool) {
+	a.ConditionalAccess = kept(on, w.parts.ConditionalAccess, state.DefaultConditionalAccess)
 }
 
 func (w *wizard) withAzure(a *state.Answers, on bool) {
@@ -170,11 +172,17 @@ func (w *wizard) accept() {
 // keep remembers the parts there are, should one be left out and taken in again.
 func (w *wizard) keep(a state.Answers) {
 	if a.ServiceAccount != nil {
-		w.parts.ServiceAccount = a.ServiceAccount
+		w.parts.ServiceAccount, w.noPolicies = a.ServiceAccount, a.ConditionalAccess == nil
+	}
+	if a.ConditionalAccess != nil {
 		w.parts.ConditionalAccess = a.ConditionalAccess
-		if a.Azure != nil {
-			w.parts.Azure = a.Azure
+	}
+	if a.Azure != nil {
+		z := *a.Azure
+		if a.ServiceAccount == nil { // nobody to give a role to
+			z.Role = kept(true, w.parts.Azure, state.DefaultAzure).Role
 		}
+		w.parts.Azure = &z
 	}
 }
 

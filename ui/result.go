@@ -70,7 +70,7 @@ func newResult(w *wizard) Screen {
 		Again:  bind("a", "look again", "a"),
 		Next:   bind("n", nextStage(w.stage), "n"),
 		Start:  bind("s", "to the start", "s"),
-		Finish: bind("q", "finish", "q", "enter"),
+		Finish: bind("q", "finish", "q"),
 		move:   newMoveKeys(),
 	}
 	s.keys.move.PageUp.SetHelp("pgup", "details up")

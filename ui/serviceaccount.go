@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/help"
@@ -210,9 +211,9 @@ func (s *account) field(at spot) *field {
 	default:
 		return nil
 	}
+	text := s.w.readyText(at.item)
 	f, ok := s.fields[at.item]
-	if !ok {
-		text := s.w.readyText(at.item)
+	if !ok || f.Value() != strings.TrimSpace(clean(text.now)) {
 		made := newField(text.now, text.hint)
 		f = &made
 		s.fields[at.item] = f
@@ -243,8 +244,7 @@ func (s *account) Update(msg tea.Msg) tea.Cmd {
 
 // found takes what was read, and puts the cursor on what needs somebody.
 func (s *account) found(f *steps.Findings) {
-	a := s.w.asked()
-	s.w.findings, s.w.read = f, &a
+	s.w.looked(f, s.w.asked())
 	s.fields = map[readyItem]*field{} // hints follow from what was found
 	s.settle()
 	at := slices.IndexFunc(s.checks, blocks)
@@ -283,7 +283,7 @@ func (s *account) edit(msg tea.Msg) {
 // write takes the text of a question.
 func (w *wizard) write(i readyItem, text string) {
 	if i == readyInsist {
-		w.insist = text
+		w.insist, w.insistFor = text, w.stepDownWhy()
 		return
 	}
 	a := w.asked()

@@ -330,6 +330,12 @@ func TestTenantStepDown(t *testing.T) {
 		if !removes(s) {
 			t.Errorf("the plan does not remove it:\n%s", s.text())
 		}
+		s.keys("A")
+		s.sees("Remove Global Administrator from", "The roles that stay are proven first.")
+		s.keys("n")
+		s.on(pagePlan)
+		s.keys("A", "y")
+		s.on(pageResult)
 	})
 }
 

@@ -123,19 +123,20 @@ func places() []place {
 
 // course is how far a stage has come.
 type course struct {
-	stage    steps.Stage
-	proposed *state.Answers // what a stage proposes until something of it is answered
-	findings *steps.Findings
-	read     *state.Answers  // what the findings were read for
-	ticked   map[string]bool // offers taken
-	insist   string          // the tenant's name, typed to have something dangerous done
-	plan     *steps.Plan
-	apply    *applying
-	wrote    bool // something was written to the tenant: there is no way back to the questions
-	result   *steps.Result
-	taken    bool // the secret of the result was revealed or copied
-	revealed bool // it was shown once and is not shown again
-	waived   bool // the person went on without it
+	stage     steps.Stage
+	proposed  *state.Answers // what a stage proposes until something of it is answered
+	findings  *steps.Findings
+	read      *state.Answers  // what the findings were read for
+	ticked    map[string]bool // offers taken
+	insist    string          // the tenant's name, typed to have something dangerous done
+	insistFor string          // why that was asked for
+	plan      *steps.Plan
+	apply     *applying
+	wrote     bool // something was written to the tenant: there is no way back to the questions
+	result    *steps.Result
+	taken     bool // the secret of the result was revealed or copied
+	revealed  bool // it was shown once and is not shown again
+	waived    bool // the person went on without it
 
 	before *course // of the same stage, gone through earlier
 }
@@ -237,11 +238,11 @@ func (w *wizard) signedIn(account steps.Account, saved *state.Answers) {
 // asked are the answers as the open stage has them: authorising asks for no
 // permission that only a later stage takes.
 func (w *wizard) asked() state.Answers {
-	a := w.answers.Clone()
+	a := w.usable()
 	if w.proposed != nil {
 		a = w.proposed.Clone()
 	}
-	if s := a.ServiceAccount; w.stage == steps.StageGDAP && s != nil {
+	if s := a.ServiceAccount; w.stage == steps.StageGDAP && s != nil && a.GDAP != nil {
 		a.GDAP.Account = s.Username
 	}
 	if w.stage != steps.StageTenant {
@@ -249,6 +250,16 @@ func (w *wizard) asked() state.Answers {
 	}
 	if w.stage != steps.StageGDAP {
 		a.GDAP = nil
+	}
+	return a
+}
+
+// usable are the answers without what waits for an owned app while the connector
+// is chosen.
+func (w *wizard) usable() state.Answers {
+	a := w.answers.Clone()
+	if a.Registration.Kind == state.KindConnector {
+		a.Exchange = nil
 	}
 	return a
 }

@@ -54,6 +54,7 @@ type (
 	}
 	resumedMsg struct {
 		run
+		stage   steps.Stage
 		answers state.Answers
 		err     error
 	}
@@ -128,8 +129,22 @@ func (s *start) resume(u steps.Unfinished) tea.Cmd {
 	s.busy = "Reading the answers of " + name(u.Name, u.TenantID)
 	return func() tea.Msg {
 		a, err := setup.Resume(u)
-		return resumedMsg{n, a, err}
+		return resumedMsg{n, u.Stage, a, err}
 	}
+}
+
+// resumed goes on in the stage that was left.
+func (s *start) resumed(msg resumedMsg) {
+	if msg.stage == steps.StageTenant {
+		s.w.enter(steps.StageTenant)
+		s.w.setAnswers(msg.answers)
+		s.w.propose()
+		s.w.begin()
+		return
+	}
+	s.w.enter(steps.StageAuthorize)
+	s.w.setAnswers(msg.answers)
+	s.w.open(pageAuthorize)
 }
 
 func (s *start) rehearse() tea.Cmd {
@@ -151,9 +166,7 @@ func (s *start) Update(msg tea.Msg) tea.Cmd {
 	case resumedMsg:
 		s.busy = ""
 		if s.err = msg.err; msg.err == nil {
-			s.w.enter(steps.StageAuthorize)
-			s.w.setAnswers(msg.answers)
-			s.w.open(pageAuthorize)
+			s.resumed(msg)
 		}
 	case rehearseMsg:
 		s.busy, s.err = "", msg.err

@@ -15,7 +15,7 @@ func fakeReadiness() *steps.Readiness {
 		Domains:  []steps.Domain{{Name: "contoso.onmicrosoft.com", Default: true, Initial: true, Verified: true}},
 		Licensed: true,
 		Admins: []steps.RoleGiven{
-			{ID: "g1", RoleID: catalog.RoleGlobalAdministrator, Scope: "/", PrincipalID: fakeAccount().ObjectID, Principal: "admin@contoso.onmicrosoft.com", User: true},
+			{ID: "g1", RoleID: catalog.RoleGlobalAdministrator, Scope: "/", PrincipalID: fakeAccount().ObjectID, User: true},
 		},
 		Azure: steps.AzureFound{Subscription: &steps.Subscription{ID: "77777777-0000-0000-0000-000000000001", Name: "Production", State: "Enabled", Usable: true, Vaults: []string{"keys"}}, Vault: "keys"},
 	}

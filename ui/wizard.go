@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,8 @@ type wizard struct {
 	chosen   bool          // an answer was given, or answers were loaded
 	account  *steps.Account
 	noSignIn bool // the last sign-in failed
+
+	noPolicies bool // Conditional Access was left out while there was an account
 
 	*course // of the stage that is open
 	courses map[steps.Stage]*course
@@ -121,17 +124,17 @@ func (w *wizard) setAnswers(a state.Answers) {
 // saveAnswers writes the answers unless they are already there, or cannot be used
 // as they stand: a file that cannot be read back helps nobody.
 func (w *wizard) saveAnswers() tea.Cmd {
-	if len(w.answers.Validate()) > 0 {
+	a := w.usable()
+	if len(a.Validate()) > 0 {
 		return nil
 	}
 	if w.save.busy {
 		w.save.again = true
 		return nil
 	}
-	if w.save.last != nil && reflect.DeepEqual(*w.save.last, w.answers) {
+	if w.save.last != nil && reflect.DeepEqual(*w.save.last, a) {
 		return nil
 	}
-	a := w.answers.Clone()
 	w.save.busy, w.save.last = true, &a
 	setup := w.cfg.Setup
 	return func() tea.Msg {
@@ -195,10 +198,16 @@ func openWith(open func(string) error, url string) tea.Cmd {
 }
 
 // runAgain is the command that applies the same answers later; empty when there
-// is nothing left to apply them to.
+// is nothing left to apply them to, or when that would do more than was done here.
 func (w *wizard) runAgain() string {
-	if w.cfg.Again == nil || w.save.path == "" {
+	ready := w.answers.Ready()
+	if w.cfg.Again == nil || w.save.path == "" || !w.carriedOut(steps.StageAuthorize) || ready && !w.carriedOut(steps.StageTenant) {
 		return ""
 	}
-	return w.cfg.Again(w.save.path)
+	return w.cfg.Again(w.save.path, ready)
+}
+
+// carriedOut tells whether the plan of a stage was applied, or begun to be.
+func (w *wizard) carriedOut(id steps.Stage) bool {
+	return slices.ContainsFunc(w.gone(), func(c *course) bool { return c.stage == id && (c.apply != nil || c.wrote) })
 }
