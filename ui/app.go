@@ -316,7 +316,7 @@ func (a *App) interrupt() tea.Cmd {
 	case len(a.w.invitations()) > 0:
 		a.w.ask = &question{
 			title: "Leave while customers are waited for?",
-			text:  "Nothing is lost. Who approves meanwhile gets the roles as soon as msbundle runs again: choose GDAP, or use msbundle apply.",
+			text:  "Nothing is lost. Who approves meanwhile gets the roles as soon as msbundle runs again: choose GDAP then.",
 			yes:   "leave", no: "stay", agree: a.leave,
 		}
 		return nil

@@ -284,7 +284,7 @@ func TestInboxLeft(t *testing.T) {
 		if !s.ended || s.app.Outcome() != Waits {
 			t.Errorf("ended %v with outcome %d, want Waits", s.ended, s.app.Outcome())
 		}
-		for _, want := range []string{"3 customers did not approve yet.", "choose GDAP", "The exit code is 8", "Run it again: msbundle apply -f"} {
+		for _, want := range []string{"3 customers did not approve yet.", "choose GDAP", "The exit code is 8", "Your answers: "} {
 			if text := s.app.Summary(); !strings.Contains(text, want) {
 				t.Errorf("not in the summary: %q\n%s", want, text)
 			}

@@ -138,7 +138,7 @@ func (c *course) summary(w *wizard) []string {
 	return lines
 }
 
-const comeBack = "Start msbundle again and choose GDAP, or run the command below: whoever has approved by then gets the roles."
+const comeBack = "Start msbundle again and choose GDAP: whoever has approved by then gets the roles."
 
 // fleeting tells whether everything is gone with the program: a rehearsal in it.
 func (w *wizard) fleeting() bool { return w.cfg.Sandbox != "" && w.cfg.Again == nil }

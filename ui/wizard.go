@@ -201,7 +201,8 @@ func openWith(open func(string) error, url string) tea.Cmd {
 // is nothing left to apply them to, or when that would do more than was done here.
 func (w *wizard) runAgain() string {
 	ready := w.answers.Ready()
-	if w.cfg.Again == nil || w.save.path == "" || !w.carriedOut(steps.StageAuthorize) || ready && !w.carriedOut(steps.StageTenant) {
+	if w.cfg.Again == nil || w.save.path == "" || !w.carriedOut(steps.StageAuthorize) || ready && !w.carriedOut(steps.StageTenant) ||
+		w.answers.GDAP != nil && !w.carriedOut(steps.StageGDAP) {
 		return ""
 	}
 	return w.cfg.Again(w.save.path, ready)
