@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"msbundle/sandbox"
 )
@@ -84,11 +83,10 @@ func TestDelegatedCustomers(t *testing.T) {
 	w.do("GET", delegated+"/"+one["id"].(string), nil).fails(404, "notFound", "")
 }
 
-// Ten thousand customers with a relationship each are listed in well under a
-// second, and none of their tenants is filled for it.
+// Ten thousand customers with a relationship each are listed, and none of their
+// tenants is filled for it. BenchmarkRelationships says how long it takes.
 func TestListsOfThousands(t *testing.T) {
 	w := delegating(t, sandbox.Options{Customers: sandbox.MaxCustomers, Scenario: "gdap-mixed"})
-	began := time.Now()
 	for path, want := range map[string][2]int{
 		"/contracts?$top=999": {10000, 11}, delegated + "?$top=300": {6250, 21}, relationships + "?$top=300": {10000, 34},
 		relationships + "?$top=300&$filter=status eq 'approvalPending'&$select=id": {1250, 5},
@@ -96,9 +94,6 @@ func TestListsOfThousands(t *testing.T) {
 		if all, n := w.every(path); len(all) != want[0] || n != want[1] {
 			t.Errorf("%s: %d in %d requests, want %v", path, len(all), n, want)
 		}
-	}
-	if took := time.Since(began); took > 5*time.Second { // half a second where nothing else runs
-		t.Errorf("it took %v", took)
 	}
 	if n := w.cloud.Filled(); n > 1 {
 		t.Errorf("%d tenants were filled", n)
