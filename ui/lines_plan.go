@@ -73,7 +73,7 @@ func (l *Lines) planned(s *plan) {
 		l.say("", strings.TrimSpace(fmt.Sprintf("%s, %s. %s", g.Title, count(len(g.Changes), "write", "writes"), common)))
 		for i, c := range g.Changes {
 			n++
-			if left := len(g.Changes) - i; many && i >= fewSaid && left > 1 {
+			if left := len(g.Changes) - i; many && c.Customer() != "" && i >= fewSaid && left > 1 {
 				l.say(fmt.Sprintf("And %s more, numbers %d to %d.", number(left), n, n+left-1))
 				n += left - 1
 				break
@@ -106,7 +106,8 @@ func (l *Lines) planned(s *plan) {
 	}
 }
 
-// fewSaid is how many writes of each kind are said when there are many.
+// fewSaid is how many writes about customers are said of each kind when there are
+// many.
 const fewSaid = 3
 
 // undoOfAll says for several writes at once whether they can be undone; empty
