@@ -13,8 +13,8 @@ import (
 	"msbundle/catalog"
 )
 
-// App is an app registration that signs in by itself with a client secret, for
-// reads that nobody watches.
+// App is an app registration that signs in with a client secret: by itself, for
+// reads that nobody watches, or together with a person.
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
 type App struct {
 	TenantID string // id or domain

@@ -99,12 +99,5 @@ func expired(err error) bool {
 func (c *Client) deviceCode(ctx context.Context, w wish) (public.DeviceCode, error) {
 	ctx, cancel := context.WithTimeout(ctx, msalTimeout)
 	defer cancel()
-	var opts []public.AcquireByDeviceCodeOption
-	if w.tenant != "" {
-		opts = append(opts, public.WithTenantID(w.tenant))
-	}
-	if w.claims != "" {
-		opts = append(opts, public.WithClaims(w.claims))
-	}
-	return w.signer.msal.AcquireTokenByDeviceCode(ctx, w.scopes, opts...)
+	return w.signer.msal.deviceCode(ctx, w)
 }

@@ -48,8 +48,10 @@ type Client struct {
 
 	mu       sync.Mutex
 	signers  map[string]*signer // by client id
+	delegate *signer            // of the partner's own app; nil until Delegate
 	identity identity
 	services map[string]*Service
+	budgets  map[string]*budget // by tenant
 }
 
 // identity is who is signed in.
@@ -76,7 +78,7 @@ func New(o Options) (*Client, error) {
 			// or a device code, which travel in bodies, to another host.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		signers: map[string]*signer{}, services: map[string]*Service{},
+		signers: map[string]*signer{}, services: map[string]*Service{}, budgets: map[string]*budget{},
 	}
 	c.ladder = newLadder(o.Method, o.Methods)
 	c.pacer = &pacer{next: c.http, log: o.Log, clock: &c.clock}
@@ -130,6 +132,9 @@ func (k *clock) skew() time.Duration {
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
+	}
+	if park, parks := ctx.Value(parkingKey{}).(func() func()); parks {
+		defer park()()
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -30,7 +30,11 @@ type credential struct {
 	client *Client
 	signer *signer // nil for an app that acts as itself
 	tenant string
+	scopes []string
 	home   bool // the tenant is that of the sign-in: the person can be asked again
+	holds  bool // the token is kept here, because MSAL does not: a customer's tenant, or by the partner's own app
+
+	needsDelegate bool // the signer is the partner's own app; nil until somebody signed in with it
 
 	why  string // a sign-in is needed, told to the person
 	skip bool   // the work can go on without
@@ -38,6 +42,13 @@ type credential struct {
 	mu      sync.Mutex
 	refused []Secret // the last tokens the service did not take
 	claims  string   // the last ones a service wanted met
+	held    held
+}
+
+// held is a token in use.
+type held struct {
+	token       Secret
+	ends, renew time.Time // renew is when another one may be had early; zero when that was not said
 }
 
 var _ azcore.TokenCredential = (*credential)(nil)
@@ -65,8 +76,14 @@ func (k *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 }
 
 func (k *credential) token(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if k.signer == nil {
+	switch {
+	case k.signer == nil && k.needsDelegate:
+		return azcore.AccessToken{}, ErrNoDelegate
+	case k.signer == nil:
 		return k.client.app.token(ctx, k.tenant, o)
+	}
+	if got, ok := k.inHand(o); ok {
+		return got, nil
 	}
 	s := k.signer
 	s.mu.Lock()
@@ -75,22 +92,21 @@ func (k *credential) token(ctx context.Context, o policy.TokenRequestOptions) (a
 	s.mu.Unlock()
 	claims := o.Claims
 	need := func(cause error) error {
-		w := wish{signer: s, tenant: k.tenant, scopes: o.Scopes, claims: claims, why: k.why, skip: k.skip}
+		w := wish{signer: s, tenant: k.client.who().tenant, scopes: o.Scopes, claims: claims, why: k.why, skip: k.skip}
 		return &needed{w, times, cause}
 	}
 	if account.IsZero() {
-		if !k.home || k.client.username() == "" {
+		if !k.home && !k.holds || k.client.who().username == "" {
 			return azcore.AccessToken{}, errors.New("nobody is signed in")
 		}
-		r, err := s.restore(ctx, o.Scopes, k.client.username(), k.tenant)
-		if err == nil && r.AccessToken != "" {
-			err = k.client.samePerson(accountOf(r))
-		}
-		if err != nil || r.AccessToken == "" {
+		r, err := k.client.takeUp(ctx, s, o.Scopes)
+		if err != nil {
 			return azcore.AccessToken{}, need(errors.Join(errNobody, err))
 		}
-		s.signedIn(r, o.Scopes)
-		return azcore.AccessToken{Token: r.AccessToken, ExpiresOn: r.ExpiresOn}, nil
+		if !k.holds {
+			return azcore.AccessToken{Token: r.AccessToken, ExpiresOn: r.ExpiresOn}, nil
+		}
+		account = r.Account
 	}
 	// The token of the sign-in itself serves its own tenant. MSAL would redeem
 	// another one, because it files that token under the authority's name. It meets
@@ -98,6 +114,9 @@ func (k *credential) token(ctx context.Context, o policy.TokenRequestOptions) (a
 	// since.
 	if fits && time.Until(ends) > earlyRefresh && !k.wasRefused(first.Reveal()) {
 		return azcore.AccessToken{Token: first.Reveal(), ExpiresOn: ends}, nil
+	}
+	if k.holds { // what was wanted once is wanted of every token
+		claims = cmp.Or(claims, k.wanted())
 	}
 	r, err := k.redeem(ctx, account, o.Scopes, claims)
 	if err == nil && claims == "" && k.wasRefused(r.AccessToken) {
@@ -108,11 +127,12 @@ func (k *credential) token(ctx context.Context, o policy.TokenRequestOptions) (a
 	}
 	if err != nil && r.AccessToken == "" { // a failed early refresh still comes with the valid token
 		err = signInError(err)
-		if k.home && personCanMend(err) {
+		if k.home && personCanMend(err) || k.holds && overEverywhere(err) {
 			return azcore.AccessToken{}, need(err)
 		}
 		return azcore.AccessToken{}, err
 	}
+	k.hold(r)
 	return azcore.AccessToken{Token: r.AccessToken, ExpiresOn: r.ExpiresOn, RefreshOn: r.Metadata.RefreshOn}, nil
 }
 
@@ -133,12 +153,73 @@ func personCanMend(err error) bool {
 
 var sessionCodes = []int{50072, 50074, 50076, 50078, 50079, 50132, 50133, 50158, 50173, 53003, 65001, 70008, 70043, 70044, 700082, 700084}
 
-func (k *credential) redeem(ctx context.Context, account public.Account, scopes []string, claims string) (public.AuthResult, error) {
-	opts := []public.AcquireSilentOption{public.WithSilentAccount(account), public.WithTenantID(k.tenant)}
-	if claims != "" {
-		opts = append(opts, public.WithClaims(claims))
+// overEverywhere tells whether the sign-in itself is at its end. What else a
+// customer's tenant refuses is that customer's: nobody is to sign in a thousand
+// times because of their policies.
+func overEverywhere(err error) bool {
+	var refused *AuthError
+	return errors.As(err, &refused) && slices.ContainsFunc(refused.Codes, func(code int) bool { return slices.Contains(overCodes, code) })
+}
+
+var overCodes = []int{50132, 50133, 50173, 70008, 700082, 700084}
+
+// inHand is the token that is held, as long as it serves.
+func (k *credential) inHand(o policy.TokenRequestOptions) (azcore.AccessToken, bool) {
+	k.mu.Lock()
+	h := k.held
+	k.mu.Unlock()
+	token := h.token.Reveal()
+	if token == "" || o.Claims != "" || time.Until(h.ends) <= earlyRefresh || !h.renew.IsZero() && time.Now().After(h.renew) || k.wasRefused(token) {
+		return azcore.AccessToken{}, false
 	}
-	return k.signer.msal.AcquireTokenSilent(ctx, scopes, opts...)
+	return azcore.AccessToken{Token: token, ExpiresOn: h.ends, RefreshOn: h.renew}, true
+}
+
+func (k *credential) hold(r public.AuthResult) {
+	if !k.holds {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.held = held{NewSecret(r.AccessToken), r.ExpiresOn, r.Metadata.RefreshOn}
+}
+
+// takeUp goes on with a sign-in of the person that is kept from before, if there is
+// one. Of many who need it one does.
+func (c *Client) takeUp(ctx context.Context, s *signer, scopes []string) (public.AuthResult, error) {
+	select {
+	case s.restoring <- struct{}{}:
+		defer func() { <-s.restoring }()
+	case <-ctx.Done():
+		return public.AuthResult{}, ctx.Err()
+	}
+	s.mu.Lock()
+	there := public.AuthResult{Account: s.account, AccessToken: s.first.Reveal(), ExpiresOn: s.ends}
+	fits := slices.Equal(scopes, s.scopes)
+	s.mu.Unlock()
+	if !there.Account.IsZero() && fits {
+		return there, nil
+	}
+	who := c.who()
+	r, err := s.restore(ctx, scopes, who.username, who.tenant)
+	if err == nil && r.AccessToken != "" {
+		err = c.samePerson(accountOf(r))
+	}
+	if err != nil {
+		return public.AuthResult{}, err
+	}
+	if r.AccessToken == "" {
+		return public.AuthResult{}, errors.New("no sign-in with it is kept")
+	}
+	s.signedIn(r, scopes)
+	return r, nil
+}
+
+func (k *credential) redeem(ctx context.Context, account public.Account, scopes []string, claims string) (public.AuthResult, error) {
+	if k.holds {
+		return k.signer.abroad.silent(ctx, account, scopes, k.tenant, claims)
+	}
+	return k.signer.msal.silent(ctx, account, scopes, k.tenant, claims)
 }
 
 // refuse remembers a token the service answered 401 to, and the claims it wanted
@@ -181,10 +262,11 @@ func (k *credential) wasRefused(token string) bool {
 	return token != "" && slices.ContainsFunc(k.refused, func(r Secret) bool { return r.Reveal() == token })
 }
 
-func (c *Client) username() string {
+// who is signed in.
+func (c *Client) who() identity {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.identity.username
+	return c.identity
 }
 
 // samePerson refuses a sign-in by another account than the work began with.
@@ -218,7 +300,7 @@ func (c *Client) ask(ctx context.Context, n *needed) error {
 	if errors.As(n.cause, &refused) && w.claims == "" {
 		w.claims = refused.Claims
 	}
-	w.hint = c.username()
+	w.hint = c.who().username
 	w.check = c.samePerson
 	_, err := c.climb(ctx, w)
 	if errors.Is(err, errNobody) {

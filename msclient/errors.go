@@ -147,8 +147,11 @@ func newError(op string, status int, header http.Header, body []byte) *Error {
 	return e
 }
 
-// answerID is Microsoft's id of a request: Graph and Azure name it differently.
-func answerID(h http.Header) string { return cmp.Or(h.Get("request-id"), h.Get("x-ms-request-id")) }
+// answerID is Microsoft's id of a request: Graph, Azure and Partner Center name it
+// differently.
+func answerID(h http.Header) string {
+	return cmp.Or(h.Get("request-id"), h.Get("x-ms-request-id"), h.Get("MS-RequestId"))
+}
 
 func retryAfter(h http.Header) time.Duration {
 	if ms, err := strconv.Atoi(h.Get("retry-after-ms")); err == nil && ms > 0 {

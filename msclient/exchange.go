@@ -76,7 +76,7 @@ func (x *Exchange) Read(ctx context.Context, cmdlet string, into any) error {
 
 // exchangeWords picks the words of a refusal that say something: Exchange has them
 // in one of several places.
-func exchangeWords(e *Error, body []byte) {
+func exchangeWords(e *Error, _ http.Header, body []byte) {
 	var envelope struct {
 		Error struct {
 			Inner struct {

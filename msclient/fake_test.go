@@ -86,6 +86,10 @@ type service struct {
 	interval int
 	lifetime int
 	user     string // object id of whoever types the code
+
+	hosts    map[string]func(sent) reply // other services than Graph
+	page     func(q url.Values) reply    // of a sign-in; nil is a good one
+	password bool                        // people sign in without a second factor
 }
 
 type lockedBuffer struct {
@@ -220,6 +224,8 @@ func (s *service) answer(u *url.URL, got sent) reply {
 			return ok("{}")
 		}
 		return s.graph(got)
+	case s.hosts[u.Host] != nil:
+		return s.hosts[u.Host](got)
 	case u.Host != "login.microsoftonline.com":
 		s.t.Errorf("a request left for %s", u.Host)
 		return status(404)
@@ -246,6 +252,11 @@ func (s *service) answer(u *url.URL, got sent) reply {
 				"aliases": []string{"login.microsoftonline.com", "login.windows.net"},
 			}},
 		}))
+	case strings.HasSuffix(u.Path, "/authorize"):
+		if s.page != nil {
+			return s.page(u.Query())
+		}
+		return ok("<html>AADSTS50058: nobody is signed in</html>")
 	case strings.HasSuffix(u.Path, "/devicecode"):
 		n := s.countLocked("/devicecode")
 		if s.codes != nil {
@@ -293,7 +304,7 @@ func (s *service) tokens(tenant, scope string) string {
 	s.issued++
 	id := jsonText(map[string]any{"tid": tenant, "oid": s.user, "sub": "sub", "preferred_username": "admin@contoso.com", "iss": "x", "aud": "y", "exp": 9e9})
 	return jsonText(map[string]any{
-		"token_type": "Bearer", "scope": scope, "expires_in": 3600, "refresh_token": canary + "-rt",
+		"token_type": "Bearer", "scope": scope, "expires_in": 3600, "refresh_token": fmt.Sprintf("%s-rt-%d", canary, s.issued),
 		"access_token": s.accessToken(tenant, s.issued),
 		"id_token":     "e30." + b64(id) + ".x",
 		"client_info":  b64(jsonText(map[string]any{"uid": s.user, "utid": homeTenant})),
@@ -302,7 +313,15 @@ func (s *service) tokens(tenant, scope string) string {
 
 // accessToken is the n-th token handed out.
 func (s *service) accessToken(tenant string, n int) string {
-	claims := jsonText(map[string]any{"tid": tenant, "amr": []string{"pwd", "mfa"}, "scp": "User.Read Application.ReadWrite.All"})
+	amr := []string{"pwd", "mfa"}
+	if s.password {
+		amr = amr[:1]
+	}
+	names := map[string]any{"tid": tenant, "amr": amr, "scp": "User.Read Application.ReadWrite.All"}
+	if tenant != homeTenant {
+		names["wids"] = []string{"role at " + tenant}
+	}
+	claims := jsonText(names)
 	return fmt.Sprintf("%s-at.%s.%d", canary, b64(claims), n)
 }
 

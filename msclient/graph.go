@@ -2,6 +2,7 @@ package msclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +41,9 @@ type Service struct {
 	host   string
 	line   runtime.Pipeline
 	log    *slog.Logger
-	refine func(*Error, []byte) // adds to a refusal what stands elsewhere in its body; nil for nothing
+	key    *credential                       // nil where an app acts as itself
+	refine func(*Error, http.Header, []byte) // adds to a refusal what stands elsewhere in its answer; nil for nothing
+	stamp  func(http.Header)                 // adds to a request what stays the same each time it is sent; nil for nothing
 }
 
 // graphService is the name of Microsoft Graph's pipelines.
@@ -92,6 +95,9 @@ type endpoint struct {
 	name, host string
 	resource   string // app id
 	scopes     []string
+	client     string // id of the public client that serves; empty means the resource's
+	delegated  bool   // by the partner's own app
+	abroad     bool   // a customer's tenant
 	why        string // a sign-in is needed
 	skip       bool
 }
@@ -108,17 +114,25 @@ func (c *Client) service(e endpoint, tenant string) *Service {
 	c.mu.Lock()
 	s, made := c.services[e.name+" "+tenant]
 	home := tenant == c.identity.tenant
+	delegate, budget := c.delegate, c.budgetOf(tenant)
 	c.mu.Unlock()
 	if made {
 		return s
 	}
-	k := &credential{client: c, tenant: tenant, home: home, why: e.why, skip: e.skip}
-	if c.app == nil {
-		k.signer, _ = c.signer(e.resource) // New made sure that one can be made
+	k := &credential{client: c, tenant: tenant, scopes: e.scopes, home: home && !e.abroad, holds: e.abroad || e.delegated, why: e.why, skip: e.skip}
+	switch {
+	case e.delegated:
+		k.signer, k.needsDelegate = delegate, true
+	case c.app == nil:
+		k.signer, _ = c.signerOf(cmp.Or(e.client, c.clientFor(e.resource))) // New made sure that one can be made
 	}
-	s = &Service{client: c, name: e.name, host: e.host, log: c.log, line: runtime.NewPipeline("msbundle", "v1", runtime.PipelineOptions{
+	policies := []policy.Policy{&budget.spacer, runtime.NewBearerTokenPolicy(k, e.scopes, nil)}
+	if e.abroad {
+		policies = append(policies, budget.lanes)
+	}
+	s = &Service{client: c, name: e.name, host: e.host, log: c.log, key: k, line: runtime.NewPipeline("msbundle", "v1", runtime.PipelineOptions{
 		PerCall:  []policy.Policy{requestID{}},
-		PerRetry: []policy.Policy{&spacer{}, runtime.NewBearerTokenPolicy(k, e.scopes, nil), watcher{&c.clock, k}},
+		PerRetry: append(policies, watcher{&c.clock, k}),
 	}, &policy.ClientOptions{
 		Transport: c.http,
 		Telemetry: policy.TelemetryOptions{ApplicationID: "msbundle"},
@@ -126,6 +140,9 @@ func (c *Client) service(e endpoint, tenant string) *Service {
 			MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: tryTimeout,
 		},
 	})}
+	if e.resource == catalog.PartnerCenterAppID {
+		s.refine, s.stamp = partnerWords, partnerHeaders(uuid.NewString())
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if other, made := c.services[e.name+" "+tenant]; made { // by somebody meanwhile: two would ask for two tokens
@@ -208,30 +225,50 @@ func (g *Service) Do(ctx context.Context, r Request) (*Response, error) {
 	return g.send(ctx, r, r.method() != http.MethodPost)
 }
 
-func (g *Service) send(ctx context.Context, r Request, repeat bool) (*Response, error) {
+func (g *Service) send(ctx context.Context, r Request, repeat bool) (res *Response, err error) {
+	if g.stamp != nil {
+		header := r.Header.Clone()
+		if header == nil {
+			header = http.Header{}
+		}
+		g.stamp(header)
+		r.Header = header
+	}
 	renewed := false
-	for asks := 0; ; {
-		res, err := g.once(ctx, r, repeat)
-		var need *needed
+	var sent bool // whatever it came to
+	err = g.withPerson(ctx, func() error {
+		res, err = g.once(ctx, r, repeat)
 		var failed *Error
-		switch {
-		case errors.As(err, &need) && asks < maxAsks:
-			// The request did not leave, or was refused for its token: it can be sent
-			// again whatever it does.
-			asks++
-			err = g.client.ask(asking(ctx), need)
-		case errors.As(err, &need):
-			err = need.cause
-		case errors.As(err, &failed) && failed.Status == http.StatusUnauthorized && !renewed:
+		if errors.As(err, &failed) && failed.Status == http.StatusUnauthorized && !renewed {
 			// A token can be revoked before it expires. The pipeline has noticed and takes
 			// another one now, once.
 			renewed = true
-			continue
-		default:
-			return res, err
+			res, err = g.once(ctx, r, repeat)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.op(), err)
+		var need *needed
+		sent = !errors.As(err, &need)
+		return err
+	})
+	if err != nil && !sent {
+		return nil, fmt.Errorf("%s: %w", r.op(), err)
+	}
+	return res, err
+}
+
+// withPerson does what takes a token, again after each sign-in that was needed for
+// it: a request for which one is needed did not leave, or was refused for its token.
+func (g *Service) withPerson(ctx context.Context, do func() error) error {
+	for asks := 0; ; asks++ {
+		err := do()
+		var need *needed
+		switch {
+		case !errors.As(err, &need):
+			return err
+		case asks == maxAsks:
+			return need.cause
+		}
+		if err := g.client.ask(asking(ctx), need); err != nil {
+			return err
 		}
 	}
 }
@@ -278,7 +315,7 @@ func (g *Service) once(ctx context.Context, r Request, repeat bool) (*Response, 
 	if res.StatusCode >= 300 {
 		refused := newError(r.op(), res.StatusCode, res.Header, body)
 		if g.refine != nil {
-			g.refine(refused, body)
+			g.refine(refused, res.Header, body)
 		}
 		return nil, refused
 	}

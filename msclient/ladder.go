@@ -60,6 +60,7 @@ type ladder struct {
 	mu      sync.Mutex
 	method  Method
 	methods []Method
+	last    Method // of the last sign-in
 	show    func(Prompt)
 	hold    bool
 	busy    bool // a sign-in is under way
@@ -119,7 +120,7 @@ func (l *ladder) choose(n int, ch choice) {
 func (l *ladder) used() Method {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.method
+	return l.last
 }
 
 // drop forgets a choice nobody took up. The caller holds mu.
@@ -155,6 +156,17 @@ type wish struct {
 	check  func(Account) error
 }
 
+// ways are those of some methods people can sign in with a client by.
+func (s *signer) ways(methods []Method) []Method {
+	if !s.delegates {
+		return methods
+	}
+	if methods = slices.DeleteFunc(slices.Clone(methods), func(m Method) bool { return m == ByDevice }); len(methods) == 0 {
+		methods = []Method{ByTunnel} // there is no other for an app with a secret
+	}
+	return methods
+}
+
 // climb signs a person in, by the method of the moment, until it worked, was
 // skipped, or failed with nobody to choose what to do about it. The caller has
 // the ladder's turn.
@@ -164,7 +176,7 @@ func (c *Client) climb(ctx context.Context, w wish) (public.AuthResult, error) {
 	show, hold := l.show, l.hold
 	l.count++
 	l.busy = true
-	p := Prompt{N: l.count, Why: w.why, App: w.signer.name(), Account: w.hint, Methods: l.methods, Skip: w.skip}
+	p := Prompt{N: l.count, Why: w.why, App: w.signer.name(), Account: w.hint, Methods: w.signer.ways(l.methods), Skip: w.skip}
 	l.mu.Unlock()
 	defer func() {
 		l.mu.Lock()
@@ -185,7 +197,10 @@ func (c *Client) climb(ctx context.Context, w wish) (public.AuthResult, error) {
 	}
 	for {
 		l.mu.Lock()
-		p.Method = l.method
+		if p.Method = l.method; !slices.Contains(p.Methods, p.Method) {
+			p.Method = p.Methods[0]
+		}
+		l.last = p.Method
 		l.mu.Unlock()
 		result, chosen, err := l.attempt(ctx, c, w, p, show)
 		if err == nil && chosen == nil && ctx.Err() == nil {

@@ -45,6 +45,11 @@ func (c *Client) byBrowser(ctx context.Context, w wish, show func(url string, po
 	if err != nil {
 		return public.AuthResult{}, signInError(err)
 	}
+	if w.signer.delegates {
+		if err := c.awaitRedirect(ctx, page); err != nil {
+			return public.AuthResult{}, err
+		}
+	}
 	show(page, port)
 	select {
 	case <-back.done:
@@ -54,16 +59,9 @@ func (c *Client) byBrowser(ctx context.Context, w wish, show func(url string, po
 	if back.refused != nil {
 		return public.AuthResult{}, back.refused
 	}
-	opts := []public.AcquireByAuthCodeOption{public.WithChallenge(verifier)}
-	if w.tenant != "" {
-		opts = append(opts, public.WithTenantID(w.tenant))
-	}
-	if w.claims != "" {
-		opts = append(opts, public.WithClaims(w.claims))
-	}
 	redeeming, cancelRedeeming := context.WithTimeout(ctx, msalTimeout)
 	defer cancelRedeeming()
-	result, err := w.signer.msal.AcquireTokenByAuthCode(redeeming, back.code.Reveal(), redirect, w.scopes, opts...)
+	result, err := w.signer.msal.byCode(redeeming, back.code.Reveal(), redirect, verifier, w)
 	if ctx.Err() != nil {
 		return public.AuthResult{}, ctx.Err()
 	}
@@ -75,20 +73,9 @@ func (c *Client) byBrowser(ctx context.Context, w wish, show func(url string, po
 
 // signInPage is the address where the person signs in.
 func (c *Client) signInPage(ctx context.Context, w wish, redirect, verifier, state string) (string, error) {
-	var opts []public.AuthCodeURLOption
-	if w.tenant != "" {
-		opts = append(opts, public.WithTenantID(w.tenant))
-	}
-	if w.claims != "" {
-		opts = append(opts, public.WithClaims(w.claims))
-	}
-	if w.hint != "" {
-		opts = append(opts, public.WithLoginHint(w.hint))
-	}
 	ctx, cancel := context.WithTimeout(ctx, msalTimeout)
 	defer cancel()
-	scopes := append(slices.Clone(w.scopes), "openid", "offline_access", "profile")
-	page, err := w.signer.msal.AuthCodeURL(ctx, w.signer.id, redirect, scopes, opts...)
+	page, err := w.signer.msal.page(ctx, w.signer.id, redirect, w)
 	if err != nil {
 		return "", err
 	}
@@ -107,6 +94,9 @@ func (c *Client) signInPage(ctx context.Context, w wish, redirect, verifier, sta
 		q.Set("prompt", "login")
 	case w.anew || w.hint == "":
 		q.Set("prompt", "select_account")
+	}
+	if w.signer.delegates && w.claims == "" {
+		q.Set("claims", demandMFA)
 	}
 	u.RawQuery = q.Encode()
 	return u.String(), nil

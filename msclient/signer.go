@@ -9,15 +9,21 @@ import (
 	"sync"
 	"time"
 
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
 
 	"msbundle/catalog"
 )
 
-// signer is one public client and whoever signed in with it.
+// signer is one client and whoever signed in with it.
 type signer struct {
-	id   string
-	msal public.Client
+	id     string
+	app    string // what the sign-in page calls it; empty for one that is known by its id
+	msal   flow
+	abroad flow // gets tokens for customers' tenants out of the same sign-in, and keeps none
+	// delegates is the partner's own app, which has a secret: people sign in with it
+	// by a browser only, and with multifactor authentication.
+	delegates bool
 
 	mu      sync.Mutex
 	account public.Account
@@ -26,6 +32,8 @@ type signer struct {
 	first   Secret    // access token of the sign-in
 	ends    time.Time // when it does
 	times   int       // how often somebody signed in
+
+	restoring chan struct{} // holds one item while a kept sign-in is taken up
 }
 
 // clientFor is the public client that gets tokens for a resource.
@@ -44,35 +52,56 @@ func (c *Client) clientFor(resource string) string {
 
 // signer gives the public client for a resource.
 func (c *Client) signer(resource string) (*signer, error) {
-	id := c.clientFor(resource)
+	return c.signerOf(c.clientFor(resource))
+}
+
+// signerOf gives a public client by its id.
+func (c *Client) signerOf(id string) (*signer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.signers[id]; s != nil {
 		return s, nil
 	}
-	opts := []public.Option{
-		public.WithAuthority("https://" + c.cloud.Login + "/" + anyTenant),
-		public.WithHTTPClient(c.pacer),
-		public.WithClientCapabilities([]string{"CP1"}), // continuous access evaluation
-	}
+	known := &seed{fixed: true}
+	kept := watched{seed: known}
 	if c.sessions != nil {
-		opts = append(opts, public.WithCache(c.sessions.Cache(id)))
+		kept.kept = c.sessions.Cache(id)
 	}
-	msal, err := public.New(id, opts...)
+	msal, err := c.publicFlow(id, kept)
 	if err != nil {
-		return nil, fmt.Errorf("set up sign-in at %s: %w", c.cloud.Login, err)
+		return nil, err
 	}
-	s := &signer{id: id, msal: msal}
+	abroad, err := c.publicFlow(id, known)
+	if err != nil {
+		return nil, err
+	}
+	s := &signer{id: id, msal: msal, abroad: abroad, restoring: make(chan struct{}, 1)}
 	c.signers[id] = s
 	return s, nil
 }
 
+func (c *Client) publicFlow(id string, kept cache.ExportReplace) (flow, error) {
+	msal, err := public.New(
+		id,
+		public.WithAuthority("https://"+c.cloud.Login+"/"+anyTenant),
+		public.WithHTTPClient(c.pacer),
+		public.WithClientCapabilities([]string{"CP1"}), // continuous access evaluation
+		public.WithCache(kept),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("set up sign-in at %s: %w", c.cloud.Login, err)
+	}
+	return publicFlow{msal}, nil
+}
+
 // name is what the sign-in page calls the client.
 func (s *signer) name() string {
-	switch s.id {
-	case catalog.GraphCommandLineTools:
+	switch {
+	case s.app != "":
+		return s.app
+	case s.id == catalog.GraphCommandLineTools:
 		return "Microsoft Graph Command Line Tools"
-	case catalog.AzureCLI:
+	case s.id == catalog.AzureCLI:
 		return "Microsoft Azure CLI"
 	}
 	return "the app " + s.id
@@ -139,11 +168,7 @@ func (s *signer) restore(ctx context.Context, scopes []string, hint, tenant stri
 	if tenant == "" && account.Realm != anyTenant {
 		tenant = account.Realm
 	}
-	opts := []public.AcquireSilentOption{public.WithSilentAccount(account)}
-	if tenant != "" {
-		opts = append(opts, public.WithTenantID(tenant))
-	}
-	result, err := s.msal.AcquireTokenSilent(ctx, scopes, opts...)
+	result, err := s.msal.silent(ctx, account, scopes, tenant, "")
 	if err != nil {
 		return public.AuthResult{}, signInError(err)
 	}

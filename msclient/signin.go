@@ -95,6 +95,9 @@ func (w wish) refuses(r public.AuthResult) error {
 	if w.hint != "" && !strings.EqualFold(got.Username, w.hint) {
 		return &OtherAccountError{Want: w.hint, Got: got.Username}
 	}
+	if w.signer.delegates && !got.MFA {
+		return ErrNoMFA
+	}
 	return nil
 }
 
@@ -121,10 +124,13 @@ func (c *Client) signedIn(ctx context.Context, s *signer, r public.AuthResult, s
 	other := c.identity.objectID != "" && (c.identity.objectID != got.ObjectID || c.identity.tenant != got.TenantID)
 	c.identity = identity{got.Username, got.ObjectID, got.TenantID, slices.Clone(scopes)}
 	c.services = map[string]*Service{} // pipelines hold tokens of whoever was signed in before
+	if other {
+		c.delegate = nil
+	}
 	c.mu.Unlock()
 	// What another client of Microsoft's remembers of somebody else is not kept.
-	for _, resource := range []string{catalog.GraphAppID, catalog.ServiceMgmtAppID} {
-		o, err := c.signer(resource)
+	for _, id := range []string{c.clientFor(catalog.GraphAppID), c.clientFor(catalog.ServiceMgmtAppID), catalog.AzureCLI} {
+		o, err := c.signerOf(id)
 		if err != nil {
 			return Account{}, err
 		}

@@ -128,7 +128,7 @@ func TestARefusedSignInEndsAtOnce(t *testing.T) {
 func TestARefusalIsFoundThroughMSAL(t *testing.T) {
 	test(t, func(t *testing.T, s *service, c *Client) {
 		s.codes = func(int) reply { return oauth("unauthorized_client", 700016) }
-		_, err := graphSigner(t, c).msal.AcquireTokenByDeviceCode(t.Context(), c.graphScopes(scopes))
+		_, err := graphSigner(t, c).msal.(publicFlow).AcquireTokenByDeviceCode(t.Context(), c.graphScopes(scopes))
 		var refused *AuthError
 		want := &AuthError{
 			OAuth: "unauthorized_client", Codes: []int{700016}, Suberror: "basic_action", Claims: `{"c":1}`,

@@ -54,3 +54,12 @@ func Until(ctx context.Context, p Patience, look func(context.Context) (bool, er
 		delay = max(delay, min(2*delay, p.Max))
 	}
 }
+
+type parkingKey struct{}
+
+// WithParking has every Sleep of the context call park when it begins, and what
+// that returned when it ends: of many who work at a time, one who only waits
+// leaves its place to another.
+func WithParking(ctx context.Context, park func() (back func())) context.Context {
+	return context.WithValue(ctx, parkingKey{}, park)
+}

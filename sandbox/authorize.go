@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ type codeRequest struct {
 	info      bool
 	want      request
 	can       []string
+	factor    bool // wants a second factor whatever the tenant demands
 	challenge string
 	plain     bool // the challenge is the verifier itself
 }
@@ -115,6 +117,7 @@ func (r *codeRequest) read(c *Cloud, q url.Values) *stsError {
 	if r.can, err = capabilities(q.Get("claims")); err != nil {
 		return err
 	}
+	r.factor = wantsFactor(q.Get("claims"))
 	switch q.Get("prompt") {
 	case "", "login", "select_account", "consent":
 	case "none":
@@ -123,6 +126,24 @@ func (r *codeRequest) read(c *Cloud, q url.Values) *stsError {
 		return refuse("invalid_request", 90023, "Unsupported 'prompt' value.")
 	}
 	return nil
+}
+
+// wantsFactor tells whether the claims parameter asks for a sign-in with a second
+// factor.
+func wantsFactor(claims string) bool {
+	type wanted struct {
+		AMR struct {
+			Values []string `json:"values"`
+		} `json:"amr"`
+	}
+	var in struct {
+		AccessToken wanted `json:"access_token"`
+		IDToken     wanted `json:"id_token"`
+	}
+	if json.Unmarshal([]byte(claims), &in) != nil {
+		return false
+	}
+	return slices.Contains(append(in.AccessToken.AMR.Values, in.IDToken.AMR.Values...), "mfa")
 }
 
 // answerBy settles how the answer comes back. An ID token must not end up in a
@@ -202,7 +223,7 @@ func (c *Cloud) grant(r *codeRequest, account string, everybody, passed bool) (u
 	if err := c.consent(r.client, home, user, r.want, everybody); err != nil {
 		return nil, err
 	}
-	s := c.open(session{client: r.client.id, public: !r.web, home: home, user: user, amr: c.amr(user, passed)})
+	s := c.open(session{client: r.client.id, public: !r.web, home: home, user: user, amr: c.amr(user, passed || r.factor)})
 	code := c.opaque("1.A", 120)
 	c.grants[code] = &codeGrant{codeRequest: *r, session: s, expires: c.now().Add(grantLife)}
 	out := url.Values{"code": {code}, "session_state": {s.id}}

@@ -26,41 +26,56 @@ func (c *Cloud) Browse(ctx context.Context, page string) error {
 	if err != nil {
 		return err
 	}
-	_, text, err := visit(c.Transport(), get)
+	_, header, text, err := visit(c.Transport(), get)
 	if err != nil {
 		return err
+	}
+	if back := header.Get("Location"); back != "" {
+		return c.comeBack(ctx, back, nil, get.URL.Host)
 	}
 	target := formTarget.FindStringSubmatch(text)
 	if target == nil {
 		return errors.New("the sign-in page went no further")
 	}
-	to, err := url.Parse(html.UnescapeString(target[1]))
-	if err != nil || !isLoopback(to.Hostname()) {
-		return fmt.Errorf("the sign-in page leads to %s, which is not this machine", to)
-	}
 	form := url.Values{}
 	for _, f := range formField.FindAllStringSubmatch(text, -1) {
 		form.Add(html.UnescapeString(f[1]), html.UnescapeString(f[2]))
 	}
-	post, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), strings.NewReader(form.Encode()))
+	return c.comeBack(ctx, html.UnescapeString(target[1]), form, get.URL.Host)
+}
+
+// comeBack takes the answer of a sign-in host to a port of this machine: a form,
+// or an address alone.
+func (c *Cloud) comeBack(ctx context.Context, page string, form url.Values, from string) error {
+	to, err := url.Parse(page)
+	if err != nil || !isLoopback(to.Hostname()) {
+		return fmt.Errorf("the sign-in page leads to %s, which is not this machine", to)
+	}
+	method := http.MethodGet
+	if form != nil {
+		method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(ctx, method, to.String(), strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}
-	post.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	post.Header.Set("Origin", "https://"+get.URL.Host)
-	status, _, err := visit(&http.Transport{DisableKeepAlives: true}, post) // no proxy: it is this machine
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", "https://"+from)
+	}
+	status, _, _, err := visit(&http.Transport{DisableKeepAlives: true}, req) // no proxy: it is this machine
 	if err == nil && status >= 400 {
 		err = fmt.Errorf("the answer was not taken: %d", status)
 	}
 	return err
 }
 
-func visit(by http.RoundTripper, r *http.Request) (int, string, error) {
+func visit(by http.RoundTripper, r *http.Request) (int, http.Header, string, error) {
 	res, err := by.RoundTrip(r)
 	if err != nil {
-		return 0, "", err
+		return 0, nil, "", err
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
-	return res.StatusCode, string(body), err
+	return res.StatusCode, res.Header, string(body), err
 }

@@ -109,6 +109,11 @@ func (c *Cloud) admits(s *session, t *tenant, user *entity, resource string) *st
 			return err
 		}
 	}
+	if t.visits(user) {
+		if err := c.keptOut(s, t, user, resource); err != nil {
+			return err
+		}
+	}
 	for _, p := range c.policiesFor(t, user) {
 		limit := signInFrequency(p.read(c.master()))
 		if limit > 0 && c.now().Sub(s.begun) > limit {
@@ -153,26 +158,19 @@ func (c *Cloud) deviceCodeBlock(t *tenant, user *entity) *stsError {
 
 // policiesFor lists the Conditional Access policies that are enforced for a
 // person. Of what they can be about only people and authentication flows are
-// looked at: a browser on a managed device in the office meets the rest.
+// looked at: a browser on a managed device in the office meets the rest. What they
+// demand of the partner's people is in keptOut.
 func (c *Cloud) policiesFor(t *tenant, user *entity) []*entity {
-	return slices.DeleteFunc(t.all(c.master(), kindAccessPolicy), func(e *entity) bool {
+	all := t.all(c.master(), kindAccessPolicy)
+	if len(all) == 0 {
+		return nil
+	}
+	who := c.standing(t, user)
+	return slices.DeleteFunc(all, func(e *entity) bool {
 		p := e.read(c.master())
 		conditions, _ := p["conditions"].(object)
 		users, _ := conditions["users"].(object)
-		names := func(key string, who ...any) bool {
-			list, _ := users[key].([]any)
-			return slices.ContainsFunc(who, func(w any) bool { return slices.Contains(list, w) })
-		}
-		var roles, groups []any
-		for _, r := range t.effectiveRoles(c.master(), user.id) {
-			roles = append(roles, r)
-		}
-		for _, g := range t.groupsOf(c.master(), user.id) {
-			groups = append(groups, g.id)
-		}
-		in := names("includeUsers", "All", user.id) || names("includeRoles", roles...) || names("includeGroups", groups...)
-		out := names("excludeUsers", user.id) || names("excludeRoles", roles...) || names("excludeGroups", groups...)
-		return p["state"] != "enabled" || !in || out
+		return p["state"] != "enabled" || !who.listed(users, "include") || who.listed(users, "exclude")
 	})
 }
 

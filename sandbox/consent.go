@@ -136,7 +136,13 @@ var consentRoles = []string{
 // consent asks the person at the browser for what is not granted yet. It leaves
 // the footprint the service leaves: a service principal and a grant.
 func (c *Cloud) consent(cl client, t *tenant, user *entity, want request, everybody bool) *stsError {
-	missing := lacking(want, c.granted(cl, t, user, want.api))
+	granted := c.granted(cl, t, user, want.api)
+	missing := lacking(want, granted)
+	if want.everything && len(granted) == 0 && cl.app != nil {
+		if missing = registered(cl.app.read(c.master()), want.api); len(missing) == 0 {
+			return refuse("invalid_resource", 650057, "Invalid resource. The client has requested access to a resource which is not listed in the requested permissions in the client's application registration. Client app ID: %s(%s). Resource value from request: %s. Resource app ID: %s.", cl.id, cl.name, want.resource, want.api.appID)
+		}
+	}
 	if cl.known != nil && (!cl.known.dynamic || want.api.appID != catalog.GraphAppID) {
 		if len(missing) > 0 || cl.known.preauthorized[want.api.appID] == nil {
 			return refuse("invalid_grant", 65002, "Consent between first party application '%s' and first party resource '%s' must be configured via preauthorization - applications owned and operated by Microsoft must get approval from the API owner before requesting tokens for that API.", cl.id, want.api.appID)
@@ -170,6 +176,28 @@ func (c *Cloud) consent(cl client, t *tenant, user *entity, want request, everyb
 	return nil
 }
 
+// registered lists the delegated scopes of an API that an app says it needs; they
+// are what is consented to when it asks for no one in particular.
+// https://learn.microsoft.com/entra/identity-platform/scopes-oidc#the-default-scope
+func registered(app object, api *knownApp) []string {
+	var names []string
+	access, _ := app["requiredResourceAccess"].([]any)
+	for _, a := range access {
+		entry, _ := a.(object)
+		if !strings.EqualFold(str(entry, "resourceAppId"), api.appID) {
+			continue
+		}
+		list, _ := entry["resourceAccess"].([]any)
+		for _, p := range list {
+			permission, _ := p.(object)
+			if name := publishedValue(api.scopes, str(permission, "id")); str(permission, "type") == "Scope" && name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // footprint is the service principal that consent leaves in a tenant.
 func (c *Cloud) footprint(cl client) object {
 	if cl.known != nil {
@@ -197,8 +225,11 @@ func (c *Cloud) extendGrant(t *tenant, client, resource *entity, kind string, wh
 // issue makes the tokens for a person in a tenant, with what is granted at this
 // moment. can is what the client can cope with.
 func (c *Cloud) issue(host string, cl client, t *tenant, user *entity, want request, s *session, can []string) (*answer, *stsError) {
-	if t.principalOf(c.master(), want.api.appID) == nil {
-		return nil, c.noResource(want, t)
+	if _, err := c.resource(want, t); err != nil {
+		return nil, err
+	}
+	if own := t.principalOf(c.master(), cl.id); own != nil && own.read(c.master())["accountEnabled"] == false {
+		return nil, disabled(cl)
 	}
 	granted := c.granted(cl, t, user, want.api)
 	missing := lacking(want, granted)

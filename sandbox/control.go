@@ -16,15 +16,16 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 		serve        func(*http.Request) (any, error)
 	}
 	pages := map[string]page{
-		"/_sandbox/digest":   {http.MethodGet, "the state of the world, comparable between runs", func(*http.Request) (any, error) { return c.Digest(), nil }},
-		"/_sandbox/requests": {http.MethodGet, "what was received", func(*http.Request) (any, error) { return c.Requests(), nil }},
-		"/_sandbox/tenant":   {http.MethodGet, "the partner's tenant", func(*http.Request) (any, error) { return c.Tenant(), nil }},
-		"/_sandbox/ca.pem":   {http.MethodGet, "the certificate authority of this server", nil},
-		"/_sandbox/faults":   {http.MethodPost, "replace the faults", c.postFaults},
-		"/_sandbox/approve":  {http.MethodPost, `answer sign-ins and relationships: {"all": true}, {"user_code": "...", "account": "..."} or {"relationship": "..."}`, c.postApprove},
-		"/_sandbox/person":   {http.MethodPost, `who signs in from now on: {"account": "..."}; "" is the scenario's person`, c.postPerson},
-		"/_sandbox/activate": {http.MethodPost, `make an account's eligible roles active: {"account": "..."}`, c.postActivate},
-		"/_sandbox/clock":    {http.MethodPost, `move the clock: {"advance": "24h"}`, c.postClock},
+		"/_sandbox/digest":            {http.MethodGet, "the state of the world, comparable between runs", func(*http.Request) (any, error) { return c.Digest(), nil }},
+		"/_sandbox/requests":          {http.MethodGet, "what was received", func(*http.Request) (any, error) { return c.Requests(), nil }},
+		"/_sandbox/tenant":            {http.MethodGet, "the partner's tenant", func(*http.Request) (any, error) { return c.Tenant(), nil }},
+		"/_sandbox/organizations.csv": {http.MethodGet, "the customers' places in Rewst, as it exports them", nil},
+		"/_sandbox/ca.pem":            {http.MethodGet, "the certificate authority of this server", nil},
+		"/_sandbox/faults":            {http.MethodPost, "replace the faults", c.postFaults},
+		"/_sandbox/approve":           {http.MethodPost, `answer sign-ins and relationships: {"all": true}, {"user_code": "...", "account": "..."} or {"relationship": "..."}`, c.postApprove},
+		"/_sandbox/person":            {http.MethodPost, `who signs in from now on: {"account": "..."}; "" is the scenario's person`, c.postPerson},
+		"/_sandbox/activate":          {http.MethodPost, `make an account's eligible roles active: {"account": "..."}`, c.postActivate},
+		"/_sandbox/clock":             {http.MethodPost, `move the clock: {"advance": "24h"}`, c.postClock},
 	}
 	p, known := pages[r.URL.Path]
 	switch {
@@ -39,6 +40,8 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 	case r.Method != p.method:
 		w.Header().Set("Allow", p.method)
 		writeJSON(w, http.StatusMethodNotAllowed, object{"error": r.URL.Path + " takes " + p.method})
+	case r.URL.Path == "/_sandbox/organizations.csv":
+		c.sendOrganizations(w)
 	case r.URL.Path == "/_sandbox/ca.pem":
 		c.mu.Lock()
 		pem := c.authorityPEM

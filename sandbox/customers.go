@@ -145,7 +145,7 @@ func (q *call) nextPage(token string, at pageToken) string {
 // https://learn.microsoft.com/graph/api/resources/contract
 func contract(t *tenant) object {
 	return object{
-		"id": namedGUID("contract " + t.id), "contractType": "ResellerPartner", "customerId": t.id, "defaultDomainName": t.domain,
+		"id": namedGUID("contract " + t.id), "contractType": "ResellerPartner", "customerId": t.id, "defaultDomainName": t.defaultDomain(),
 		"deletedDateTime": nil, "displayName": t.name,
 	}
 }

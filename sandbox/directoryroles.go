@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 
@@ -91,6 +92,11 @@ func (q *call) mayHoldRoles(id string) error {
 func (q *call) roleAssignment() (*entity, error) {
 	if e := q.t.find(kindRoleGiven, q.keys[0]); e != nil && e.live(q.v) != nil {
 		return e, nil
+	}
+	for _, e := range q.partnerRoles() {
+		if e.id == q.keys[0] && q.method == http.MethodGet {
+			return e, nil
+		}
 	}
 	return nil, notFound(q.keys[0])
 }

@@ -121,12 +121,16 @@ func (q *exchangeCall) run(body []byte, row *Request) (object, *exchangeError) {
 	if err := q.anchored(); err != nil {
 		return nil, err
 	}
-	if err := q.authorise(); err != nil {
+	if err := q.permitted(); err != nil {
 		return nil, err
 	}
+	// Nobody has a role in an organisation that is not there.
 	if !slices.ContainsFunc(q.t.licence.plans, func(p servicePlan) bool { return p.service == "exchange" }) {
 		return nil, refuseExchange(http.StatusBadRequest, "BadRequest", "Microsoft.Exchange.Admin.OData.Core.ODataServiceException",
 			"The service principal for resource 'https://%s' is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued for it.", q.host)
+	}
+	if err := q.authorise(); err != nil {
+		return nil, err
 	}
 	return q.invoke(body)
 }
@@ -179,16 +183,22 @@ func (q *exchangeCall) anchored() *exchangeError {
 // exchangeLag is how long a directory role takes to count in Exchange Online.
 const exchangeLag = 15 * time.Minute
 
-// authorise: an app takes the permission and a directory role, a person does too.
+// permitted: an app takes a permission of its own, a person one by the app.
 // https://learn.microsoft.com/powershell/exchange/app-only-auth-powershell-v2
-func (q *exchangeCall) authorise() *exchangeError {
+func (q *exchangeCall) permitted() *exchangeError {
 	app := q.tok.IDType == "app"
-	switch {
-	case app && !q.tok.has("Exchange.ManageAsApp"), !app && !q.tok.has("Exchange.Manage") && !q.tok.has("AdminApi.AccessAsUser.All"):
+	if app && !q.tok.has("Exchange.ManageAsApp") || !app && !q.tok.has("Exchange.Manage") && !q.tok.has("AdminApi.AccessAsUser.All") {
 		return refuseExchange(http.StatusUnauthorized, "Unauthorized", "Microsoft.Exchange.Security.OAuth.InvalidOAuthTokenException", "The token does not have the permission that is needed for this request.")
+	}
+	return nil
+}
+
+// authorise: an app takes a directory role, a person does too.
+func (q *exchangeCall) authorise() *exchangeError {
+	switch {
 	case q.hasRole():
 		return nil
-	case app:
+	case q.tok.IDType == "app":
 		return refuseExchange(http.StatusUnauthorized, "UnAuthorized", "Microsoft.Exchange.Configuration.Authorization.CmdletAccessDeniedException",
 			"The role assigned to application %s isn't supported in this scenario. Please check online documentation for assigning correct Directory Roles to Azure AD Application for EXO App-Only Authentication.", q.tok.AppID)
 	}
@@ -198,6 +208,10 @@ func (q *exchangeCall) authorise() *exchangeError {
 
 // hasRole tells whether the caller has a directory role that has got through.
 func (q *exchangeCall) hasRole() bool {
+	if q.tok.Provider != "" { // somebody of the partner
+		roles := q.c.delegatedRoles(q.c.order[0], q.tok.ObjectID, q.t.id)
+		return slices.ContainsFunc(roles, func(r string) bool { return containsFold(exchangeRoles, r) })
+	}
 	now := q.c.now()
 	return slices.ContainsFunc(q.t.tables[kindRoleGiven], func(e *entity) bool {
 		data := e.live(q.c.master())

@@ -73,3 +73,30 @@ func (c *Cloud) AddCustomerUser(customer, name string) {
 		}
 	}
 }
+
+// CustomerIDs are the tenants of the customers.
+func (c *Cloud) CustomerIDs() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ids []string
+	for _, t := range c.order[1:] {
+		ids = append(ids, t.id)
+	}
+	return ids
+}
+
+// OwnedApp is the app id of the partner's app.
+func (c *Cloud) OwnedApp() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return str(c.order[0].byProperty(c.master(), kindApplication, "displayName", ownedName).read(c.master()), "appId")
+}
+
+// PutApp puts the partner's app into a customer's tenant, without permissions.
+func (c *Cloud) PutApp(customer string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.tenants[customer].enter()
+	app := c.order[0].byProperty(c.master(), kindApplication, "displayName", ownedName).read(c.master())
+	c.add(t, kindPrincipal, c.guid(), principalOfApp(c.order[0], app, nil), true)
+}

@@ -108,7 +108,7 @@ func (c *Cloud) dispatch(r *http.Request, host string, body []byte, row *Request
 	}
 	switch {
 	case isPartnerCenter(host):
-		return c.partnerCenter(r, host, row)
+		return c.partnerCenter(r, host, body, row)
 	case isExchange(host):
 		return c.exchange(r, host, body, row)
 	case host == portalHost:

@@ -271,6 +271,9 @@ func (q *call) anything(v view, id string) any {
 			return shown
 		}
 	}
+	if data := q.elsewhere(id); data != nil {
+		return data
+	}
 	return nil
 }
 

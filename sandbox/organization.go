@@ -52,13 +52,14 @@ const (
 )
 
 // domains: the first domain of a tenant is its default, as in a tenant that
-// sends no mail from a name of its own yet. One that is federated does.
+// sends no mail from a name of its own yet. One that is federated does, and others may.
 func (t *tenant) domains() []domain {
-	own := domain{t.vanity(), t.federated, false, managedDomain}
+	byDefault := t.defaultDomain()
+	own := domain{t.vanity(), byDefault == t.vanity(), false, managedDomain}
 	if t.federated {
 		own.signIn = federatedDomain
 	}
-	return []domain{{t.domain, !t.federated, true, managedDomain}, own}
+	return []domain{{t.domain, byDefault == t.domain, true, managedDomain}, own}
 }
 
 func (q *call) domains() (*result, error) {

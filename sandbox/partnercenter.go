@@ -24,6 +24,7 @@ type partnerError struct {
 	status int
 	code   string
 	text   string
+	wait   bool // a second, then it may be tried again
 }
 
 func refusePartner(status int, code, format string, args ...any) *partnerError {
@@ -40,12 +41,14 @@ func (e *partnerError) answer() *answer {
 
 // partnerCall is one request to Partner Center.
 type partnerCall struct {
-	c     *Cloud
-	r     *http.Request
-	query url.Values
-	key   string // what stands in the path for its key
-	tok   *token
-	t     *tenant
+	c      *Cloud
+	r      *http.Request
+	query  url.Values
+	body   []byte
+	keys   []string // what stands in the path for its keys
+	tok    *token
+	t      *tenant
+	status int // of a success
 }
 
 // partnerOperation is one method on one path.
@@ -60,17 +63,25 @@ var partnerOperations = []partnerOperation{
 	{"GET", "/v1/profiles/legalbusiness", (*partnerCall).legalProfile},
 	{"GET", "/v1/customers", (*partnerCall).customers},
 	{"GET", "/v1/customers/{customer-id}", (*partnerCall).customer},
+	{"POST", "/v1/customers/{customer-id}/applicationconsents", (*partnerCall).createConsent},
+	{"DELETE", "/v1/customers/{customer-id}/applicationconsents/{application-id}", (*partnerCall).deleteConsent},
 }
 
 // partnerCenter answers a request to Partner Center. The caller holds mu.
-func (c *Cloud) partnerCenter(r *http.Request, host string, row *Request) *answer {
-	q := &partnerCall{c: c, r: r, query: r.URL.Query()}
+func (c *Cloud) partnerCenter(r *http.Request, host string, body []byte, row *Request) *answer {
+	q := &partnerCall{c: c, r: r, query: r.URL.Query(), body: body, status: http.StatusOK}
 	out, err := q.run(host, row)
-	reply := &answer{status: http.StatusOK, body: out}
-	if err != nil {
-		reply = err.answer()
-	}
+	reply := &answer{status: q.status}
 	header := map[string]string{}
+	switch {
+	case err != nil:
+		reply = err.answer()
+		if err.wait {
+			header["Retry-After"] = "1"
+		}
+	case out != nil:
+		reply.body = out
+	}
 	for _, name := range []string{"MS-RequestId", "MS-CorrelationId"} {
 		header[name] = r.Header.Get(name)
 		if !isGUID(header[name]) {
@@ -97,9 +108,7 @@ func (q *partnerCall) run(host string, row *Request) (object, *partnerError) {
 		}
 		known = true
 		if op.method == q.r.Method {
-			if len(keys) > 0 {
-				q.key = keys[0]
-			}
+			q.keys = keys
 			return op.run(q)
 		}
 	}
@@ -129,7 +138,7 @@ func (q *partnerCall) authenticate(host string) *partnerError {
 	case !slices.Contains(tok.AMR, "mfa"):
 		return refusePartner(http.StatusUnauthorized, "", "MFA required")
 	case !q.agent():
-		return refusePartner(http.StatusForbidden, "900308", "Insufficient privileges to complete the operation.")
+		return insufficient()
 	}
 	return nil
 }
@@ -294,12 +303,12 @@ func (q *partnerCall) customer() (object, *partnerError) {
 	if err := q.mayListCustomers(); err != nil {
 		return nil, err
 	}
-	t := q.c.tenants[strings.ToLower(q.key)]
+	t := q.c.tenants[strings.ToLower(q.keys[0])]
 	switch {
-	case !isGUID(q.key):
-		return nil, refusePartner(http.StatusBadRequest, "2000", "The customer id %s is invalid.", q.key)
+	case !isGUID(q.keys[0]):
+		return nil, refusePartner(http.StatusBadRequest, "2000", "The customer id %s is invalid.", q.keys[0])
 	case t == nil || t == q.t:
-		return nil, refusePartner(http.StatusNotFound, "60003", "The tenant %s was not found.", q.key)
+		return nil, refusePartner(http.StatusNotFound, "60003", "The tenant %s was not found.", q.keys[0])
 	}
 	return customer(t), nil
 }

@@ -131,6 +131,9 @@ type accessRule struct {
 	controls []any  // what it demands
 	factors  []any  // another company's multifactor authentication
 	hours    int    // sign-in frequency
+	clients  []any  // kinds of programs, instead of all
+	// People from elsewhere: who is meant instead of everybody, and who is spared.
+	strangers, spare object
 }
 
 // addAccessRule puts a policy into the tenant in the form the service sends,
@@ -140,13 +143,22 @@ func (c *Cloud) addAccessRule(t *tenant, r accessRule) {
 	users := with(blankAccessPart("users"), object{
 		"includeUsers": []any{"All"}, "excludeUsers": list(r.exclude), "includeGroups": list(r.groups), "includeRoles": list(r.roles),
 	})
-	if r.roles != nil || r.groups != nil {
+	if r.roles != nil || r.groups != nil || r.strangers != nil {
 		users["includeUsers"] = []any{}
+	}
+	if r.strangers != nil {
+		users["includeGuestsOrExternalUsers"] = r.strangers
+	}
+	if r.spare != nil {
+		users["excludeGuestsOrExternalUsers"] = r.spare
 	}
 	conditions := with(blankConditions(), object{
 		"applications":   with(blankAccessPart("applications"), object{"includeApplications": []any{"All"}}),
 		"clientAppTypes": []any{"all"}, "users": users,
 	})
+	if r.clients != nil {
+		conditions["clientAppTypes"] = r.clients
+	}
 	if r.flows != "" {
 		conditions["authenticationFlows"] = object{"transferMethods": r.flows}
 	}

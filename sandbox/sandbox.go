@@ -63,15 +63,16 @@ type Cloud struct {
 	world    string
 	key      []byte // signs the tokens, so that a forged one is refused
 
-	mu      sync.Mutex // guards everything below; never held while waiting
-	rng     *rand.Rand
-	offset  time.Duration // sandbox clock minus process clock
-	stale   staleWindow
-	tenants map[string]*tenant // by id
-	order   []*tenant          // the partner's tenant first
-	codes   map[string]*deviceCode
-	refresh map[string]*refreshToken
-	grants  map[string]*codeGrant
+	mu       sync.Mutex // guards everything below; never held while waiting
+	rng      *rand.Rand
+	offset   time.Duration // sandbox clock minus process clock
+	stale    staleWindow
+	tenants  map[string]*tenant // by id
+	byDomain map[string]*tenant
+	order    []*tenant // the partner's tenant first
+	codes    map[string]*deviceCode
+	refresh  map[string]*refreshToken
+	grants   map[string]*codeGrant
 	// Every time somebody signed in, by id; why those before it do not suffice any
 	// more; and who the simulated person is, "" for the scenario's.
 	sessions map[string]*session
@@ -81,6 +82,7 @@ type Cloud struct {
 	log      []*Request
 	seq      int
 	gdap     gdap // delegated admin relationships
+	consents appConsents
 
 	authorityPEM []byte // certificate of the server, when there is one
 }
@@ -128,7 +130,7 @@ func New(o Options) (*Cloud, error) {
 	c := &Cloud{
 		opts: o, scenario: s, world: strings.ToLower(crand.Text()[:8]), faults: armed, offset: s.clockOffset,
 		rng:     rand.New(rand.NewPCG(uint64(o.Seed), 0x6d7362756e646c65)),
-		tenants: map[string]*tenant{}, codes: map[string]*deviceCode{}, refresh: map[string]*refreshToken{},
+		tenants: map[string]*tenant{}, byDomain: map[string]*tenant{}, codes: map[string]*deviceCode{}, refresh: map[string]*refreshToken{},
 		grants: map[string]*codeGrant{}, sessions: map[string]*session{}, signsIn: s.person, gdap: newGDAP(),
 	}
 	c.key = []byte(c.random(43))

@@ -47,12 +47,13 @@ type scenario struct {
 	licence            licence // zero: Microsoft 365 E5
 	noSubscription     bool
 	noVault            bool
-	noGroup            bool     // nor a resource group
-	providerMissing    bool     // the subscription may not have key vaults yet
-	vaultPolicy        bool     // a policy keeps key vaults out
-	vaultsElsewhere    []string // names that key vaults of strangers have
-	customers          int      // when none are asked for; 0 is three
-	approvals          bool     // customers approve relationships by themselves
+	noGroup            bool       // nor a resource group
+	providerMissing    bool       // the subscription may not have key vaults yet
+	vaultPolicy        bool       // a policy keeps key vaults out
+	vaultsElsewhere    []string   // names that key vaults of strangers have
+	customers          int        // when none are asked for; 0 is three
+	clients            []clientOf // the first of the customers; the others have names of the usual kind
+	approvals          bool       // customers approve relationships by themselves
 	setup              func(*Cloud, *tenant)
 }
 
@@ -148,7 +149,7 @@ var scenarios = append([]scenario{
 	{Scenario: Scenario{"no-exchange", "The tenant has no Exchange Online plan"}, licence: mobilityE5},
 	{Scenario: Scenario{"empty-tenant", "A partner tenant whose Azure subscription is empty and not registered for Microsoft.KeyVault"}, noVault: true, noGroup: true, providerMissing: true},
 	{Scenario: Scenario{"slow-directory", "Writes take their documented time to be seen everywhere"}, realistic: true},
-}, slices.Concat(accountScenarios, gdapScenarios, traceScenarios)...)
+}, slices.Concat(accountScenarios, gdapScenarios, traceScenarios, customerScenarios)...)
 
 // retiredPermissions is one name of two permissions, delegated and application,
 // so that both lists lose an entry.

@@ -377,11 +377,11 @@ func (c *Cloud) redeemSecret(a authority, cl client, form url.Values) (*answer, 
 		return nil, refuse("unauthorized_client", 7000229, "The client application %s is missing service principal in the tenant %s. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119", cl.id, a.tenant.id)
 	}
 	if principal.read(v)["accountEnabled"] == false {
-		return nil, refuse("unauthorized_client", 7000112, "Application '%s'(%s) is disabled.", cl.id, cl.name)
+		return nil, disabled(cl)
 	}
-	resource := a.tenant.principalOf(c.master(), want.api.appID)
-	if resource == nil {
-		return nil, c.noResource(want, a.tenant)
+	resource, err := c.resource(want, a.tenant)
+	if err != nil {
+		return nil, err
 	}
 	var roles []string
 	for _, e := range a.tenant.all(v, kindAssignment) {
@@ -414,6 +414,24 @@ func (c *Cloud) checkSecret(cl client, secret string) *stsError {
 		return nil
 	}
 	return refuse("invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", cl.id)
+}
+
+// disabled is the refusal of an app whose service principal is switched off.
+func disabled(cl client) *stsError {
+	return refuse("unauthorized_client", 7000112, "Application '%s'(%s) is disabled.", cl.id, cl.name)
+}
+
+// resource is the service principal of the API that a token is for. One without a
+// subscription behind it is switched off.
+func (c *Cloud) resource(want request, t *tenant) (*entity, *stsError) {
+	e := t.principalOf(c.master(), want.api.appID)
+	switch {
+	case e == nil:
+		return nil, c.noResource(want, t)
+	case e.read(c.master())["accountEnabled"] == false:
+		return nil, refuse("invalid_resource", 500014, "The service principal for resource '%s' is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued for it.", want.resource)
+	}
+	return e, nil
 }
 
 func (c *Cloud) noResource(want request, t *tenant) *stsError {

@@ -151,7 +151,7 @@ func (q *call) roleAssignments() (*result, error) {
 	return q.list(listing{
 		kind: kindRoleGiven, context: "roleManagement/directory/roleAssignments",
 		filters: map[string]string{"principalId": "eq in", "roleDefinitionId": "eq in"},
-		source:  func(v view) []*entity { return q.t.all(v, kindRoleGiven) },
+		source:  func(v view) []*entity { return append(q.t.all(v, kindRoleGiven), q.partnerRoles()...) },
 	})
 }
 

@@ -14,7 +14,8 @@ import (
 type tenant struct {
 	id     string
 	name   string
-	domain string // default domain
+	domain string // the initial one, and the default one unless it is said otherwise
+	own    string // the other domain
 	admin  string // user principal name
 	known  map[string]*knownApp
 	tables map[string][]*entity
@@ -34,6 +35,7 @@ type tenant struct {
 	policySince       time.Time     // the policy is for apps made after this
 	securityDefaults  bool
 	federated         bool      // people of its own domain sign in elsewhere
+	usesOwn           bool      // its own domain is the default one
 	full              bool      // the directory takes no more users
 	foreignMFA        string    // another company's multifactor authentication that is on
 	accessAsked       time.Time // when Conditional Access was last asked, to read or to write
@@ -84,18 +86,33 @@ func (c *Cloud) build() {
 func (c *Cloud) addCustomers(known map[string]*knownApp) {
 	n := cmp.Or(c.opts.Customers, c.scenario.customers, 3)
 	for i := range n {
-		name := customerNames[i%len(customerNames)]
+		name, own := customerNames[i%len(customerNames)], ""
 		if round := i / len(customerNames); round > 0 {
 			name = fmt.Sprintf("%s %d", name, round+1)
 		}
-		t := c.newTenant(name, name, domainLabel(name)+".onmicrosoft.com", known)
+		label := domainLabel(name)
+		if i < len(c.scenario.clients) {
+			name, own = c.scenario.clients[i].name, c.scenario.clients[i].domain
+			label = domainLabel(name)
+			if label = label[:min(len(label), longestInitial)]; label == "" || c.byDomain[label+".com"] != nil {
+				label = fmt.Sprintf("customer%d", i+1)
+			}
+		}
+		t := c.newTenant(name, name, label+".onmicrosoft.com", known)
 		t.membersCreateApps = true
+		if own != "" {
+			t.own, t.usesOwn = own, true
+			c.byDomain[own] = t
+		}
 		t.fill = func() {
 			c.fillDirectory(t)
 			c.giveRole(t, t.userNamed(t.admin).id, catalog.RoleGlobalAdministrator)
 		}
 	}
 }
+
+// longestInitial is how many letters the name before .onmicrosoft.com has at most.
+const longestInitial = 27
 
 func domainLabel(name string) string {
 	return strings.Map(func(r rune) rune {
@@ -115,7 +132,10 @@ func (c *Cloud) newTenant(key, name, domain string, known map[string]*knownApp) 
 		id: namedGUID("tenant " + key), name: name, domain: domain, admin: "admin@" + domain, known: known, licence: enterprise5, cloud: cloud,
 		tables: map[string][]*entity{}, byID: map[string]*entity{},
 	}
+	label, _, _ := strings.Cut(domain, ".")
+	t.own = label + ".com"
 	c.tenants[t.id] = t
+	c.byDomain[t.domain], c.byDomain[t.own] = t, t
 	c.order = append(c.order, t)
 	return t
 }
@@ -136,18 +156,21 @@ func (c *Cloud) tenantNamed(name string) *tenant {
 	if t := c.tenants[name]; t != nil {
 		return t.enter()
 	}
-	for _, t := range c.order {
-		if t.domain == name || t.vanity() == name {
-			return t.enter()
-		}
+	if t := c.byDomain[name]; t != nil {
+		return t.enter()
 	}
 	return nil
 }
 
-// vanity is the domain of a tenant that is not its default.
-func (t *tenant) vanity() string {
-	label, _, _ := strings.Cut(t.domain, ".")
-	return label + ".com"
+// vanity is the domain of a tenant that Microsoft did not give it.
+func (t *tenant) vanity() string { return t.own }
+
+// defaultDomain is the one of the tenant's domains that new accounts get.
+func (t *tenant) defaultDomain() string {
+	if t.federated || t.usesOwn {
+		return t.own
+	}
+	return t.domain
 }
 
 // fillDirectory gives a tenant what every tenant has.

@@ -44,7 +44,8 @@ type Answers struct {
 	Azure             *Azure
 	Exchange          *Exchange
 
-	GDAP *GDAP // delegated administration of customers; nil leaves it untouched
+	GDAP      *GDAP      // delegated administration of customers; nil leaves it untouched
+	Customers *Customers // the customers' tenants; nil leaves them untouched
 }
 
 // Registration says which app is authorised.
@@ -87,6 +88,9 @@ func (a Answers) Clone() Answers {
 	a.Azure, a.Exchange = clone(a.Azure), clone(a.Exchange)
 	if a.GDAP = clone(a.GDAP); a.GDAP != nil {
 		a.GDAP.Customers, a.GDAP.Roles = slices.Clone(a.GDAP.Customers), slices.Clone(a.GDAP.Roles)
+	}
+	if a.Customers = clone(a.Customers); a.Customers != nil {
+		a.Customers.Consent = slices.Clone(a.Customers.Consent)
 	}
 	return a
 }
@@ -141,6 +145,7 @@ func (a Answers) Validate() []Invalid {
 	out = append(out, a.validateRegistration()...)
 	out = append(out, a.validateReady()...)
 	out = append(out, a.validateGDAP()...)
+	out = append(out, a.validateCustomers()...)
 	if tier, ok := catalog.ParseTier(a.Permissions.Base); !ok || tier == catalog.Optional {
 		bad("permissions.base", "%s is not known; use minimum, recommended or stock", quote(a.Permissions.Base))
 	}

@@ -1,5 +1,17 @@
 package state
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Routes to customers' tenants.
+const (
+	RouteGDAP   = "gdap"   // delegated administration
+	RouteDirect = "direct" // an administrator of each customer signs in there
+)
+
 // Customers is the section about customers' tenants: which Rewst organisation each
 // belongs to, and the consent to the app there.
 type Customers struct {
@@ -10,11 +22,45 @@ type Customers struct {
 	Direct  bool     // without delegated administration: an administrator of each customer signs in there
 }
 
-// Organization is a customer's place in Rewst.
-type Organization struct {
-	ID       string // Rewst's own; empty when it is not known
-	Name     string
-	Domain   string
-	TenantID string // of its Microsoft tenant, as Rewst has it; empty when it is not linked
-	Line     int    // of the file it stands in; 0 when it was typed
+// DefaultCustomers is the section as it is without its keys: customers are looked
+// at, and nothing is written.
+func DefaultCustomers() Customers { return Customers{} }
+
+// Consents tells whether the app is to be consented to at any customer.
+func (c Customers) Consents() bool { return c.All || len(c.Consent) > 0 }
+
+// Route is the word for how customers are reached.
+func (c Customers) Route() string {
+	if c.Direct {
+		return RouteDirect
+	}
+	return RouteGDAP
+}
+
+func (a Answers) validateCustomers() []Invalid {
+	c := a.Customers
+	if c == nil {
+		return nil
+	}
+	var out []Invalid
+	bad := func(key, format string, args ...any) {
+		out = append(out, Invalid{"customers." + key, fmt.Sprintf(format, args...)})
+	}
+	for _, name := range c.Consent {
+		if CheckTenant(name) != "" || name == "" {
+			bad("consent", "%s is neither a tenant id nor a domain", quote(name))
+		}
+	}
+	return out
+}
+
+// Chosen tells whether the app is to be consented to at a customer, by its tenant
+// id or one of its domains.
+func (c *Customers) Chosen(tenant string, domains []string) bool {
+	if c == nil || c.All {
+		return c != nil
+	}
+	return slices.ContainsFunc(c.Consent, func(s string) bool {
+		return strings.EqualFold(s, tenant) || slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(s, d) })
+	})
 }

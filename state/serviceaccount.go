@@ -102,7 +102,7 @@ func TenantOnly(data []byte) bool {
 	has := func(keys ...string) bool {
 		return slices.ContainsFunc(keys, func(k string) bool { _, found := file[k]; return found })
 	}
-	return has("serviceAccount", "conditionalAccess", "azure", "exchange", "gdap") && !has("registration", "permissions")
+	return has("serviceAccount", "conditionalAccess", "azure", "exchange", "gdap", "customers") && !has("registration", "permissions")
 }
 
 func (a Answers) validateReady() []Invalid {

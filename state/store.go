@@ -23,6 +23,8 @@ const (
 	journalFile  = "journal.jsonl"
 	evidenceFile = "evidence.jsonl"
 	lockFile     = "lock"
+	shieldsFile  = "shields.json"
+	customersDir = "customers" // of a partner's folder: a folder for each customer
 )
 
 // Identity says whose state a folder holds.
@@ -35,7 +37,8 @@ type Identity struct {
 // Store is one tenant's folder, owned by this process until Close.
 type Store struct {
 	dir  string
-	lock *flock.Flock
+	id   Identity
+	lock *flock.Flock // nil for a customer's, which the partner's covers
 
 	mu       sync.Mutex
 	journal  *os.File
@@ -57,7 +60,7 @@ func Open(root string, id Identity) (*Store, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, dirError(dir, err)
 	}
-	s := &Store{dir: dir, lock: flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))}
+	s := &Store{dir: dir, id: id, lock: flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))}
 	got, err := s.lock.TryLock()
 	if err != nil {
 		return nil, dirError(dir, err)
@@ -70,6 +73,39 @@ func Open(root string, id Identity) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Customer opens what is kept of a customer's tenant under the partner's, making
+// it when absent. One at a time may have it open; it is to be closed before the
+// partner's.
+func (s *Store) Customer(tenant, name string) (*Store, error) {
+	if !IsGUID(tenant) {
+		return nil, &DirError{Dir: s.dir, Text: fmt.Sprintf("%q is no tenant id to keep state under", tenant)}
+	}
+	id := Identity{Cloud: s.id.Cloud, Tenant: strings.ToLower(tenant), TenantName: name}
+	c := &Store{dir: filepath.Join(s.dir, customersDir, id.Tenant), id: id}
+	if err := makeDir(c.dir); err != nil {
+		return nil, dirError(c.dir, err)
+	}
+	if err := c.openJournal(id); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Customers lists the tenant ids of customers something was written at.
+func (s *Store) Customers() []string {
+	dirs, err := os.ReadDir(filepath.Join(s.dir, customersDir))
+	if err != nil {
+		return nil // nothing was written at any yet
+	}
+	var out []string
+	for _, d := range dirs {
+		if IsGUID(d.Name()) {
+			out = append(out, d.Name())
+		}
+	}
+	return out
 }
 
 func (s *Store) openJournal(id Identity) error {
@@ -191,7 +227,10 @@ func (s *Store) Close() error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(append(errs, s.lock.Unlock())...)
+	if s.lock != nil {
+		errs = append(errs, s.lock.Unlock())
+	}
+	return errors.Join(errs...)
 }
 
 // Tenant is what lies on disk about one tenant, read without taking possession.
@@ -233,4 +272,16 @@ func Tenants(root, cloud string) []Tenant {
 func fileExists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// SaveShields keeps how the customers were seen to stand: data that only who wrote
+// it reads.
+func (s *Store) SaveShields(data []byte) error {
+	return WriteFile(filepath.Join(s.dir, shieldsFile), data)
+}
+
+// Shields is what SaveShields kept last; empty when there is nothing.
+func (s *Store) Shields() []byte {
+	data, _ := os.ReadFile(filepath.Join(s.dir, shieldsFile)) // it only helps memory
+	return data
 }

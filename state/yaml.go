@@ -73,6 +73,9 @@ func ParseAnswers(name string, data []byte) (Answers, error) {
 	if a.GDAP != nil {
 		a.GDAP.File = beside(name, a.GDAP.File)
 	}
+	if a.Customers != nil {
+		a.Customers.Mapping = beside(name, a.Customers.Mapping)
+	}
 	if len(p.errs) > 0 {
 		return Answers{}, errors.Join(p.errs...)
 	}
@@ -205,11 +208,7 @@ func (p *parser) answers(root *yaml.Node) Answers {
 			p.mapping(n, key, map[string]func(*yaml.Node, string){
 				"customers": func(n *yaml.Node, key string) {
 					named = true
-					if n.Kind == yaml.ScalarNode && n.Value == AllCustomers {
-						return
-					}
-					g.All = false
-					p.list(&g.Customers)(n, key)
+					p.allOrList(&g.All, &g.Customers)(n, key)
 				},
 				"file": p.text(&g.File), "roles": p.list(&g.Roles), "account": p.text(&g.Account), "groupName": p.text(&g.GroupName),
 				"relationshipName": p.text(&g.RelationshipName), "days": p.number(&g.Days), "autoExtend": p.truth(&g.AutoExtend),
@@ -217,6 +216,14 @@ func (p *parser) answers(root *yaml.Node) Answers {
 			if !named && g.File != "" { // whoever names a table means those in it
 				g.All = false
 			}
+		},
+		"customers": func(n *yaml.Node, key string) {
+			c := DefaultCustomers()
+			a.Customers = &c
+			p.mapping(n, key, map[string]func(*yaml.Node, string){
+				"consent": p.allOrList(&c.All, &c.Consent), "mapping": p.text(&c.Mapping), "exclude": p.truth(&c.Exclude),
+				"route": p.route(&c.Direct),
+			})
 		},
 		"exchange": func(n *yaml.Node, key string) {
 			x := DefaultExchange()
@@ -294,6 +301,29 @@ func (p *parser) list(into *[]string) func(*yaml.Node, string) {
 			out = append(out, e.Value)
 		}
 		*into = out
+	}
+}
+
+// allOrList reads the word all or a list of customers.
+func (p *parser) allOrList(all *bool, some *[]string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		switch *all = n.Kind == yaml.ScalarNode && n.Value == AllCustomers; {
+		case *all:
+		case n.Kind != yaml.SequenceNode:
+			p.fail(n.Line, key, "expected all, or a list of tenant ids and domains such as [fabrikam.com]")
+		default:
+			p.list(some)(n, key)
+		}
+	}
+}
+
+func (p *parser) route(direct *bool) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind != yaml.ScalarNode || n.Value != RouteGDAP && n.Value != RouteDirect {
+			p.fail(n.Line, key, "expected %s or %s", RouteGDAP, RouteDirect)
+			return
+		}
+		*direct = n.Value == RouteDirect
 	}
 }
 
@@ -410,6 +440,12 @@ func (a Answers) Encode() []byte {
 		Days             int      `yaml:"days"`
 		AutoExtend       bool     `yaml:"autoExtend"`
 	}
+	type customers struct {
+		Consent any    `yaml:"consent,omitempty"`
+		Mapping string `yaml:"mapping,omitempty"`
+		Exclude bool   `yaml:"exclude"`
+		Route   string `yaml:"route"`
+	}
 	type exchange struct {
 		Administrator bool `yaml:"administrator"`
 	}
@@ -431,6 +467,7 @@ func (a Answers) Encode() []byte {
 		Azure             *azure             `yaml:"azure,omitempty"`
 		Exchange          *exchange          `yaml:"exchange,omitempty"`
 		GDAP              *gdap              `yaml:"gdap,omitempty"`
+		Customers         *customers         `yaml:"customers,omitempty"`
 	}{
 		Version: Version, Profile: a.Profile, Region: a.Region, Tenant: a.Tenant, Account: a.Account,
 		Integrations: a.Integrations, Registration: registration(a.Registration),
@@ -442,6 +479,15 @@ func (a Answers) Encode() []byte {
 		file.GDAP = &gdap{AllCustomers, g.File, g.Roles, g.Account, g.GroupName, g.RelationshipName, g.Days, g.AutoExtend}
 		if !g.All {
 			file.GDAP.Customers = append([]string{}, g.Customers...)
+		}
+	}
+	if c := a.Customers; c != nil {
+		file.Customers = &customers{Mapping: c.Mapping, Exclude: c.Exclude, Route: c.Route()}
+		switch {
+		case c.All:
+			file.Customers.Consent = AllCustomers
+		case len(c.Consent) > 0:
+			file.Customers.Consent = c.Consent
 		}
 	}
 	if err := enc.Encode(file); err != nil { // a struct of strings always encodes

@@ -58,8 +58,11 @@ func (s *Setup) Apply(ctx context.Context, p Plan, o ApplyOptions) (*Result, err
 // id of a permission: nothing is added.
 func (e *engine) replan(ctx context.Context) error {
 	inspect := func() (*Findings, error) { return e.inspect(ctx, e.plan.Answers, e.tell) }
-	if e.plan.client {
+	switch {
+	case e.plan.client:
 		inspect = func() (*Findings, error) { return e.inspectClient(ctx, e.plan.Answers.Registration.Name, e.tell) }
+	case e.plan.customer != nil:
+		inspect = func() (*Findings, error) { return e.inspectCustomer(ctx, e.plan.customer.shared, e.tell) }
 	}
 	f, err := inspect()
 	if err != nil {
@@ -84,8 +87,11 @@ func (e *engine) replan(ctx context.Context) error {
 
 // again makes the plan anew from other findings.
 func (p Plan) again(f *Findings) Plan {
-	if p.client {
+	switch {
+	case p.client:
 		return MakeClientPlan(p.Answers.Registration.Name, f)
+	case p.customer != nil:
+		return makeCustomerPlan(p.customer.shared, p.customer.customer, f)
 	}
 	return MakePlan(p.Answers, f, p.options)
 }

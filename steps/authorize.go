@@ -279,6 +279,9 @@ func (p *Plan) secretEnd() time.Time {
 }
 
 func (p *Plan) grantsFor(resource string) []Grant {
+	if g := p.consentedGrant(); g != nil && resource == catalog.GraphAppID {
+		return []Grant{*g}
+	}
 	r, present := p.findings.Resources[resource]
 	if p.findings.Principal == nil || !present {
 		return nil

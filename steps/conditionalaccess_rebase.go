@@ -15,6 +15,7 @@ func (e *engine) prepare(ctx context.Context, changes []Change) ([]Change, error
 	if err := e.proveRoles(ctx, changes[0]); err != nil {
 		return nil, err
 	}
+	e.renewToken(changes[0])
 	return e.rebase(ctx, changes)
 }
 

@@ -58,6 +58,7 @@ type CustomerRow struct {
 // Suggestion is an organisation that a customer seems to be.
 type Suggestion struct {
 	Organization int     // its place in the list
+	Also         []int   // further organisations Rewst has under the customer's tenant id
 	Confidence   float64 // 0 to 1
 	Reason       string  // "same tenant id", "same domain contoso.com", "name alike"
 	Certain      bool    // sure enough to be chosen for the person

@@ -37,6 +37,8 @@ type engine struct {
 	written int
 	secret  Secret
 
+	renewed bool // the token for the customer's tenant, since the app was given the rest
+
 	password    Secret // of the service account, when this run makes one
 	passwordSet bool   // and it was taken
 
@@ -352,8 +354,11 @@ func (e *engine) send(ctx context.Context, attempts []attempt) []msclient.Result
 	}
 	if len(reqs) == 1 {
 		service := e.graph.Service
-		if attempts[0].Service == ServiceAzure {
+		switch attempts[0].Service {
+		case ServiceAzure:
 			service = e.client.Azure(e.account.TenantID)
+		case ServicePartner:
+			service = e.client.Partner()
 		}
 		res, err := service.Do(ctx, reqs[0])
 		return []msclient.Result{{Response: res, Err: err}}

@@ -70,6 +70,10 @@ func judge(c Change, err error, fresh, doubted bool) verdict {
 		if e.Status == 409 && e.Code == "Request_MultipleObjectsWithSameKeyValue" {
 			return already
 		}
+	case KindConsent:
+		if says("permission entry already exists", "already exists") {
+			return already // what it holds is read, and brought to the plan
+		}
 	case KindGrant:
 		if (e.Status == 409 || e.Status == 400) && says("permission entry already exists") || e.Code == "Request_MultipleObjectsWithSameKeyValue" {
 			return already

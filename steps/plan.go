@@ -86,6 +86,7 @@ const (
 	KindLock         Kind = "relationshipLock"
 	KindExtension    Kind = "relationshipExtension"
 	KindAccess       Kind = "accessAssignment" // of a group to a role at a customer
+	KindConsent      Kind = "consent"          // to the app at a customer
 	KindProvider     Kind = "azureProvider"    // registered in a subscription
 	KindGroup        Kind = "azureGroup"       // a resource group
 	KindVault        Kind = "azureVault"       // a key vault
@@ -95,8 +96,11 @@ const (
 // Service is one of Microsoft's services besides Graph.
 type Service string
 
-// ServiceAzure is Azure Resource Manager.
-const ServiceAzure Service = "azure"
+// The services.
+const (
+	ServiceAzure   Service = "azure"   // Azure Resource Manager
+	ServicePartner Service = "partner" // Partner Center, with the app's own token
+)
 
 // Offer is a change nobody asked for but that may be wanted. It joins the plan
 // only when the person ticks it.
@@ -131,9 +135,10 @@ type Plan struct {
 	want     desired
 	findings *Findings
 	options  PlanOptions
-	client   bool     // it is about the program's own client
-	traces   *Traces  // of an undo: what it was made from
-	undone   []string // of an undo: the writes that are taken back when it was carried out
+	client   bool           // it is about the program's own client
+	customer *customerWorld // it is about a customer's tenant; nil when it is not
+	traces   *Traces        // of an undo: what it was made from
+	undone   []string       // of an undo: the writes that are taken back when it was carried out
 }
 
 // Empty tells whether there is nothing to change.
@@ -173,6 +178,7 @@ var groupTitles = map[Kind]string{
 	KindLock:         "Relationships opened for approval",
 	KindExtension:    "Relationships extended",
 	KindAccess:       "Roles at customers",
+	KindConsent:      "Consent at customers",
 	KindProvider:     "Azure",
 	KindGroup:        "Azure",
 	KindVault:        "Azure",

@@ -15,6 +15,9 @@ import (
 // receipt takes up what an answer gave and records that the write took effect.
 func (e *engine) receipt(ctx context.Context, a attempt, r msclient.Result, v verdict) (state.Record, error) {
 	record := state.Record{Kind: state.RecordReceipt, At: e.client.Now(), Intent: a.intent, Refs: map[string]string{}}
+	if a.Kind == KindConsent {
+		return record, e.consented(ctx, a, record.Refs)
+	}
 	if v == already {
 		record.Text = "was there already"
 		if err := e.adopt(ctx, a, record.Refs); err != nil {

@@ -42,10 +42,12 @@ type Setup struct {
 	asked      bool     // somebody signed in: the next sign-in is for another account
 	tokenRoles []string // roles the token of the sign-in names
 	graph      *msclient.Graph
+	asApp      bool // graph speaks to a customer's tenant as the partner's app
 	store      *state.Store
 	pending    string // intent of a secret that was not delivered yet
 
 	pendingPassword string // the same of the service account's password
+	appKey          string // key id of the secret the app's own sign-in is made with
 
 	made ownSecret // the last client secret this process made
 }

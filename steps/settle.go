@@ -386,7 +386,7 @@ func (s *Setup) closeOpen(f *Findings) error {
 			if r, ok := f.Resources[e.Name]; ok {
 				refs = map[string]string{refResource + e.Name + ".id": r.ObjectID}
 			}
-		case e.Action == string(Create) && e.What == string(KindPrincipal):
+		case e.Action == string(Create) && (e.What == string(KindPrincipal) || e.What == string(KindConsent)):
 			if f.Principal.AppID == e.Name {
 				refs = map[string]string{"sp.id": f.Principal.ObjectID}
 			}

@@ -61,6 +61,9 @@ type Findings struct {
 
 	Delegation *Delegation // of customers; nil when the answers have no section about it
 
+	place        *place // a customer's tenant; nil for the partner's own
+	redirectOurs bool   // an earlier run opened the app's sign-in and did not close it
+
 	Around // for the checks only
 
 	ours   []*Application // of SameName, those that carry our tag

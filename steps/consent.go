@@ -1,0 +1,168 @@
+package steps
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"msbundle/catalog"
+	"msbundle/state"
+)
+
+// stepCustomers is the step about customers' tenants.
+const stepCustomers = "customers"
+
+// bootstrapScopes are what the app is first given at a customer: enough to give
+// it the rest there. They stay: consenting anew after the permissions have changed
+// takes them again.
+// https://learn.microsoft.com/partner-center/developer/control-panel-vendor-apis
+var bootstrapScopes = []string{"DelegatedPermissionGrant.ReadWrite.All", "Directory.ReadWrite.All", "AppRoleAssignment.ReadWrite.All"}
+
+// References of what the consent at a customer makes: the app's enterprise
+// application has the one of the partner's.
+const refConsent = "consent" // its grant for Microsoft Graph
+
+// CustomerPlan is what one customer takes. It is small: its writes are worked out
+// when they are asked for.
+type CustomerPlan struct {
+	Customer Customer
+	Shield   Shield // as it was read
+	Skipped  string // why nothing is done there, though something is missing; empty when something is, or nothing has to be
+
+	shared   *sharedPlan
+	findings *Findings
+}
+
+// sharedPlan is what the plans of all customers have in common.
+type sharedPlan struct {
+	want      desired // with the bootstrap scopes
+	partner   string  // its tenant id
+	app       Application
+	resources map[string]Resource // by app id: what each API publishes
+	roles     []string            // template ids of those the partner is to have at customers
+	policies  bool                // Conditional Access is looked at
+}
+
+// share works out what every customer is to hold, from what the partner's own
+// tenant does: a permission has the same id everywhere.
+func share(a state.Answers, f *Findings) *sharedPlan {
+	want := desire(a, f)
+	want.why = "Rewst acts there as the account that authorised it, within these permissions."
+	api := want.permissions[catalog.GraphAppID]
+	for _, name := range bootstrapScopes {
+		if !slices.ContainsFunc(api, func(w wanted) bool { return w.kind == catalog.Delegated && w.name == name }) {
+			api = append(api, wanted{name, delegatedID(catalog.GraphAppID, name), catalog.Delegated})
+		}
+	}
+	want.permissions[catalog.GraphAppID] = api
+	// Partner Center itself has nothing to do in a customer's tenant.
+	delete(want.permissions, catalog.PartnerCenterAppID)
+	want.resources = slices.DeleteFunc(want.resources, func(id string) bool { return id == catalog.PartnerCenterAppID })
+	s := &sharedPlan{want: want, partner: f.Org.ID, resources: f.Resources, roles: state.DefaultGDAP().RoleIDs(), policies: a.Customers != nil && a.Customers.Exclude}
+	if a.GDAP != nil {
+		s.roles = a.GDAP.RoleIDs()
+	}
+	switch {
+	case f.App != nil:
+		s.app = *f.App
+	case f.Connector != nil:
+		s.app.AppID, s.app.Name = f.Connector.AppID, f.Connector.Name
+	}
+	return s
+}
+
+// Plan is everything that will be written at the customer, in order.
+func (c CustomerPlan) Plan() Plan {
+	if c.findings == nil || c.Skipped != "" {
+		return Plan{Tenant: c.Customer.TenantID, TenantName: c.Customer.Name}
+	}
+	return makeCustomerPlan(c.shared, c.Customer, c.findings)
+}
+
+// makeCustomerPlan works out what the app is to be given at a customer. It is a
+// pure function.
+func makeCustomerPlan(s *sharedPlan, c Customer, f *Findings) Plan {
+	p := Plan{
+		Tenant: c.TenantID, TenantName: c.Name, Account: f.Account.Username, Answers: s.want.answers,
+		findings: f, want: s.want, customer: &customerWorld{shared: s, customer: c},
+	}
+	for id := range f.Refused {
+		p.leaveOut(id)
+	}
+	p.planConsent(c)
+	planResources(&p)
+	planRoles(&p)
+	planGrants(&p)
+	if asksExchange(s.want.answers) {
+		p.planExchangeAt(c)
+	}
+	p.planExclusionsAt(c)
+	for i := range p.Changes {
+		p.Changes[i].Step = stepCustomers
+		p.Changes[i].ID = stepCustomers + "/" + c.TenantID + "/" + strings.TrimPrefix(p.Changes[i].ID, "authorize/")
+	}
+	return p
+}
+
+// leaveOut drops an API the customer is not offered.
+func (p *Plan) leaveOut(resource string) {
+	api, _ := catalog.ResourceByAppID(resource)
+	p.want.resources = slices.DeleteFunc(slices.Clone(p.want.resources), func(id string) bool { return id == resource })
+	p.note("%s is not offered to %s; its permissions are left out there.", api.Name, p.TenantName)
+}
+
+// planConsent puts the app into the customer's tenant.
+// https://learn.microsoft.com/partner-center/developer/control-panel-vendor-apis
+func (p *Plan) planConsent(c Customer) {
+	if p.findings.Principal != nil {
+		return
+	}
+	app := p.customer.shared.app
+	p.add(Change{
+		ID: "consent", Kind: KindConsent, Action: Create, Binds: refPrincipal, Service: ServicePartner,
+		Object: fmt.Sprintf("consent to the app %q at %s", app.Name, c.Name),
+		Why:    "It puts the app into the customer's tenant, with what it takes to give it the rest there. Rewst does not learn of it: its own shield still has to be pressed.",
+		Method: "POST", Path: "/v1/customers/" + c.TenantID + "/applicationconsents", Risk: RiskCritical, Reversible: true, Name: app.AppID,
+	}, map[string]any{
+		"applicationId": app.AppID, "displayName": app.Name,
+		"applicationGrants": []any{map[string]string{"enterpriseApplicationId": catalog.GraphAppID, "scope": strings.Join(bootstrapScopes, ",")}},
+	})
+}
+
+// planExchangeAt gives the app the role without which Exchange takes no commands.
+// https://learn.microsoft.com/powershell/exchange/app-only-auth-powershell-v2
+func (p *Plan) planExchangeAt(c Customer) {
+	w := p.findings.place
+	if w == nil || slices.Contains(w.AppRoles, catalog.RoleExchangeAdministrator) || slices.Contains(w.AppRoles, catalog.RoleGlobalAdministrator) {
+		return
+	}
+	const id = catalog.RoleExchangeAdministrator
+	p.add(Change{
+		ID: "exchange", Kind: KindRoleGiven, Action: Add, Name: id,
+		Object: fmt.Sprintf("%s to the app at %s", catalog.RoleByID(id).Name, c.Name),
+		Why:    "Exchange Online takes commands only from an app that has the role as well as the permission " + exchangePermission + ".",
+		Method: "POST", Path: roleAssignments, Risk: RiskHigh, Reversible: true,
+	}, map[string]string{"principalId": p.principalRef(), "roleDefinitionId": id, "directoryScopeId": "/"})
+}
+
+// consentedGrant is the grant for Microsoft Graph that the consent makes, as far
+// as it is known before.
+func (p *Plan) consentedGrant() *Grant {
+	if p.customer == nil || p.findings.Principal != nil {
+		return nil
+	}
+	return &Grant{ID: "${" + refConsent + ".id}", Scopes: bootstrapScopes}
+}
+
+// customerWorld is what a plan for a customer's tenant knows beyond its findings.
+type customerWorld struct {
+	shared   *sharedPlan
+	customer Customer
+}
+
+// Writes is how many writes a customer takes.
+func (c CustomerPlan) Writes() int { return len(c.Plan().Changes) }
+
+// name is what to call the customer.
+func (c Customer) name() string { return cmp.Or(c.Name, c.Domain, c.TenantID) }

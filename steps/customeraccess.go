@@ -1,0 +1,144 @@
+package steps
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Words of a policy's condition about guests and people from outside.
+// https://learn.microsoft.com/graph/api/resources/conditionalaccessguestsorexternalusers
+const (
+	serviceProvider     = "serviceProvider"
+	guestsOrExternal    = "GuestsOrExternalUsers"
+	allExternalTenants  = "#microsoft.graph.conditionalAccessAllExternalTenants"
+	someExternalTenants = "#microsoft.graph.conditionalAccessEnumeratedExternalTenants"
+)
+
+// wireOutsiders is the condition itself.
+type wireOutsiders struct {
+	Types   string `json:"guestOrExternalUserTypes"` // joined by commas
+	Tenants *struct {
+		Type    string   `json:"@odata.type"`
+		Kind    string   `json:"membershipKind"`
+		Members []string `json:"members"`
+	} `json:"externalTenants"`
+}
+
+func (w wireOutsiders) types() []string {
+	var out []string
+	for t := range strings.SplitSeq(w.Types, ",") {
+		if t = strings.TrimSpace(t); t != "" && t != "none" {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// about tells whether it is about somebody of the partner who acts as its
+// customers' service provider.
+func (w wireOutsiders) about(partner string) bool {
+	if !containsFold(w.types(), serviceProvider) {
+		return false
+	}
+	return w.Tenants == nil || w.Tenants.Type == allExternalTenants || w.Tenants.Kind == "all" || containsFold(w.Tenants.Members, partner)
+}
+
+func outsiders(raw json.RawMessage) wireOutsiders {
+	var w wireOutsiders
+	_ = json.Unmarshal(raw, &w) // it was read from the service
+	return w
+}
+
+// providers tells whether a policy of a customer is about the partner's people.
+func (p AccessPolicy) providers(partner string, roles []string) (reach, string) {
+	u := p.Conditions.Users
+	in, because := spared, ""
+	switch {
+	case containsFold(u.Include, "All"):
+		in, because = reached, "it is about all users"
+	case containsFold(u.Include, guestsOrExternal):
+		in, because = reached, "it is about guests and people from outside"
+	case present(u.IncludeGuests) && outsiders(u.IncludeGuests).about(partner):
+		in, because = reached, "it is about service providers"
+	case common(u.IncludeRoles, roles):
+		in, because = reached, "it is about a role the partner has there"
+	}
+	switch {
+	case containsFold(u.Exclude, guestsOrExternal), present(u.ExcludeGuests) && outsiders(u.ExcludeGuests).about(partner), common(u.ExcludeRoles, roles):
+		return spared, "it excludes the partner"
+	}
+	return in, because
+}
+
+// planExclusionsAt takes the partner's people out of each policy of a customer
+// that would keep them out, and out of no other.
+// https://learn.microsoft.com/graph/api/conditionalaccesspolicy-update
+func (p *Plan) planExclusionsAt(c Customer) {
+	w, partner := p.findings.place, p.customer.shared.partner
+	if !p.customer.shared.policies || w == nil {
+		return
+	}
+	if w.PoliciesNo != nil {
+		if !unlicensed(w.PoliciesNo) { // without the licence there is no policy
+			p.note("The Conditional Access policies of %s could not be read, so no exclusion is planned: %s", c.name(), reasonOf(w.PoliciesNo))
+		}
+		return
+	}
+	for _, x := range w.Policies {
+		in, because := x.providers(partner, w.Roles)
+		harm := x.harm()
+		switch {
+		case in == spared, harm == "", x.State == policyOff:
+			continue
+		case x.State != policyOn:
+			p.note("The policy %q of %s only reports so far. Once it is switched on it %s: exclude the partner before that.", x.Name, c.name(), harm)
+			continue
+		case x.onRiskOnly():
+			p.note("The policy %q of %s is left alone: it %s, and then protects the customer.", x.Name, c.name(), harm)
+			continue
+		}
+		before, users := filled(x.parts().users), filled(x.parts().users)
+		users["excludeGuestsOrExternalUsers"] = withProvider(x.Conditions.Users.ExcludeGuests, partner)
+		also := ""
+		if w := outsiders(x.Conditions.Users.ExcludeGuests); len(w.types()) > 0 {
+			also = " It excludes others from outside already; the service takes one list of kinds and one of tenants, so each kind then counts for each of these tenants."
+		}
+		managed := also
+		if x.managed() {
+			managed += " Microsoft manages this policy; who it excludes may be changed."
+		}
+		p.add(Change{
+			ID: "access/" + x.ID, Kind: KindPolicy, Action: Update,
+			Object: fmt.Sprintf("Conditional Access policy %q of %s: service providers of this partner excluded", x.Name, c.name()),
+			Why:    fmt.Sprintf("The policy reaches the partner's account (%s) and %s. Only people of this partner, acting as service provider, are excluded.%s", because, harm, managed),
+			Method: "PATCH", Path: policiesPath + "/" + x.ID, Risk: RiskHigh, Reversible: true, Name: x.Name,
+			Before: encodeAny(map[string]any{"conditions": map[string]any{"users": before}}),
+		}, map[string]any{"conditions": map[string]any{"users": users}})
+	}
+}
+
+// withProvider adds the partner's service providers to whom a policy excludes, and
+// takes nobody from them.
+func withProvider(raw json.RawMessage, partner string) map[string]any {
+	w := outsiders(raw)
+	types := w.types()
+	if !containsFold(types, serviceProvider) {
+		types = append(types, serviceProvider)
+	}
+	out := map[string]any{"guestOrExternalUserTypes": strings.Join(types, ",")}
+	if w.Tenants != nil && (w.Tenants.Type == allExternalTenants || w.Tenants.Kind == "all") {
+		out["externalTenants"] = map[string]any{"@odata.type": allExternalTenants, "membershipKind": "all"}
+		return out
+	}
+	members := []string{}
+	if w.Tenants != nil {
+		members = slices.Clone(w.Tenants.Members)
+	}
+	if !containsFold(members, partner) {
+		members = append(members, partner)
+	}
+	out["externalTenants"] = map[string]any{"@odata.type": someExternalTenants, "membershipKind": "enumerated", "members": members}
+	return out
+}

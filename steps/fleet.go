@@ -1,0 +1,116 @@
+package steps
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"msbundle/msclient"
+)
+
+const (
+	fleetWorkers = 16
+	// fleetAhead is how many customers for each worker may be begun: those that only
+	// wait make room for others.
+	fleetAhead = 4
+)
+
+// fleet works on many customers at a time. What goes wrong at one is told and
+// stops none of the others.
+type fleet struct {
+	options FleetOptions
+	places  chan struct{} // taken while somebody works
+	begun   time.Time
+
+	mu     sync.Mutex // events come one at a time
+	of     int
+	done   int
+	paused time.Duration // altogether
+}
+
+// each calls work for every tenant, in their order as far as there are workers,
+// and returns when all are done. It ends early only with the context: work gets a
+// context of its own for the waiting, in which others take its place.
+func each(ctx context.Context, tenants []string, o FleetOptions, work func(ctx context.Context, tell func(FleetEvent), tenant string) (*Shield, error)) error {
+	if o.Workers <= 0 {
+		o.Workers = fleetWorkers
+	}
+	if o.Observe == nil {
+		o.Observe = func(FleetEvent) {}
+	}
+	f := &fleet{options: o, places: make(chan struct{}, o.Workers), begun: time.Now(), of: len(tenants)}
+	begun := make(chan struct{}, o.Workers*fleetAhead)
+	var all sync.WaitGroup
+	for _, tenant := range tenants {
+		if err := f.gate(ctx); err != nil {
+			break
+		}
+		select {
+		case begun <- struct{}{}:
+		case <-ctx.Done():
+		}
+		if f.take(ctx) != nil {
+			break
+		}
+		all.Go(func() {
+			defer func() { <-begun }()
+			shield, err := work(msclient.WithParking(ctx, f.park), func(ev FleetEvent) {
+				ev.Tenant = tenant
+				f.tell(ev)
+			}, tenant)
+			<-f.places
+			f.finished(tenant, shield, err)
+		})
+	}
+	all.Wait()
+	return ctx.Err()
+}
+
+// take waits for a place to work in.
+func (f *fleet) take(ctx context.Context) error {
+	select {
+	case f.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// park gives the place of somebody who waits to another, until it is taken back.
+func (f *fleet) park() func() {
+	<-f.places
+	return func() { f.places <- struct{}{} }
+}
+
+// gate waits while a person has paused the work.
+func (f *fleet) gate(ctx context.Context) error {
+	g := f.options.Gate
+	if g == nil || !g.Paused() {
+		return ctx.Err()
+	}
+	since := time.Now()
+	err := g.Wait(ctx)
+	f.mu.Lock()
+	f.paused += time.Since(since)
+	f.mu.Unlock()
+	return err
+}
+
+func (f *fleet) finished(tenant string, shield *Shield, err error) {
+	f.mu.Lock()
+	f.done++
+	f.mu.Unlock()
+	f.tell(FleetEvent{Tenant: tenant, Done: true, Shield: shield, Err: err})
+}
+
+// tell adds to an event how far all are.
+func (f *fleet) tell(ev FleetEvent) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ev.Of, ev.Left = f.of, f.of-f.done
+	if worked := time.Since(f.begun) - f.paused; f.done > 0 && worked > 0 {
+		ev.Rate = float64(f.done) / worked.Minutes()
+		ev.Rest = time.Duration(float64(worked) / float64(f.done) * float64(ev.Left))
+	}
+	f.options.Observe(ev)
+}

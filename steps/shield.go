@@ -1,0 +1,323 @@
+package steps
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"msbundle/catalog"
+	"msbundle/msclient"
+	"msbundle/state"
+)
+
+var shades = map[Shade]string{Unseen: "not looked at", Red: "red", Blue: "blue", Amber: "amber", Green: "green"}
+
+func (s Shade) String() string { return shades[s] }
+
+// MarshalText writes a shade by its name.
+func (s Shade) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads it.
+func (s *Shade) UnmarshalText(text []byte) error {
+	for shade, name := range shades {
+		if name == string(text) {
+			*s = shade
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no colour of a shield", text)
+}
+
+// shieldFacts are what a shield is made from.
+type shieldFacts struct {
+	customer Customer
+	shared   *sharedPlan
+	partner  *Findings
+	found    *Findings
+	answers  state.Answers
+	exchange *seen  // of a command of Exchange Online; nil when none was sent
+	before   Shield // as it was at the last look
+	now      time.Time
+}
+
+// shieldOf says how a customer stands. It is a pure function.
+// https://learn.microsoft.com/partner-center/developer/control-panel-vendor-apis
+func shieldOf(x shieldFacts) Shield {
+	s := Shield{At: x.now}
+	w := x.found.place
+	add := func(proof string, state CheckState, evidence, fix string) {
+		s.Checks = append(s.Checks, ShieldPart{Proof: proof, State: state, Evidence: evidence, Fix: fix, RequestID: w.seen[proof].requestID, At: x.now})
+	}
+	if w.token != nil {
+		shade, why, fix := x.closed()
+		add(ProofToken, Failed, why, fix)
+		s.Shade, s.Reason, s.Fix = shade, why, fix
+		return s
+	}
+	who := "as " + x.found.Account.Username
+	if w.asApp {
+		who = "as the app, on behalf of " + x.found.Account.Username
+	}
+	add(ProofToken, Passed, "A token for the tenant was had, "+who+".", "")
+	x.addOrganization(add)
+	x.addRoles(add)
+	x.addUsers(add)
+	x.addExchange(add)
+	x.addGrants(add)
+	s.Shade = Green
+	for _, c := range s.Checks {
+		if c.State == Passed {
+			continue
+		}
+		shade := Amber
+		switch {
+		case c.Proof == ProofOrganization:
+			shade = Red
+		case c.Proof == ProofGrants && x.found.Principal == nil:
+			shade = Blue
+		case c.Proof == ProofGrants && x.found.Principal.Disabled:
+			shade = Red
+		}
+		// The worst counts; without the app nothing else does.
+		if s.Shade == Green || shade == Blue || shade < s.Shade && s.Shade != Blue {
+			s.Shade, s.Reason, s.Fix = shade, c.Evidence, c.Fix
+		}
+	}
+	return s
+}
+
+type addPart func(proof string, state CheckState, evidence, fix string)
+
+// closed says why there is no way into the customer's tenant.
+func (x shieldFacts) closed() (Shade, string, string) {
+	err := x.found.place.token
+	if errors.Is(err, msclient.ErrSkipped) {
+		return Unseen, "The sign-in that reads customers' tenants was skipped.", "Look again and sign in when asked."
+	}
+	why := problem(err, "there is no way into the customer's tenant")
+	var p *Problem
+	_ = errors.As(why, &p)
+	var refused *msclient.AuthError
+	if errors.As(err, &refused) && slices.Contains(refused.Codes, 65001) {
+		return Blue, "The app is not consented to there.", x.consentFix()
+	}
+	if status, words, fix := x.relation(); status != RelationActive {
+		shade := Blue
+		if status == "" && words != "" {
+			shade = Red
+		}
+		return shade, words, fix
+	}
+	if refused != nil && slices.ContainsFunc(refused.Codes, func(code int) bool { return slices.Contains(strangerCodes, code) }) {
+		return Red, fmt.Sprintf("%s is not let into the tenant: it is in none of the groups that have roles there, or they are not in force yet.", x.found.Account.Username),
+			"Sign in as the service account, or give the groups their roles in the stage GDAP. A role takes minutes to some hours to be in force."
+	}
+	return Red, asSentence(cmp.Or(p.Cause, p.What)), p.Do
+}
+
+// strangerCodes are how the sign-in service says that an account is nobody in a
+// tenant: without delegated administration it is.
+// https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+var strangerCodes = []int{50020, 50177, 90099}
+
+// relation is how delegated administration of the customer stands.
+func (x shieldFacts) relation() (status, words, fix string) {
+	d := x.partner.Delegation
+	if d == nil {
+		return RelationActive, "", "" // not known, so it is not to blame
+	}
+	list := d.byCustomer()[x.customer.TenantID]
+	r := best(list, nil)
+	switch {
+	case r == nil && len(list) > 0:
+		last := slices.MaxFunc(list, func(a, b *Relationship) int { return a.Created.Compare(b.Created) })
+		if last.Microsofts() {
+			return RelationCreated, "There is only a relationship Microsoft made, which does not suffice.", "Ask the customer for one with all roles: the stage GDAP does."
+		}
+		return "", fmt.Sprintf("The relationship %q is %s.", last.Name, last.Status), "Ask the customer for a new one: the stage GDAP does."
+	case r == nil:
+		return RelationCreated, "There is no delegated administration relationship.", "Ask the customer for one: the stage GDAP does."
+	case r.Status != RelationActive:
+		return r.Status, fmt.Sprintf("The relationship %q waits for the customer's approval.", r.Name), "Send the customer the link again: msbundle invitations."
+	}
+	return RelationActive, "", ""
+}
+
+func (x shieldFacts) addOrganization(add addPart) {
+	a := x.found.place.seen[ProofOrganization]
+	switch {
+	case a.err != nil:
+		add(ProofOrganization, Failed, "The tenant does not tell about itself: "+reasonOf(a.err), fixOf(a.err))
+	case !strings.EqualFold(x.found.Org.ID, x.customer.TenantID):
+		add(ProofOrganization, Failed, fmt.Sprintf("The token leads into another tenant: %s.", x.found.Org.Name), "Sign out and sign in again.")
+	default:
+		add(ProofOrganization, Passed, fmt.Sprintf("The tenant says that it is %s.", x.found.Org.Name), "")
+	}
+}
+
+func (x shieldFacts) addRoles(add addPart) {
+	w := x.found.place
+	if w.RolesWhy != nil {
+		add(ProofRoles, Unknown, "Which roles the partner has there could not be read: "+reasonOf(w.RolesWhy), fixOf(w.RolesWhy))
+		return
+	}
+	var missing []string
+	for _, id := range x.shared.roles {
+		if !containsFold(w.Roles, id) {
+			missing = append(missing, catalog.RoleByID(id).Name)
+		}
+	}
+	have := len(x.shared.roles) - len(missing)
+	switch {
+	case len(missing) == 0:
+		add(ProofRoles, Passed, fmt.Sprintf("The partner has %s there, as told by %s.", plural(have, "role"), w.RolesFrom), "")
+	case have == 0:
+		add(ProofRoles, Failed, "The partner has none of the roles there.", "Give them in the stage GDAP; they take minutes to some hours to be in force.")
+	default:
+		add(ProofRoles, Failed, fmt.Sprintf("%s of %d missing there: %s.", plural(len(missing), "role"), len(x.shared.roles), some(missing)), "Give them in the stage GDAP; they take minutes to some hours to be in force.")
+	}
+}
+
+func (x shieldFacts) addUsers(add addPart) {
+	if err := x.found.place.seen[ProofUsers].err; err != nil {
+		add(ProofUsers, Failed, "The directory cannot be read: "+reasonOf(err), fixOf(err))
+		return
+	}
+	add(ProofUsers, Passed, "Users of the tenant can be read.", "")
+}
+
+func (x shieldFacts) addExchange(add addPart) {
+	if !x.answers.Has(catalog.Exchange) {
+		return
+	}
+	w := x.found.place
+	last := x.before.part(ProofExchange)
+	switch {
+	case x.found.Principal == nil:
+		add(ProofExchange, Unknown, "Exchange Online was not tried: the app is not there.", x.consentFix())
+	case x.exchange != nil && x.exchange.err == nil:
+		add(ProofExchange, Passed, "Exchange Online seen a command of the app.", "")
+	case x.exchange != nil:
+		add(ProofExchange, Failed, "Exchange Online does not take commands of the app: "+reasonOf(x.exchange.err), fixOf(x.exchange.err))
+	case asksExchange(x.answers) && !slices.Contains(w.AppRoles, catalog.RoleExchangeAdministrator) && w.RolesWhy == nil && !w.rolesFromToken():
+		add(ProofExchange, Failed, "The app does not have the role Exchange Administrator there.", "Consent again: it is given then.")
+	case last.State == Passed && last.Evidence != "":
+		add(ProofExchange, Passed, fmt.Sprintf("Exchange Online seen a command of the app on %s; it was not tried again.", last.At.Format(time.DateOnly)), "")
+	default:
+		add(ProofExchange, Unknown, "Exchange Online was not tried: that takes the app's own sign-in.", "Consent, or look again with the app's sign-in open.")
+	}
+}
+
+func (w *place) rolesFromToken() bool { return w.RolesFrom == rolesOfTheToken }
+
+func (x shieldFacts) addGrants(add addPart) {
+	f := x.found
+	for _, proof := range []string{ProofGrants, proofGranted, proofAPIs} {
+		if err := f.place.seen[proof].err; err != nil && f.Principal != nil {
+			add(ProofGrants, Failed, "What the app was given cannot be read: "+reasonOf(err), fixOf(err))
+			return
+		}
+	}
+	if f.Principal == nil {
+		add(ProofGrants, Failed, "The app is not consented to there.", x.consentFix())
+		return
+	}
+	if f.Principal.Disabled {
+		add(ProofGrants, Failed, "The app is switched off there.", "An administrator of the customer switches it on: Entra admin center, Enterprise applications, Properties, \"Enabled for users to sign-in\".")
+		return
+	}
+	p := makeCustomerPlan(x.shared, x.customer, f)
+	p.Changes = slices.DeleteFunc(p.Changes, func(c Change) bool { return c.Kind == KindPolicy })
+	if len(p.Changes) == 0 {
+		scopes, roles := 0, len(f.Principal.Assignments)
+		for _, g := range f.Principal.Grants {
+			scopes += len(g.Scopes)
+		}
+		add(ProofGrants, Passed, fmt.Sprintf("The app has what was chosen: %s, %s.", plural(scopes, "delegated permission"), plural(roles, "application permission")), "")
+		return
+	}
+	add(ProofGrants, Failed, fmt.Sprintf("%s away from what was chosen; first: %s.", plural(len(p.Changes), "write"), lowerFirst(p.Changes[0].Describe())), x.consentFix())
+}
+
+// consentFix is how the app comes into the customer's tenant.
+func (x shieldFacts) consentFix() string {
+	if x.answers.Registration.Kind == state.KindConnector {
+		return "Press the customer's shield in Rewst (Marketplace, Integrations, Microsoft Cloud Bundle), then look again."
+	}
+	return "Consent to it here, or press the customer's shield in Rewst."
+}
+
+// part finds one of the reads; its zero when there is none.
+func (s Shield) part(proof string) ShieldPart {
+	for _, c := range s.Checks {
+		if c.Proof == proof {
+			return c
+		}
+	}
+	return ShieldPart{}
+}
+
+// failedShield is the shield of a customer something went wrong at.
+func failedShield(err error, now time.Time) Shield {
+	p := problemOf(err)
+	what := asSentence(p.What)
+	if p.Cause != "" {
+		what += " " + asSentence(p.Cause)
+	}
+	return Shield{Shade: Red, Reason: what, Fix: p.Do, At: now}
+}
+
+func problemOf(err error) *Problem {
+	var p *Problem
+	if !errors.As(problem(err, "something went wrong there"), &p) {
+		return &Problem{What: err.Error(), Err: err}
+	}
+	return p
+}
+
+// reasonOf says in a few words why something was refused.
+func reasonOf(err error) string {
+	p := problemOf(err)
+	return lowerFirst(asSentence(cmp.Or(p.Cause, p.Raw, p.What)))
+}
+
+func fixOf(err error) string { return problemOf(err).Do }
+
+func asSentence(s string) string {
+	if s = strings.TrimSpace(s); s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
+}
+
+// keepShields remembers how customers stand, over what was known of others.
+func (s *Setup) keepShields(customers []CustomerPlan) error {
+	kept := s.Shields()
+	for _, c := range customers {
+		if !c.Shield.At.IsZero() {
+			kept[c.Customer.TenantID] = c.Shield
+		}
+	}
+	data, err := json.Marshal(kept)
+	if err != nil {
+		return err
+	}
+	return problem(s.store.SaveShields(data), "how the customers stand could not be kept")
+}
+
+// Shields are the customers' shields as they were seen last, by tenant id. What
+// cannot be read counts as nothing: they can be looked at again.
+func (s *Setup) Shields() map[string]Shield {
+	out := map[string]Shield{}
+	if s.store == nil {
+		return out
+	}
+	if err := json.Unmarshal(s.store.Shields(), &out); err != nil {
+		return map[string]Shield{}
+	}
+	return out
+}
