@@ -224,7 +224,9 @@ func partnerWords(e *Error, header http.Header, body []byte) {
 		Message     string          `json:"message"`
 	}
 	if json.Unmarshal(body, &envelope) == nil {
-		e.Code = cmp.Or(e.Code, strings.Trim(string(envelope.Code), `"`))
+		if code := strings.Trim(string(envelope.Code), `"`); code != "null" {
+			e.Code = cmp.Or(e.Code, code)
+		}
 		e.Message = cmp.Or(e.Message, envelope.Description, envelope.Message)
 	}
 	if strings.EqualFold(header.Get("isMfaCompliant"), "false") {

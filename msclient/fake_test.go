@@ -90,6 +90,7 @@ type service struct {
 	hosts    map[string]func(sent) reply // other services than Graph
 	page     func(q url.Values) reply    // of a sign-in; nil is a good one
 	password bool                        // people sign in without a second factor
+	filler   string                      // makes tokens longer
 }
 
 type lockedBuffer struct {
@@ -318,6 +319,9 @@ func (s *service) accessToken(tenant string, n int) string {
 		amr = amr[:1]
 	}
 	names := map[string]any{"tid": tenant, "amr": amr, "scp": "User.Read Application.ReadWrite.All"}
+	if s.filler != "" {
+		names["filler"] = s.filler
+	}
 	if tenant != homeTenant {
 		names["wids"] = []string{"role at " + tenant}
 	}

@@ -10,16 +10,18 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// throttleClass is a part of a service that answers only so often per tenant and
-// does not say when to come back.
+// throttleClass is a part of a service that answers only so often: to each tenant,
+// or to the one that all its requests come from.
 type throttleClass struct {
 	part string        // of the path
 	gap  time.Duration // between two requests
 }
 
-// Conditional access takes one request a second and sends no Retry-After.
+// Conditional access takes one request a second and sends no Retry-After. Partner
+// Center takes fifty consents a second from one app.
 // https://learn.microsoft.com/graph/throttling-limits
-var throttleClasses = []throttleClass{{"/identity/conditionalAccess/", 1100 * time.Millisecond}}
+// https://learn.microsoft.com/partner-center/developer/control-panel-vendor-apis
+var throttleClasses = []throttleClass{{"/identity/conditionalAccess/", 1100 * time.Millisecond}, {"/applicationconsents", 21 * time.Millisecond}}
 
 func classOf(path string) (throttleClass, bool) {
 	for _, c := range throttleClasses {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unique"
 )
 
 // maxBatch is how many requests a batch may hold.
@@ -102,21 +103,25 @@ func (q *call) runBatch(row *Request) *answer {
 	if kind, _, _ := strings.Cut(q.header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), "application/json") {
 		return q.failed(badBatch("Write requests (excluding DELETE) must contain the Content-Type header declaration."))
 	}
-	items, refused := readBatch(q.body)
-	if refused != nil {
-		return q.failed(refused)
+	items := row.items // as they were read when the request came in
+	if items == nil {
+		var refused *graphError
+		if items, refused = readBatch(q.body); refused != nil {
+			return q.failed(refused)
+		}
 	}
 	state := &batch{parallel: true, touched: map[string]bool{}}
 	for _, item := range items {
 		state.parallel = state.parallel && len(item.DependsOn) == 0
 	}
 	status := map[string]int{}
-	responses := []any{}
+	responses := make([]any, 0, len(items))
+	row.inner = make([]innerRow, 0, len(items))
 	for _, item := range items {
 		reply := q.runItem(item, state, status)
 		status[item.ID] = reply.status
-		row.Inner = append(row.Inner, InnerRequest{
-			Method: item.Method, URL: q.url(item.URL), Status: reply.status, Write: writes(item.Method, item.URL),
+		row.inner = append(row.inner, innerRow{
+			method: unique.Make(item.Method), url: unique.Make(q.url(item.URL)), status: int16(reply.status), write: writes(item.Method, item.URL),
 		})
 		headers := map[string]string{"Cache-Control": "no-cache"}
 		maps.Copy(headers, reply.header)

@@ -77,9 +77,9 @@ func principalOfApp(t *tenant, app, changes object) object {
 }
 
 // assignment is an application permission given to a client.
-func assignment(v view, client, resource *entity, roleID, created string) object {
-	return object{
-		"appRoleId": roleID, "createdDateTime": created, "deletedDateTime": nil, "principalDisplayName": client.read(v)["displayName"],
-		"principalId": client.id, "principalType": "ServicePrincipal", "resourceDisplayName": resource.read(v)["displayName"], "resourceId": resource.id,
+func assignment(v view, client, resource *entity, roleID, created string) bond {
+	return bond{
+		client: client, resource: resource, clientName: client.read(v)["displayName"], resourceName: resource.read(v)["displayName"],
+		role: roleID, created: created,
 	}
 }

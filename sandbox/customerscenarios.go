@@ -58,12 +58,13 @@ type clientele struct {
 	partner *tenant
 	groups  map[string]*entity // of the partner, by role
 	app     object             // its registration
+	roles   []string           // that customers are asked for
 }
 
 // clientele makes the partner's side as the setup leaves it, then what each
 // customer has given.
 func (c *Cloud) clientele(t *tenant, list []clientOf, more func(*clientele, *tenant)) {
-	w := &clientele{c: c, partner: t, groups: c.gdapGroups(t)}
+	w := &clientele{c: c, partner: t, groups: c.gdapGroups(t), roles: twelve()}
 	account := t.userNamed("rewst@" + t.domain)
 	c.giveRole(t, account.id, catalog.RoleGlobalAdministrator)
 	c.addAccessRule(t, accessRule{name: "Require multifactor authentication for everybody", controls: []any{"mfa"}})
@@ -152,7 +153,7 @@ func (w *clientele) grant(t *tenant, client *entity, scopes map[string][]string)
 func (w *clientele) relate(customer *tenant, i int, problem trouble) {
 	label, _, _ := strings.Cut(customer.domain, ".")
 	p := past{
-		name: "CON - " + label + " - GDAP", customer: customer, roles: twelve(), status: relActive, age: 60 + i%300, lasts: 730,
+		name: "CON - " + label + " - GDAP", customer: customer, roles: w.roles, status: relActive, age: 60 + i%300, lasts: 730,
 		extends: true, groups: w.groups,
 	}
 	p.name = p.name[:min(len(p.name), 50)]

@@ -221,7 +221,7 @@ func (q *exchangeCall) hasRole() bool {
 		if q.c.opts.Delays != DelaysRealistic {
 			return true
 		}
-		given := slices.MaxFunc(e.versions[len(e.versions)-1].at[:], time.Time.Compare)
+		given := e.versions[len(e.versions)-1].everywhere()
 		return !now.Before(given.Add(exchangeLag))
 	})
 }

@@ -44,7 +44,12 @@ type knownApp struct {
 	// A public client has a non-nil map.
 	preauthorized map[string][]string
 	dynamic       bool // may ask Microsoft Graph for any scope, by consent
+
+	roleByID map[string]permission // of its roles
 }
+
+// permission is one that an API publishes.
+type permission struct{ id, value string }
 
 //go:embed data/graph-permissions.csv
 var moreGraphPermissions string
@@ -163,6 +168,10 @@ func (a *knownApp) publish(name, id string, kind catalog.Kind) {
 
 func (a *knownApp) role(value, id string) {
 	text := describe(value)
+	if a.roleByID == nil {
+		a.roleByID = map[string]permission{}
+	}
+	a.roleByID[strings.ToLower(id)] = permission{strings.ToLower(id), value}
 	a.roles = append(a.roles, object{
 		"allowedMemberTypes": []any{"Application"}, "description": "Allows the app to " + lowerFirst(text) + " without a signed-in user.",
 		"displayName": text, "id": id, "isEnabled": true, "origin": "Application", "value": value,

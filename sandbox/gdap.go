@@ -28,25 +28,53 @@ type gdap struct {
 	byCustomer map[string][]*entity // relationships by the customer's tenant
 	parts      map[string][]*entity // by kind and relationship
 	byGroup    map[string][]*entity // mappings by group
+	// Mappings from before the scenario that nobody has looked at, by relationship:
+	// a world of ten thousand customers has a hundred thousand of them.
+	unread map[string]func()
+	old    []string // the keys of unread, in order
 }
 
 func newGDAP() gdap {
 	return gdap{
 		names: map[string]*entity{}, byCustomer: map[string][]*entity{}, parts: map[string][]*entity{}, byGroup: map[string][]*entity{},
+		unread: map[string]func(){},
 	}
 }
 
 // part adds something to a relationship.
 func (c *Cloud) part(t *tenant, kind string, relationship *entity, data object, settled bool) *entity {
+	return c.partNamed(t, kind, c.guid(), relationship, data, settled)
+}
+
+func (c *Cloud) partNamed(t *tenant, kind, id string, relationship *entity, data object, settled bool) *entity {
 	data["_relationship"] = relationship.id
-	e := c.add(t, kind, c.guid(), data, settled)
+	e := c.add(t, kind, id, data, settled)
 	key := kind + "/" + relationship.id
 	c.gdap.parts[key] = append(c.gdap.parts[key], e)
 	return e
 }
 
 func (c *Cloud) partsOf(kind string, relationship *entity) []*entity {
+	if kind == kindMapping {
+		c.recall(relationship.id)
+	}
 	return c.gdap.parts[kind+"/"+relationship.id]
+}
+
+// recall makes the mappings a relationship had when the scenario began.
+func (c *Cloud) recall(relationship string) {
+	if do := c.gdap.unread[relationship]; do != nil {
+		delete(c.gdap.unread, relationship)
+		do()
+	}
+}
+
+// recallAll makes those of all relationships, which takes a while.
+func (c *Cloud) recallAll() {
+	for _, id := range c.gdap.old {
+		c.recall(id)
+	}
+	c.gdap.old = nil
 }
 
 // ---- time
@@ -132,7 +160,7 @@ func (c *Cloud) change(e *entity, at time.Time, changes object) {
 	ver := &e.versions[len(e.versions)-1]
 	for r := range ver.at {
 		ver.at[r] = ver.at[r].Add(-late)
-		if k := len(e.versions) - 2; k >= 0 && ver.at[r].Before(e.versions[k].at[r]) {
+		if k := len(e.versions) - 2; k >= 0 && e.versions[k].at != nil && ver.at[r].Before(e.versions[k].at[r]) {
 			ver.at[r] = e.versions[k].at[r]
 		}
 	}
@@ -271,6 +299,9 @@ func (q *call) onePart(kind, context string) (*result, error) {
 func (q *call) partNamed(kind string) (rel, e *entity, err error) {
 	if rel, err = q.relationship(); err != nil {
 		return nil, nil, err
+	}
+	if kind == kindMapping {
+		q.c.recall(rel.id)
 	}
 	e = q.t.find(kind, q.keys[1])
 	if e == nil || e.live(q.v) == nil || str(e.live(q.v), "_relationship") != rel.id {

@@ -58,7 +58,7 @@ func (q *call) createMapping() (*result, error) {
 	}
 	now := q.c.now()
 	data := mapping(group, roles, mapPending, precise(now))
-	e := q.c.addMapping(q.t, rel, data, false)
+	e := q.c.addMapping(q.t, rel, q.c.guid(), data, false)
 	q.c.inTurn(now, turn{q.c.takes(3*time.Second, 90*time.Second), func(at time.Time) {
 		switch {
 		case q.c.mapState(e) != mapPending:
@@ -80,8 +80,8 @@ func mapping(group string, roles []string, status, made string) object {
 	}
 }
 
-func (c *Cloud) addMapping(t *tenant, rel *entity, data object, settled bool) *entity {
-	e := c.part(t, kindMapping, rel, data, settled)
+func (c *Cloud) addMapping(t *tenant, rel *entity, id string, data object, settled bool) *entity {
+	e := c.partNamed(t, kindMapping, id, rel, data, settled)
 	group := containerOf(data)
 	c.gdap.byGroup[group] = append(c.gdap.byGroup[group], e)
 	return e
@@ -195,6 +195,7 @@ func (c *Cloud) containerGone(t *tenant, group string) {
 		return
 	}
 	c.settle()
+	c.recallAll()
 	for _, e := range c.gdap.byGroup[group] {
 		if state := c.mapState(e); state == mapPending || state == mapActive {
 			c.change(e, c.now(), object{"status": mapError})

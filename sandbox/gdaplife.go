@@ -224,6 +224,7 @@ func asText(data object) string {
 // relationships before is out of date.
 func (c *Cloud) touchRelationships() {
 	c.settle()
+	c.recallAll()
 	for _, kind := range []string{kindRelationship, kindMapping} {
 		for _, e := range c.order[0].all(c.master(), kind) {
 			c.change(e, c.now(), nil)

@@ -104,9 +104,15 @@ func (c *Cloud) remember(t *tenant, p past) *entity {
 	case relActive:
 		c.endAt(e, end)
 	}
-	for _, role := range p.roles {
-		if group := p.groups[role]; group != nil {
-			c.addMapping(t, e, mapping(group.id, []string{role}, mapActive, precise(since)), true)
+	if p.groups == nil {
+		return e
+	}
+	c.gdap.old = append(c.gdap.old, id)
+	c.gdap.unread[id] = func() {
+		for _, role := range p.roles {
+			if group := p.groups[role]; group != nil {
+				c.addMapping(t, e, namedGUID("mapping "+id+role), mapping(group.id, []string{role}, mapActive, precise(since)), true)
+			}
 		}
 	}
 	return e

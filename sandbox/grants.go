@@ -40,12 +40,13 @@ func (q *call) listAssignments() (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, _ := q.ends()
+	client, resource := e, (*entity)(nil)
+	if own, _ := q.ends(); own == "resourceId" {
+		client, resource = nil, e
+	}
 	return q.list(listing{
 		kind: kindAssignment, context: "appRoleAssignments", filters: assignmentFilters,
-		source: func(v view) []*entity {
-			return slices.DeleteFunc(q.t.all(v, kindAssignment), func(a *entity) bool { return str(a.read(v), own) != e.id })
-		},
+		source: func(v view) []*entity { return q.t.assignments(v, client, resource) },
 	})
 }
 
@@ -76,13 +77,13 @@ func (q *call) createAssignment() (*result, error) {
 		return nil, err
 	}
 	role := str(body, "appRoleId")
-	if !strings.EqualFold(role, defaultAccess) && publishedValue(resource.read(q.v)["appRoles"], role) == "" {
+	published := q.t.roleOf(resource.read(q.v), role)
+	if published.value == "" {
 		return nil, badRequest("Permission being assigned was not found on application '%s'.", str(resource.read(q.v), "appId"))
 	}
 	v := q.c.master()
-	for _, a := range q.t.all(v, kindAssignment) {
-		given := a.read(v)
-		if str(given, "principalId") == client.id && str(given, "resourceId") == resource.id && strings.EqualFold(str(given, "appRoleId"), role) {
+	for _, a := range q.t.assignments(v, client, resource) {
+		if a.link.role == published.id {
 			dup := badRequest("Permission being assigned already exists on the object")
 			return nil, dup.with("InvalidUpdate", dup.message, "")
 		}
@@ -90,7 +91,7 @@ func (q *call) createAssignment() (*result, error) {
 	if err := q.exclusive(client.id); err != nil {
 		return nil, err
 	}
-	a := q.c.add(q.t, kindAssignment, q.c.random(43), assignment(v, client, resource, strings.ToLower(role), q.nowStamp()), false)
+	a := q.c.assign(q.t, q.c.random(43), assignment(v, client, resource, published.id, q.nowStamp()), false)
 	shown := q.project(with(a.read(v), object{"id": a.id}), kindAssignment)
 	shown["@odata.context"] = q.context("appRoleAssignments/$entity")
 	return created(shown, q.url("/servicePrincipals/"+e.id+q.path[strings.LastIndexByte(q.path, '/'):]+"/"+a.id)), nil
@@ -98,6 +99,19 @@ func (q *call) createAssignment() (*result, error) {
 
 // defaultAccess is the role of an assignment that names none.
 const defaultAccess = "00000000-0000-0000-0000-000000000000"
+
+// roleOf is an application permission that an API publishes; without a value when
+// it does not.
+func (t *tenant) roleOf(api object, id string) permission {
+	id = strings.ToLower(id)
+	if id == defaultAccess {
+		return permission{id, "default access"}
+	}
+	if known := t.known[str(api, "appId")]; known != nil {
+		return known.roleByID[id]
+	}
+	return permission{id, publishedValue(api["appRoles"], id)}
+}
 
 // mayAssign: application permissions of the directory itself take a privileged
 // role, those of other APIs an application administrator.

@@ -154,6 +154,7 @@ type operation struct {
 	refuse func() *graphError // how the service says that a permission is missing; nil is as the directory does
 	run    func(*call) (*result, error)
 	rows   map[string]permissionRow
+	parts  []pathPart // of the path, taken apart
 }
 
 // operations is everything of Microsoft Graph that is simulated.
@@ -302,6 +303,7 @@ func sortOut(ops []operation) []operation {
 		if ops[i].rows == nil {
 			panic("sandbox: no permissions known for " + ops[i].method + " " + ops[i].path)
 		}
+		ops[i].parts = takeApart(ops[i].path)
 	}
 	slices.SortStableFunc(ops, func(a, b operation) int { return strings.Count(a.path, "{") - strings.Count(b.path, "{") })
 	return ops
@@ -310,8 +312,9 @@ func sortOut(ops []operation) []operation {
 // route finds the operation of a request and the keys in its path.
 func route(version, method, path string) (*operation, []string, error) {
 	found := false
+	segments := strings.Split(path, "/")
 	for i := range operations {
-		keys, ok := matchPath(operations[i].path, path)
+		keys, ok := matchParts(operations[i].parts, segments)
 		if !ok || operations[i].beta && version != "beta" {
 			continue
 		}
@@ -343,31 +346,51 @@ func knownSegment(s string) bool {
 	})
 }
 
+// pathPart is one segment of a template: fixed text, or a key between two texts.
+type pathPart struct {
+	head, tail string
+	key        bool
+}
+
+func takeApart(template string) []pathPart {
+	var parts []pathPart
+	for segment := range strings.SplitSeq(template, "/") {
+		head, _, key := strings.Cut(segment, "{")
+		p := pathPart{head: head, key: key}
+		if key {
+			p.tail = segment[strings.IndexByte(segment, '}')+1:]
+		}
+		parts = append(parts, p)
+	}
+	return parts
+}
+
 // matchPath compares a path with a template and returns what stands for its
 // keys. A doubled quote inside a key is one quote.
 func matchPath(template, path string) ([]string, bool) {
-	want, got := strings.Split(template, "/"), strings.Split(path, "/")
+	return matchParts(takeApart(template), strings.Split(path, "/"))
+}
+
+func matchParts(want []pathPart, got []string) ([]string, bool) {
 	if len(want) != len(got) {
 		return nil, false
 	}
+	for i, w := range want {
+		g := got[i]
+		switch {
+		case !w.key && w.head != g:
+			return nil, false
+		case !w.key:
+		case len(g) <= len(w.head)+len(w.tail) || !strings.HasPrefix(g, w.head) || !strings.HasSuffix(g, w.tail),
+			w.head == "" && strings.ContainsAny(g, "('$") && !strings.Contains(g, "@"):
+			return nil, false
+		}
+	}
 	var keys []string
 	for i, w := range want {
-		before, _, ok0 := strings.Cut(w, "{")
-		if !ok0 {
-			if w != got[i] {
-				return nil, false
-			}
-			continue
+		if w.key {
+			keys = append(keys, strings.ReplaceAll(got[i][len(w.head):len(got[i])-len(w.tail)], "''", "'"))
 		}
-		head, tail := before, w[strings.IndexByte(w, '}')+1:]
-		g := got[i]
-		if len(g) <= len(head)+len(tail) || !strings.HasPrefix(g, head) || !strings.HasSuffix(g, tail) {
-			return nil, false
-		}
-		if head == "" && strings.ContainsAny(g, "('$") && !strings.Contains(g, "@") {
-			return nil, false
-		}
-		keys = append(keys, strings.ReplaceAll(g[len(head):len(g)-len(tail)], "''", "'"))
 	}
 	return keys, true
 }

@@ -74,10 +74,8 @@ func (c *Cloud) consentForAll(t *tenant, tok *token, appID string) *answer {
 			c.write(g, nil)
 		}
 	}
-	for _, a := range t.all(v, kindAssignment) {
-		if str(a.read(v), "principalId") == client.id {
-			c.write(a, nil)
-		}
+	for _, a := range t.assignments(v, client, nil) {
+		c.write(a, nil)
 	}
 	for _, l := range lists {
 		resource := t.principalOf(v, l.api.appID)
@@ -156,6 +154,6 @@ func (c *Cloud) grantListed(t *tenant, client, resource *entity, l listedAccess)
 		}
 	}
 	for _, role := range l.roles {
-		c.add(t, kindAssignment, c.random(43), assignment(v, client, resource, role, stamp(v.now)), false)
+		c.assign(t, c.random(43), assignment(v, client, resource, role, stamp(v.now)), false)
 	}
 }

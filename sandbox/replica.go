@@ -22,9 +22,9 @@ type object = map[string]any
 
 // version is a state of an entity and when each replica has it.
 type version struct {
-	data object // nil: gone
-	at   [replicas]time.Time
-	seq  int // counts the writes: two can have the same time
+	data object               // nil: gone
+	at   *[replicas]time.Time // nil: all had it at once
+	seq  int                  // counts the writes: two can have the same time
 }
 
 // entity is everything that was ever written about one object or relation.
@@ -33,6 +33,26 @@ type entity struct {
 	id       string
 	seq      int
 	versions []version
+	link     *bond // of an assignment: what its data is made from
+}
+
+// bond is what an assignment of an application permission consists of. A tenant
+// has well over a hundred, so that they are stored without what they share.
+type bond struct {
+	client, resource         *entity
+	clientName, resourceName any // as they were when it was made
+	role, created            string
+}
+
+// bonded stands for the data of a bond.
+var bonded = object{}
+
+// data is the assignment as the service sends it.
+func (l *bond) data() object {
+	return object{
+		"appRoleId": l.role, "createdDateTime": l.created, "deletedDateTime": nil, "principalDisplayName": l.clientName, "principalId": l.client.id,
+		"principalType": "ServicePrincipal", "resourceDisplayName": l.resourceName, "resourceId": l.resource.id,
+	}
 }
 
 // staleWindow is a time in which replicas take in nothing.
@@ -71,6 +91,9 @@ func (v view) has(ver version) bool {
 	if v.replica == primary {
 		return true
 	}
+	if ver.at == nil {
+		return !v.now.Before(v.stale.until) || ver.seq <= v.stale.seq
+	}
 	at := ver.at[v.replica]
 	if v.now.Before(v.stale.until) && (at.After(v.stale.from) || ver.seq > v.stale.seq) {
 		return false
@@ -78,8 +101,8 @@ func (v view) has(ver version) bool {
 	return !at.After(v.now)
 }
 
-// read returns what a view sees of an entity, nil when it sees nothing.
-func (e *entity) read(v view) object {
+// stored returns the state a view has, nil when it has none.
+func (e *entity) stored(v view) object {
 	for i := len(e.versions) - 1; i >= 0; i-- {
 		if v.has(e.versions[i]) {
 			return e.versions[i].data
@@ -88,13 +111,27 @@ func (e *entity) read(v view) object {
 	return nil
 }
 
-// live is read without what is soft-deleted.
-func (e *entity) live(v view) object {
-	data := e.read(v)
-	if data == nil || data["deletedDateTime"] != nil {
-		return nil
+// read returns what a view sees of an entity, nil when it sees nothing.
+func (e *entity) read(v view) object {
+	data := e.stored(v)
+	if data != nil && e.link != nil {
+		return e.link.data()
 	}
 	return data
+}
+
+// live is read without what is soft-deleted.
+func (e *entity) live(v view) object {
+	if !e.alive(v) {
+		return nil
+	}
+	return e.read(v)
+}
+
+// alive tells whether there is anything to see that is not soft-deleted.
+func (e *entity) alive(v view) bool {
+	data := e.stored(v)
+	return data != nil && data["deletedDateTime"] == nil
 }
 
 // softDeleted returns a deleted object during the 30 days it can be restored.
@@ -124,13 +161,27 @@ const (
 	kindRoleGiven   = "unifiedRoleAssignment"
 )
 
+// ref names an entity in a tenant.
+type ref struct{ kind, id string }
+
 // add stores a new entity. settled entities are part of the scenario and seen
 // everywhere from the start.
 func (c *Cloud) add(t *tenant, kind, id string, data object, settled bool) *entity {
+	return c.put(t, &entity{kind: kind, id: id}, data, settled)
+}
+
+// assign stores that a client was given an application permission of an API.
+func (c *Cloud) assign(t *tenant, id string, l bond, settled bool) *entity {
+	return c.put(t, &entity{kind: kindAssignment, id: id, link: &l}, bonded, settled)
+}
+
+func (c *Cloud) put(t *tenant, e *entity, data object, settled bool) *entity {
 	c.seq++
-	e := &entity{kind: kind, id: id, seq: c.seq}
-	t.tables[kind] = append(t.tables[kind], e)
-	t.byID[kind+"/"+strings.ToLower(id)] = e
+	e.seq = c.seq
+	t.tables[e.kind] = append(t.tables[e.kind], e)
+	if e.link == nil {
+		t.byID[ref{e.kind, strings.ToLower(e.id)}] = e
+	}
 	if settled {
 		e.versions = []version{{data: data}}
 		return e
@@ -144,10 +195,15 @@ func (c *Cloud) write(e *entity, data object) {
 	c.seq++
 	ver := version{data: data, seq: c.seq}
 	now := c.now()
-	for r := range replicas {
-		ver.at[r] = now.Add(c.lag(e.kind, data))
-		if n := len(e.versions); n > 0 && e.versions[n-1].at[r].After(ver.at[r]) {
-			ver.at[r] = e.versions[n-1].at[r]
+	// What is seen at once needs no times. Others than assignments are few, and
+	// of some it matters when they were made.
+	if c.opts.Delays == DelaysRealistic || e.link == nil {
+		ver.at = new([replicas]time.Time)
+		for r := range replicas {
+			ver.at[r] = now.Add(c.lag(e.kind, data))
+			if n := len(e.versions); n > 0 && e.versions[n-1].at != nil && e.versions[n-1].at[r].After(ver.at[r]) {
+				ver.at[r] = e.versions[n-1].at[r]
+			}
 		}
 	}
 	// Older states that every replica has left behind are of no use to anybody.
@@ -157,8 +213,16 @@ func (c *Cloud) write(e *entity, data object) {
 	e.versions = append(e.versions, ver)
 }
 
+// everywhere is when the last replica has a state; zero for one of the scenario.
+func (ver version) everywhere() time.Time {
+	if ver.at == nil {
+		return time.Time{}
+	}
+	return slices.MaxFunc(ver.at[:], time.Time.Compare)
+}
+
 func settledBy(ver version, now time.Time) bool {
-	return !slices.ContainsFunc(ver.at[:], func(t time.Time) bool { return t.After(now) })
+	return ver.at == nil || !slices.ContainsFunc(ver.at[:], func(t time.Time) bool { return t.After(now) })
 }
 
 // lag is how long one replica needs for a write: mostly seconds, for a new
@@ -178,7 +242,17 @@ func (c *Cloud) lag(kind string, data object) time.Duration {
 }
 
 // find returns an entity by kind and id, whatever its state.
-func (t *tenant) find(kind, id string) *entity { return t.byID[kind+"/"+strings.ToLower(id)] }
+func (t *tenant) find(kind, id string) *entity {
+	if kind != kindAssignment {
+		return t.byID[ref{kind, strings.ToLower(id)}]
+	}
+	for _, e := range t.tables[kind] {
+		if strings.EqualFold(e.id, id) {
+			return e
+		}
+	}
+	return nil
+}
 
 // seen returns the live state of an object as a view has it.
 func (t *tenant) seen(v view, kind, id string) object {
@@ -192,7 +266,19 @@ func (t *tenant) seen(v view, kind, id string) object {
 func (t *tenant) all(v view, kind string) []*entity {
 	var list []*entity
 	for _, e := range t.tables[kind] {
-		if e.live(v) != nil {
+		if e.alive(v) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// assignments are the application permissions of a client, or those given of an
+// API; nil is any.
+func (t *tenant) assignments(v view, client, resource *entity) []*entity {
+	var list []*entity
+	for _, e := range t.tables[kindAssignment] {
+		if (client == nil || e.link.client == client) && (resource == nil || e.link.resource == resource) && e.alive(v) {
 			list = append(list, e)
 		}
 	}

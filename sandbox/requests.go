@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unique"
 )
 
 // Request is one HTTP request that was received.
@@ -14,6 +15,9 @@ type Request struct {
 	Tenant string         `json:"tenant"` // id; "" when none is known
 	Write  bool           `json:"write"`  // asks a resource API to change something; for a batch, any item does
 	Inner  []InnerRequest `json:"inner,omitempty"`
+
+	items []batchItem // of a batch, until it is answered
+	inner []innerRow  // Inner, as it is kept
 }
 
 // InnerRequest is one item of a $batch.
@@ -24,6 +28,14 @@ type InnerRequest struct {
 	Write  bool   `json:"write"`
 }
 
+// innerRow is an item as it is kept: a fleet of customers sends hundreds of
+// thousands that are alike but for a few ids.
+type innerRow struct {
+	method, url unique.Handle[string]
+	status      int16
+	write       bool
+}
+
 // Requests lists what was received so far, in order.
 func (c *Cloud) Requests() []Request {
 	c.mu.Lock()
@@ -31,7 +43,10 @@ func (c *Cloud) Requests() []Request {
 	rows := make([]Request, len(c.log))
 	for i, row := range c.log {
 		rows[i] = *row
-		rows[i].Inner = slices.Clone(row.Inner)
+		rows[i].inner = nil
+		for _, in := range row.inner {
+			rows[i].Inner = append(rows[i].Inner, InnerRequest{Method: in.method.Value(), URL: in.url.Value(), Status: int(in.status), Write: in.write})
+		}
 	}
 	return rows
 }
@@ -42,8 +57,8 @@ func (c *Cloud) begin(r *http.Request, host string, body []byte) (*Request, *arm
 	if isAPI(host) {
 		row.Write = writes(r.Method, r.URL.Path)
 		if strings.HasSuffix(r.URL.Path, "/$batch") {
-			items, _ := readBatch(body)
-			row.Write = slices.ContainsFunc(items, func(i batchItem) bool { return writes(i.Method, i.URL) })
+			row.items, _ = readBatch(body)
+			row.Write = slices.ContainsFunc(row.items, func(i batchItem) bool { return writes(i.Method, i.URL) })
 		}
 	}
 	c.mu.Lock()
@@ -57,7 +72,7 @@ func (c *Cloud) begin(r *http.Request, host string, body []byte) (*Request, *arm
 
 func (c *Cloud) finish(row *Request, status int) {
 	c.mu.Lock()
-	row.Status = status
+	row.Status, row.items = status, nil
 	done := *row
 	c.mu.Unlock()
 	c.logLine(done)

@@ -202,7 +202,7 @@ func (c *Cloud) grantScopes(t *tenant, client, resource *entity, scopes ...strin
 }
 
 func (c *Cloud) assignRole(t *tenant, client, resource *entity, roleID string) {
-	c.add(t, kindAssignment, grantID(client.id, resource.id, roleID), assignment(c.master(), client, resource, roleID, founded), true)
+	c.assign(t, grantID(client.id, resource.id, roleID), assignment(c.master(), client, resource, roleID, founded), true)
 }
 
 func setupAdopt(c *Cloud, t *tenant) {

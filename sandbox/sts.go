@@ -384,12 +384,9 @@ func (c *Cloud) redeemSecret(a authority, cl client, form url.Values) (*answer, 
 		return nil, err
 	}
 	var roles []string
-	for _, e := range a.tenant.all(v, kindAssignment) {
-		given := e.read(v)
-		if str(given, "principalId") == principal.id && str(given, "resourceId") == resource.id {
-			if value := publishedValue(resource.read(v)["appRoles"], str(given, "appRoleId")); value != "" {
-				roles = append(roles, value)
-			}
+	for _, e := range a.tenant.assignments(v, principal, resource) {
+		if role := a.tenant.roleOf(resource.read(v), e.link.role); role.value != "" && role.id != defaultAccess {
+			roles = append(roles, role.value)
 		}
 	}
 	slices.Sort(roles)

@@ -40,6 +40,8 @@ type token struct {
 	Session  string   `json:"sid,omitempty"`
 	// What the client said it can cope with.
 	Capabilities []string `json:"xms_cc,omitempty"`
+
+	words []string // of Scopes
 }
 
 // memberMarker is in wids for every user of a tenant.
@@ -109,7 +111,10 @@ func (t *token) has(permission string) bool {
 	if t.IDType == "app" {
 		return slices.Contains(t.Roles, permission)
 	}
-	return slices.Contains(strings.Fields(t.Scopes), permission)
+	if t.words == nil {
+		t.words = strings.Fields(t.Scopes)
+	}
+	return slices.Contains(t.words, permission)
 }
 
 // holds tells whether the signed-in person has one of these directory roles. A

@@ -87,6 +87,7 @@ func (w traceWorld) build(c *Cloud, t *tenant) {
 		}
 		c.remember(t, *w.rel)
 	}
+	c.recallAll()
 	if w.failed {
 		for _, e := range c.gdap.byGroup[exchange.id] {
 			e.versions[0].data = with(e.versions[0].data, object{"status": mapError})

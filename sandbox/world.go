@@ -19,7 +19,7 @@ type tenant struct {
 	admin  string // user principal name
 	known  map[string]*knownApp
 	tables map[string][]*entity
-	byID   map[string]*entity
+	byID   map[ref]*entity
 
 	cloud    catalog.Cloud // where it lives; zero: in all of them
 	partner  bool
@@ -130,7 +130,7 @@ func (c *Cloud) newTenant(key, name, domain string, known map[string]*knownApp) 
 	}
 	t := &tenant{
 		id: namedGUID("tenant " + key), name: name, domain: domain, admin: "admin@" + domain, known: known, licence: enterprise5, cloud: cloud,
-		tables: map[string][]*entity{}, byID: map[string]*entity{},
+		tables: map[string][]*entity{}, byID: map[ref]*entity{},
 	}
 	label, _, _ := strings.Cut(domain, ".")
 	t.own = label + ".com"

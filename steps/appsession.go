@@ -114,7 +114,7 @@ func (s *Setup) OpenApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 	}
 	app := p.Open.findings.App
 	if app == nil {
-		return noOwnApp()
+		return noOwnApp(p.Open.Answers)
 	}
 	e := s.engineFor(p.Open, o)
 	ctx = s.telling(ctx, e.tell)
@@ -177,7 +177,13 @@ func (s *Setup) engineFor(p Plan, o ApplyOptions) *engine {
 }
 
 // noOwnApp says that there is no app whose consent could be given.
-func noOwnApp() error {
+func noOwnApp(a state.Answers) error {
+	if a.Registration.Kind == state.KindConnector {
+		return &Problem{
+			What: "the vendor's connector is not in this tenant yet",
+			Do:   "Authorise it in Rewst first (Marketplace, Integrations, Microsoft Cloud Bundle), then look again.", Retry: true, Err: errors.New("no app"),
+		}
+	}
 	return &Problem{
 		What: "there is no app registration of the setup in this tenant yet",
 		Do:   "Make it first: the stage before this one does, or msbundle apply with the sections registration and permissions.", Err: errors.New("no app"),

@@ -94,7 +94,7 @@ func makeCustomerPlan(s *sharedPlan, c Customer, f *Findings) Plan {
 	planResources(&p)
 	planRoles(&p)
 	planGrants(&p)
-	if asksExchange(s.want.answers) {
+	if s.want.answers.Has(catalog.Exchange) {
 		p.planExchangeAt(c)
 	}
 	p.planExclusionsAt(c)
@@ -134,7 +134,11 @@ func (p *Plan) planConsent(c Customer) {
 // https://learn.microsoft.com/powershell/exchange/app-only-auth-powershell-v2
 func (p *Plan) planExchangeAt(c Customer) {
 	w := p.findings.place
-	if w == nil || slices.Contains(w.AppRoles, catalog.RoleExchangeAdministrator) || slices.Contains(w.AppRoles, catalog.RoleGlobalAdministrator) {
+	if p.findings.Principal != nil && !w.appRolesKnown() || slices.Contains(w.AppRoles, catalog.RoleExchangeAdministrator) || slices.Contains(w.AppRoles, catalog.RoleGlobalAdministrator) {
+		return
+	}
+	if need := "RoleManagement.ReadWrite.Directory"; !slices.Contains(p.want.scopes(catalog.GraphAppID), need) {
+		p.note("The app is not given the role for Exchange Online at %s: that takes the delegated permission %s, which is not among the chosen ones.", c.name(), need)
 		return
 	}
 	const id = catalog.RoleExchangeAdministrator

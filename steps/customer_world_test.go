@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 
@@ -30,6 +31,7 @@ func clienteleOf(t *testing.T, o sandbox.Options) *clientele {
 	a := state.DefaultAnswers()
 	g := state.DefaultGDAP()
 	g.Account = "rewst@contoso.onmicrosoft.com"
+	a.Permissions.Base = "stock"
 	a.Integrations = []string{"graph", "exchange", "csp"}
 	a.GDAP = &g
 	a.Customers = &state.Customers{All: true}
@@ -61,54 +63,40 @@ func (w *clientele) run() *Setup {
 }
 
 // look reads the partner's tenant and its customers.
-func (w *clientele) look(ctx context.Context, s *Setup) (*Findings, CustomersPlan) {
+func (w *clientele) look(ctx context.Context, s *Setup) (*Clientele, *CustomersPlan) {
 	w.Helper()
-	f, err := s.Inspect(ctx, w.answers, nil)
+	c, err := s.LookClientele(ctx, w.answers, nil)
 	if err != nil {
 		w.Fatal(whole(err))
 	}
-	p, err := s.InspectCustomers(ctx, w.answers, f, f.Delegation.Customers, FleetOptions{Observe: func(ev FleetEvent) {
-		if ev.Err != nil {
-			w.Logf("%s: %v", ev.Tenant, whole(ev.Err))
-		}
-	}})
+	p, err := s.InspectCustomers(ctx, w.answers, c, c.Tenants(func(CustomerRow) bool { return true }), FleetOptions{})
 	if err != nil {
 		w.Fatal(whole(err))
 	}
-	return f, p
+	return c, p
+}
+
+// consent goes through the whole of it.
+func (w *clientele) consent(ctx context.Context, s *Setup) (*CustomersPlan, []CustomerFailure, error) {
+	c, p := w.look(ctx, s)
+	if err := s.OpenApp(ctx, c.App, ApplyOptions{}); err != nil {
+		return p, nil, err
+	}
+	failed, err := s.ApplyCustomers(ctx, w.answers, c, p, FleetOptions{})
+	return p, failed, errors.Join(err, s.CloseApp(ctx, c.App, ApplyOptions{}))
 }
 
 func TestConsentAtCustomers(t *testing.T) {
 	w := clienteleOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
 	s := w.run()
-	f, p := w.look(t.Context(), s)
-	for _, c := range p.Customers {
-		t.Logf("%s: %s %s / %s; %d writes", c.Customer.Name, c.Shield.Shade, c.Shield.Reason, c.Shield.Fix, c.Writes())
-		for _, x := range c.Shield.Checks {
-			t.Logf("   %s %s %s %s", x.Proof, x.State, x.Evidence, x.Fix)
-		}
-	}
-	t.Log(f.Account.Username, p.Customers[0].findings.place.token)
-	for _, c := range p.App.Lines() {
-		t.Log(c.Describe())
-	}
-	if err := s.OpenApp(t.Context(), p.App, ApplyOptions{}); err != nil {
-		t.Fatal(whole(err))
-	}
-	failed, err := s.ApplyCustomers(t.Context(), w.answers, f, &p, FleetOptions{})
-	for _, x := range failed {
-		t.Errorf("%s: %v", x.Customer.Name, whole(x.Err))
-	}
-	if err != nil {
-		t.Fatal(whole(err))
+	p, failed, err := w.consent(t.Context(), s)
+	if err != nil || len(failed) > 0 {
+		t.Fatal(failed, whole(err))
 	}
 	for _, c := range p.Customers {
 		t.Logf("%s: %s %s / %s; %d writes", c.Customer.Name, c.Shield.Shade, c.Shield.Reason, c.Shield.Fix, c.Writes())
 		for _, x := range c.Shield.Checks {
 			t.Logf("   %s %s %s %s", x.Proof, x.State, x.Evidence, x.Fix)
 		}
-	}
-	if err := s.CloseApp(t.Context(), p.App, ApplyOptions{}); err != nil {
-		t.Fatal(whole(err))
 	}
 }

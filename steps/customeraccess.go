@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"msbundle/catalog"
 )
 
 // Words of a policy's condition about guests and people from outside.
@@ -78,6 +80,10 @@ func (p AccessPolicy) providers(partner string, roles []string) (reach, string) 
 func (p *Plan) planExclusionsAt(c Customer) {
 	w, partner := p.findings.place, p.customer.shared.partner
 	if !p.customer.shared.policies || w == nil {
+		return
+	}
+	if need := "Policy.ReadWrite.ConditionalAccess"; !slices.Contains(p.want.scopes(catalog.GraphAppID), need) {
+		p.note("The Conditional Access policies of %s are left alone: changing them takes the delegated permission %s, which is not among the chosen ones.", c.name(), need)
 		return
 	}
 	if w.PoliciesNo != nil {

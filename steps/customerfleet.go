@@ -12,16 +12,101 @@ import (
 	"msbundle/state"
 )
 
-// CustomersPlan is what all chosen customers take.
-type CustomersPlan struct {
-	App       AppPlan // of the partner's own tenant
-	Customers []CustomerPlan
+// Clientele is the partner with its customers, as read from the partner's tenant
+// alone.
+type Clientele struct {
+	Findings *Findings     // of the partner's tenant
+	Rows     []CustomerRow // the customers, with the shields as they were seen last
+	App      AppPlan       // what opens and closes the sign-in with the app
 
 	shared *sharedPlan
 }
 
+// LookClientele lists the partner's customers. It reads the partner's tenant and
+// what was kept; customers' tenants are not touched.
+func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func(Event)) (*Clientele, error) {
+	if err := s.requireSignIn(); err != nil {
+		return nil, err
+	}
+	if observe == nil {
+		observe = func(Event) {}
+	}
+	a = withDelegation(a)
+	s.widen(Scopes(a, s.read)...)
+	f, err := s.look(s.telling(ctx, observe), a, false, observe)
+	if err != nil {
+		return nil, problem(err, "the tenant could not be inspected")
+	}
+	if u, unread := f.unread(PartDelegation, PartContracts); unread {
+		return nil, &Problem{What: "the customers could not be listed", Cause: asSentence(u.Why), Do: u.Fix, Retry: true, Err: errors.New("no customers")}
+	}
+	if f.App == nil && f.Connector == nil {
+		return nil, noOwnApp(a)
+	}
+	f.redirectOurs = s.redirectLeft()
+	c := &Clientele{Findings: f, App: MakeAppPlan(a, f), shared: share(a, f)}
+	kept, by := s.keptCustomers(), f.Delegation.byCustomer()
+	for _, customer := range f.Delegation.Customers {
+		row := CustomerRow{Customer: customer}
+		if customer.Domain != "" {
+			row.Domains = []string{customer.Domain}
+		}
+		if k, known := kept[customer.TenantID]; known {
+			row.Shield = k.Shield
+			row.Domains = union(row.Domains, k.Domains)
+		}
+		if r := best(by[customer.TenantID], nil); r != nil {
+			row.Relationship = r.Status
+		}
+		c.Rows = append(c.Rows, row)
+	}
+	return c, nil
+}
+
+// withDelegation are answers that have the customers read, whether or not their
+// delegated administration is set up here.
+func withDelegation(a state.Answers) state.Answers {
+	a = a.Clone()
+	all := state.DefaultGDAP()
+	if a.GDAP == nil {
+		a.GDAP = &all
+	}
+	a.GDAP.All, a.GDAP.Customers, a.GDAP.File = true, nil, ""
+	if a.Customers == nil {
+		none := state.DefaultCustomers()
+		a.Customers = &none
+	}
+	return a
+}
+
+// Tenants are the ids of the customers that pass.
+func (c *Clientele) Tenants(pass func(CustomerRow) bool) []string {
+	var out []string
+	for _, r := range c.Rows {
+		if pass(r) {
+			out = append(out, r.TenantID)
+		}
+	}
+	return out
+}
+
+// CustomersPlan is what customers take.
+type CustomersPlan struct {
+	Customers []CustomerPlan
+
+	at map[string]int
+}
+
+// Of finds the plan of a customer; nil when it was not looked at.
+func (p *CustomersPlan) Of(tenant string) *CustomerPlan {
+	if i, found := p.at[tenant]; found {
+		return &p.Customers[i]
+	}
+	return nil
+}
+
 // Writes is how many writes there are at customers altogether, and at how many.
-func (p CustomersPlan) Writes() (writes, customers int) {
+func (p *CustomersPlan) Writes() (writes, customers int) {
 	for _, c := range p.Customers {
 		if n := c.Writes(); n > 0 {
 			writes, customers = writes+n, customers+1
@@ -31,7 +116,7 @@ func (p CustomersPlan) Writes() (writes, customers int) {
 }
 
 // Consents tells whether somebody has to sign in with the app.
-func (p CustomersPlan) Consents() bool {
+func (p *CustomersPlan) Consents() bool {
 	return slices.ContainsFunc(p.Customers, func(c CustomerPlan) bool { return c.consents() })
 }
 
@@ -39,39 +124,44 @@ func (c CustomerPlan) consents() bool {
 	return c.findings != nil && c.Skipped == "" && c.findings.Principal == nil
 }
 
-// InspectCustomers reads the customers' tenants and says what each takes. f is
-// what was read of the partner's tenant, with its delegated administration. A
-// customer that cannot be read is no error; its shield says why.
-func (s *Setup) InspectCustomers(ctx context.Context, a state.Answers, f *Findings, customers []Customer, o FleetOptions) (CustomersPlan, error) {
+// InspectCustomers reads the tenants of customers and says what each takes. One
+// that cannot be read is no error: its shield says why.
+func (s *Setup) InspectCustomers(ctx context.Context, a state.Answers, c *Clientele, tenants []string, o FleetOptions) (*CustomersPlan, error) {
 	if err := s.requireSignIn(); err != nil {
-		return CustomersPlan{}, err
+		return nil, err
 	}
-	if f.App == nil && f.Connector == nil {
-		return CustomersPlan{}, noOwnApp()
-	}
-	f.redirectOurs = s.redirectLeft()
-	before := s.Shields()
-	p := CustomersPlan{App: MakeAppPlan(a, f), Customers: make([]CustomerPlan, len(customers)), shared: share(a, f)}
-	at := map[string]int{}
-	var tenants []string
-	for i, c := range customers {
-		p.Customers[i] = CustomerPlan{Customer: c, Shield: before[c.TenantID], shared: p.shared}
-		at[c.TenantID] = i
-		tenants = append(tenants, c.TenantID)
+	a = withDelegation(a)
+	c.shared = share(a, c.Findings)
+	p := &CustomersPlan{at: map[string]int{}}
+	for _, row := range c.Rows {
+		if slices.Contains(tenants, row.TenantID) {
+			p.at[row.TenantID] = len(p.Customers)
+			p.Customers = append(p.Customers, CustomerPlan{Customer: row.Customer, Shield: row.Shield, shared: c.shared})
+		}
 	}
 	var mu sync.Mutex
-	err := each(ctx, tenants, o, func(ctx context.Context, tell func(FleetEvent), tenant string) (*Shield, error) {
+	err := each(ctx, p.tenants(func(CustomerPlan) bool { return true }), o, func(ctx context.Context, tell func(FleetEvent), tenant string) (*Shield, error) {
 		mu.Lock()
-		c := p.Customers[at[tenant]]
+		one := *p.Of(tenant)
 		mu.Unlock()
 		tell(FleetEvent{What: "reading"})
-		err := s.readCustomer(ctx, a, f, &c, tell)
+		err := s.readCustomer(ctx, a, c.Findings, &one, tell)
 		mu.Lock()
-		p.Customers[at[tenant]] = c
+		*p.Of(tenant) = one
 		mu.Unlock()
-		return &c.Shield, err
+		return &one.Shield, err
 	})
-	return p, problem(errors.Join(err, s.keepShields(p.Customers)), "the customers could not be looked at")
+	return p, problem(errors.Join(err, s.keepShields(c, p)), "the customers could not be looked at")
+}
+
+func (p *CustomersPlan) tenants(pass func(CustomerPlan) bool) []string {
+	var out []string
+	for _, c := range p.Customers {
+		if pass(c) {
+			out = append(out, c.Customer.TenantID)
+		}
+	}
+	return out
 }
 
 // readCustomer reads one customer and says how it stands.
@@ -121,49 +211,42 @@ func (s *Setup) tryExchangeAt(ctx context.Context, app msclient.App) *seen {
 }
 
 // ApplyCustomers carries out what the customers take and proves it, one customer's
-// failure never stopping the others. It returns how many failed; the events tell
-// why. Where a consent is needed OpenApp comes first.
-func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, f *Findings, p *CustomersPlan, o FleetOptions) (failed []CustomerFailure, err error) {
+// failure never stopping the others. It returns those at which something failed.
+// Where a consent is needed OpenApp comes first.
+func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientele, p *CustomersPlan, o FleetOptions) (failed []CustomerFailure, err error) {
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	at := map[string]int{}
-	var tenants []string
-	for i, c := range p.Customers {
-		if c.Skipped == "" && c.Writes() > 0 {
-			at[c.Customer.TenantID] = i
-			tenants = append(tenants, c.Customer.TenantID)
-		}
-	}
+	a = withDelegation(a)
 	var mu sync.Mutex
-	err = each(ctx, tenants, o, func(ctx context.Context, tell func(FleetEvent), tenant string) (*Shield, error) {
+	err = each(ctx, p.tenants(func(c CustomerPlan) bool { return c.Writes() > 0 }), o, func(ctx context.Context, tell func(FleetEvent), tenant string) (*Shield, error) {
 		mu.Lock()
-		c := p.Customers[at[tenant]]
+		one := *p.Of(tenant)
 		mu.Unlock()
-		found, err := s.applyCustomer(ctx, c, o.Gate, func(ev Event) {
+		found, err := s.applyCustomer(ctx, one, o.Gate, func(ev Event) {
 			if what := waitingFor(ev); what != "" {
 				tell(FleetEvent{What: what})
 			}
 		})
 		switch {
-		case err != nil && errors.Is(err, context.Canceled):
+		case errors.Is(err, context.Canceled):
 			return nil, err
 		case err != nil:
-			c.Shield = failedShield(err, s.client.Now())
+			one.Shield = failedShield(err, s.client.Now())
 		default:
-			c.findings = found
-			c.Shield = s.judgeCustomer(ctx, a, f, &c, found)
+			one.findings = found
+			one.Shield = s.judgeCustomer(ctx, a, c.Findings, &one, found)
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		p.Customers[at[tenant]] = c
+		*p.Of(tenant) = one
 		if err != nil {
-			failed = append(failed, CustomerFailure{c.Customer, err})
+			failed = append(failed, CustomerFailure{one.Customer, err})
 		}
-		return &c.Shield, err
+		return &one.Shield, err
 	})
 	slices.SortFunc(failed, func(a, b CustomerFailure) int { return strings.Compare(a.Customer.TenantID, b.Customer.TenantID) })
-	return failed, problem(errors.Join(err, s.keepShields(p.Customers)), "the customers could not be gone through")
+	return failed, problem(errors.Join(err, s.keepShields(c, p)), "the customers could not be gone through")
 }
 
 // CustomerFailure is a customer at which something went wrong.

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,7 +22,7 @@ const (
 	RowDeclined                  // a person said that it has none
 	RowMissing                   // an organisation it was linked to is no longer in the list
 	RowShared                    // another customer is linked to the same organisation, which is an error
-	rowStates
+	rowStateCount
 )
 
 // source is where an organisation is known from.
@@ -37,23 +38,23 @@ const (
 // takes time that does not grow with the number of rows. It belongs to one
 // goroutine at a time.
 type Mapping struct {
-	rows          []CustomerRow
-	organizations []state.Organization
-	source        []source       // of each organisation
-	users         [][]int32      // rows linked to each organisation
-	wanted        [][]int32      // rows that are suggested each organisation
-	named         map[string]int // organisations by name, in small letters
-	suggested     []*Suggestion  // of each row, also while it cannot be taken
-	declined      map[int]bool   // rows a person said have no organisation
-	states        []RowState     // of each row
-	shared        []int32        // of each row: how many of its organisations others have too
-	gone          []int32        // of each row: how many of its organisations are missing
-	tally         [rowStates]int // rows in each state
-	byTenant      map[string]int
-	keys          []string     // what a row is found by, without what it is linked to
-	words         []string     // what an organisation is found by
-	kept          []state.Link // choices about customers that are not among the rows
-	keptFor       []string     // their tenants
+	rows              []CustomerRow
+	organizations     []state.Organization
+	source            []source           // of each organisation
+	users             [][]int32          // rows linked to each organisation
+	wanted            [][]int32          // rows that are suggested each organisation
+	named             map[string]int     // organisations by name, in small letters
+	suggested         []*Suggestion      // of each row, also while it cannot be taken
+	declined          map[int]bool       // rows a person said have no organisation
+	states            []RowState         // of each row
+	shared            []int32            // of each row: how many of its organisations others have too
+	gone              []int32            // of each row: how many of its organisations are missing
+	tally             [rowStateCount]int // rows in each state
+	byTenant          map[string]int
+	rowTexts          texts        // what a row is found by, besides what it is linked to
+	organizationTexts texts        // what an organisation is found by
+	kept              []state.Link // choices about customers that are not among the rows
+	keptFor           []string     // their tenants
 }
 
 // MatchCustomers sets customers against organisations: what was chosen before is
@@ -63,14 +64,14 @@ type Mapping struct {
 func MatchCustomers(rows []CustomerRow, organizations []state.Organization, kept state.Mapping) *Mapping {
 	m := &Mapping{
 		rows: slices.Clone(rows), states: make([]RowState, len(rows)), suggested: make([]*Suggestion, len(rows)),
-		shared: make([]int32, len(rows)), gone: make([]int32, len(rows)), keys: make([]string, len(rows)),
+		shared: make([]int32, len(rows)), gone: make([]int32, len(rows)),
 		declined: map[int]bool{}, byTenant: make(map[string]int, len(rows)), named: make(map[string]int, len(organizations)),
 	}
 	m.tally[RowOpen] = len(rows)
 	for i := range m.rows {
 		r := &m.rows[i]
 		r.Organizations, r.ByHand, r.Suggested = nil, false, nil
-		m.keys[i] = folded(r.Name + "\n" + r.Domain + "\n" + strings.Join(r.Domains, "\n") + "\n" + r.TenantID)
+		m.rowTexts.add(r.Name + "\n" + r.Domain + "\n" + strings.Join(r.Domains, "\n") + "\n" + r.TenantID)
 		if _, twice := m.byTenant[strings.ToLower(r.TenantID)]; !twice {
 			m.byTenant[strings.ToLower(r.TenantID)] = i
 		}
@@ -93,7 +94,7 @@ func (m *Mapping) put(o state.Organization, from source) int {
 	m.organizations = append(m.organizations, o)
 	m.source = append(m.source, from)
 	m.users, m.wanted = append(m.users, nil), append(m.wanted, nil)
-	m.words = append(m.words, folded(o.Name))
+	m.organizationTexts.add(o.Name)
 	if key := nameKey(o.Name); key != "" {
 		if _, twice := m.named[key]; !twice {
 			m.named[key] = n
@@ -412,7 +413,7 @@ type MappingFilter struct {
 
 // Filter appends the places of the chosen rows to a list.
 func (m *Mapping) Filter(into []int, f MappingFilter) []int {
-	words := strings.Fields(folded(f.Text))
+	found := m.found(strings.Fields(folded(f.Text)))
 	var states, shades uint
 	for _, s := range f.States {
 		states |= 1 << s
@@ -421,24 +422,64 @@ func (m *Mapping) Filter(into []int, f MappingFilter) []int {
 		shades |= 1 << s
 	}
 	for row := range m.rows {
-		if states != 0 && states&(1<<m.states[row]) == 0 || shades != 0 && shades&(1<<m.rows[row].Shield.Shade) == 0 {
+		if found != nil && !found[row] || states != 0 && states&(1<<m.states[row]) == 0 ||
+			shades != 0 && shades&(1<<m.rows[row].Shield.Shade) == 0 {
 			continue
 		}
-		if m.holds(row, words) {
-			into = append(into, row)
-		}
+		into = append(into, row)
 	}
 	return into
 }
 
-func (m *Mapping) holds(row int, words []string) bool {
+// found tells of each row whether all words stand in it or in the names of its
+// organisations; nil when there are none.
+func (m *Mapping) found(words []string) []bool {
+	var all []bool
 	for _, w := range words {
-		if strings.Contains(m.keys[row], w) {
+		one := make([]bool, len(m.rows))
+		m.rowTexts.each(w, func(row int) { one[row] = true })
+		m.organizationTexts.each(w, func(n int) {
+			for _, row := range m.users[n] {
+				one[row] = true
+			}
+		})
+		if all == nil {
+			all = one
 			continue
 		}
-		if !slices.ContainsFunc(m.rows[row].Organizations, func(n int) bool { return strings.Contains(m.words[n], w) }) {
-			return false
+		for row := range all {
+			all[row] = all[row] && one[row]
 		}
 	}
-	return true
+	return all
+}
+
+// texts are many short texts in one, because searching that is quicker.
+type texts struct {
+	all   []byte
+	start []int // of each text
+}
+
+func (t *texts) add(s string) {
+	t.start = append(t.start, len(t.all))
+	t.all = append(append(t.all, folded(s)...), 0)
+}
+
+// each calls for every text that holds a word.
+func (t *texts) each(word string, found func(n int)) {
+	w := []byte(word)
+	for n, from := 0, 0; ; {
+		at := bytes.Index(t.all[from:], w)
+		if at < 0 {
+			return
+		}
+		for at += from; n+1 < len(t.start) && t.start[n+1] <= at; {
+			n++
+		}
+		found(n)
+		if n+1 == len(t.start) {
+			return
+		}
+		from = t.start[n+1]
+	}
 }

@@ -252,7 +252,7 @@ func (x *nameIndex) near(f nameForm) []int32 {
 }
 
 func (x *nameIndex) equal(out []int32, f nameForm) []int32 {
-	for _, list := range [][]int32{x.byKey[f.key], x.byRun[f.run], x.byKey[f.run], x.byRun[f.key]} {
+	for _, list := range [][]int32{x.byKey[f.key], x.byRun[f.run], x.byKey[f.run]} {
 		for _, n := range list[:min(len(list), mostRivals)] {
 			if !slices.Contains(out, n) {
 				out = append(out, n)

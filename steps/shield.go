@@ -200,19 +200,20 @@ func (x shieldFacts) addExchange(add addPart) {
 	case x.found.Principal == nil:
 		add(ProofExchange, Unknown, "Exchange Online was not tried: the app is not there.", x.consentFix())
 	case x.exchange != nil && x.exchange.err == nil:
-		add(ProofExchange, Passed, "Exchange Online seen a command of the app.", "")
+		add(ProofExchange, Passed, "Exchange Online answered a command of the app.", "")
 	case x.exchange != nil:
 		add(ProofExchange, Failed, "Exchange Online does not take commands of the app: "+reasonOf(x.exchange.err), fixOf(x.exchange.err))
-	case asksExchange(x.answers) && !slices.Contains(w.AppRoles, catalog.RoleExchangeAdministrator) && w.RolesWhy == nil && !w.rolesFromToken():
+	case w.appRolesKnown() && !slices.Contains(w.AppRoles, catalog.RoleExchangeAdministrator):
 		add(ProofExchange, Failed, "The app does not have the role Exchange Administrator there.", "Consent again: it is given then.")
 	case last.State == Passed && last.Evidence != "":
-		add(ProofExchange, Passed, fmt.Sprintf("Exchange Online seen a command of the app on %s; it was not tried again.", last.At.Format(time.DateOnly)), "")
+		add(ProofExchange, Passed, fmt.Sprintf("Exchange Online answered a command of the app on %s; it was not tried again.", last.At.Format(time.DateOnly)), "")
 	default:
 		add(ProofExchange, Unknown, "Exchange Online was not tried: that takes the app's own sign-in.", "Consent, or look again with the app's sign-in open.")
 	}
 }
 
-func (w *place) rolesFromToken() bool { return w.RolesFrom == rolesOfTheToken }
+// appRolesKnown tells whether it was read which roles the app has there.
+func (w *place) appRolesKnown() bool { return w.RolesWhy == nil && w.RolesFrom != rolesOfTheToken }
 
 func (x shieldFacts) addGrants(add addPart) {
 	f := x.found
@@ -294,13 +295,27 @@ func asSentence(s string) string {
 	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
 }
 
-// keepShields remembers how customers stand, over what was known of others.
-func (s *Setup) keepShields(customers []CustomerPlan) error {
-	kept := s.Shields()
-	for _, c := range customers {
-		if !c.Shield.At.IsZero() {
-			kept[c.Customer.TenantID] = c.Shield
+// keptCustomer is what is remembered of a customer.
+type keptCustomer struct {
+	Shield  Shield   `json:"shield"`
+	Domains []string `json:"domains,omitempty"` // verified ones
+}
+
+// keepShields remembers how customers stand, over what was known of others, and
+// puts it into the rows.
+func (s *Setup) keepShields(clientele *Clientele, p *CustomersPlan) error {
+	kept := s.keptCustomers()
+	for i := range clientele.Rows {
+		row := &clientele.Rows[i]
+		c := p.Of(row.TenantID)
+		if c == nil || c.Shield.At.IsZero() {
+			continue
 		}
+		row.Shield = c.Shield
+		if c.findings != nil {
+			row.Domains = union(row.Domains, c.findings.place.Domains)
+		}
+		kept[row.TenantID] = keptCustomer{c.Shield, row.Domains}
 	}
 	data, err := json.Marshal(kept)
 	if err != nil {
@@ -309,15 +324,12 @@ func (s *Setup) keepShields(customers []CustomerPlan) error {
 	return problem(s.store.SaveShields(data), "how the customers stand could not be kept")
 }
 
-// Shields are the customers' shields as they were seen last, by tenant id. What
-// cannot be read counts as nothing: they can be looked at again.
-func (s *Setup) Shields() map[string]Shield {
-	out := map[string]Shield{}
-	if s.store == nil {
-		return out
-	}
+// keptCustomers are what is remembered, by tenant id. What cannot be read counts as
+// nothing: it can be looked at again.
+func (s *Setup) keptCustomers() map[string]keptCustomer {
+	out := map[string]keptCustomer{}
 	if err := json.Unmarshal(s.store.Shields(), &out); err != nil {
-		return map[string]Shield{}
+		return map[string]keptCustomer{}
 	}
 	return out
 }

@@ -36,9 +36,9 @@ func readyScopes(a state.Answers, readOnly bool) []string {
 			}
 		}
 	}
-	if a.GDAP != nil {
+	if a.GDAP != nil || a.Customers != nil {
 		add("DelegatedAdminRelationship.Read.All")
-		if !readOnly {
+		if !readOnly && a.GDAP != nil {
 			add("DelegatedAdminRelationship.ReadWrite.All", "Group.ReadWrite.All", "RoleManagement.ReadWrite.Directory")
 		}
 	}

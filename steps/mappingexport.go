@@ -1,0 +1,224 @@
+package steps
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"msbundle/state"
+)
+
+// MostNewOrganizations is how many organisations Rewst takes from one file.
+const MostNewOrganizations = 1000
+
+// Words for how a customer stands, as exports have them.
+var rowWords = [...]string{
+	RowOpen: "none", RowSuggested: "suggested", RowCertain: "suggested, certain", RowLinked: "linked", RowDeclined: "none, by hand",
+	RowMissing: "organisation missing", RowShared: "organisation shared",
+}
+
+func (s RowState) String() string { return rowWords[s] }
+
+// Without are the customers that have no organisation in Rewst: neither a link nor
+// a suggestion that waits for an answer.
+func (m *Mapping) Without() []int {
+	return m.Filter(nil, MappingFilter{States: []RowState{RowOpen, RowDeclined}})
+}
+
+// NewOrganizations are the files Rewst imports organisations from, for customers
+// that are to have one: CSV with a name and a domain, each of at most
+// MostNewOrganizations rows. No name is one that Rewst has already.
+func (m *Mapping) NewOrganizations(rows []int) [][]byte {
+	taken := make(map[string]bool, len(m.organizations)+len(rows))
+	for n, o := range m.organizations {
+		if m.source[n] == sourceList {
+			taken[nameKey(o.Name)] = true
+		}
+	}
+	var files [][]byte
+	var table [][]string
+	for i, row := range rows {
+		r := &m.rows[row]
+		table = append(table, []string{newName(r, taken), r.ownDomain()})
+		if len(table) == MostNewOrganizations || i == len(rows)-1 {
+			files = append(files, tableOf([]string{"organizationName", "domain"}, table))
+			table = nil
+		}
+	}
+	return files
+}
+
+// newName is a name no organisation has, and makes it taken. Rewst compares names
+// whatever their case.
+func newName(r *CustomerRow, taken map[string]bool) string {
+	name := strings.Join(strings.Fields(harmless(r.Name)), " ")
+	if name == "" {
+		name = r.ownDomain()
+	}
+	if name == "" {
+		name = r.TenantID
+	}
+	most := state.MaxOrganizationName - utf8.RuneCountInString(defused(name)) + utf8.RuneCountInString(name)
+	for n := 1; ; n++ {
+		mark := ""
+		switch d := r.ownDomain(); {
+		case n == 2 && d != "" && len(d) < state.MaxOrganizationName/2:
+			mark = " (" + d + ")"
+		case n > 1:
+			mark = fmt.Sprintf(" (%d)", n)
+		}
+		full := strings.TrimSpace(cutTo(name, most-utf8.RuneCountInString(mark))) + mark
+		if key := nameKey(defused(full)); !taken[key] { // as it is written
+			taken[key] = true
+			return full
+		}
+	}
+}
+
+func cutTo(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most])
+	}
+	return s
+}
+
+// ownDomain is a domain of the customer's that people know it by, else any.
+func (r *CustomerRow) ownDomain() string {
+	if all := r.allDomains(); len(all) > 0 {
+		return all[0]
+	}
+	return strings.ToLower(r.Domain)
+}
+
+// Table is the mapping as CSV: a line for each customer and organisation.
+func (m *Mapping) Table() []byte {
+	var rows [][]string
+	for i := range m.rows {
+		r := &m.rows[i]
+		line := func(organization, id string) {
+			cells := []string{r.Name, r.TenantID, r.Domain, organization, id, m.states[i].String(), strconv.FormatBool(r.ByHand), "", "", ""}
+			if s := r.Suggested; s != nil {
+				copy(cells[7:], []string{m.organizations[s.Organization].Name, strconv.FormatFloat(s.Confidence, 'f', 2, 64), s.Reason})
+			}
+			rows = append(rows, cells)
+		}
+		for _, n := range r.Organizations {
+			line(m.organizations[n].Name, m.organizations[n].ID)
+		}
+		if len(r.Organizations) == 0 {
+			line("", "")
+		}
+	}
+	return tableOf([]string{"customer", "tenantId", "domain", "organizationName", "organizationId", "state", "byHand", "suggestion", "confidence", "reason"}, rows)
+}
+
+const mappingSchema = "msbundle.mapping/1"
+
+type mappedCustomer struct {
+	Customer      string               `json:"customer"`
+	TenantID      string               `json:"tenantId"`
+	Domain        string               `json:"domain,omitempty"`
+	Organizations []mappedOrganization `json:"organizations"`
+	State         string               `json:"state"`
+	ByHand        bool                 `json:"byHand"`
+	Suggestion    *mappedSuggestion    `json:"suggestion,omitempty"`
+	Errors        []string             `json:"errors,omitempty"`
+}
+
+type mappedOrganization struct {
+	ID   string `json:"id,omitempty"`
+	Name string `json:"name"`
+}
+
+type mappedSuggestion struct {
+	mappedOrganization
+	Confidence float64 `json:"confidence"`
+	Certain    bool    `json:"certain"`
+	Reason     string  `json:"reason"`
+}
+
+// Document is the mapping as JSON.
+func (m *Mapping) Document() []byte {
+	doc := struct {
+		Schema    string           `json:"schema"`
+		Customers []mappedCustomer `json:"customers"`
+	}{Schema: mappingSchema, Customers: make([]mappedCustomer, len(m.rows))}
+	of := func(n int) mappedOrganization {
+		return mappedOrganization{harmless(m.organizations[n].ID), harmless(m.organizations[n].Name)}
+	}
+	for i := range m.rows {
+		r := &m.rows[i]
+		c := mappedCustomer{
+			Customer: harmless(r.Name), TenantID: r.TenantID, Domain: harmless(r.Domain), Organizations: []mappedOrganization{},
+			State: m.states[i].String(), ByHand: r.ByHand,
+		}
+		for _, n := range r.Organizations {
+			c.Organizations = append(c.Organizations, of(n))
+		}
+		if s := r.Suggested; s != nil {
+			c.Suggestion = &mappedSuggestion{of(s.Organization), s.Confidence, s.Certain, harmless(s.Reason)}
+		}
+		for _, e := range m.Errors(i) {
+			c.Errors = append(c.Errors, harmless(e))
+		}
+		doc.Customers[i] = c
+	}
+	data, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil { // texts and numbers always encode
+		return nil
+	}
+	return append(data, '\n')
+}
+
+// Names of the files of an exported mapping.
+const (
+	MappingTable    = "mapping.csv"
+	MappingDocument = "mapping.json"
+)
+
+// newOrganizationsFile is the name of a file for Rewst's import, numbered from 1.
+func newOrganizationsFile(n int) string { return fmt.Sprintf("new-organizations-%d.csv", n) }
+
+// Export writes the mapping as CSV and JSON into a folder, and what Rewst is to
+// import for the customers without an organisation. It tells what it wrote.
+// Files for the import that an earlier, longer export left are removed: they would
+// make organisations twice.
+func (m *Mapping) Export(dir string) ([]string, error) {
+	var written []string
+	write := func(name string, data []byte) error {
+		path, err := filepath.Abs(filepath.Join(dir, name))
+		if err == nil {
+			err = state.WriteFile(path, data)
+		}
+		if err == nil {
+			written = append(written, path)
+		}
+		return problem(err, "the mapping could not be exported")
+	}
+	if err := write(MappingTable, m.Table()); err != nil {
+		return written, err
+	}
+	if err := write(MappingDocument, m.Document()); err != nil {
+		return written, err
+	}
+	files := m.NewOrganizations(m.Without())
+	for i, data := range files {
+		if err := write(newOrganizationsFile(i+1), data); err != nil {
+			return written, err
+		}
+	}
+	for n := len(files) + 1; ; n++ {
+		switch err := os.Remove(filepath.Join(dir, newOrganizationsFile(n))); {
+		case errors.Is(err, fs.ErrNotExist):
+			return written, nil
+		case err != nil:
+			return written, problem(err, "an earlier export could not be removed")
+		}
+	}
+}
