@@ -33,7 +33,8 @@ func (c *Client) newAppSigner(a App) (*appSigner, error) {
 	if err != nil {
 		return nil, errors.New("the client secret of the app is empty")
 	}
-	msal, err := confidential.New("https://"+c.cloud.Login+"/"+a.TenantID, a.ClientID, secret, confidential.WithHTTPClient(c.pacer))
+	// The host is Microsoft's, as the catalog has it: there is nothing to ask about it.
+	msal, err := confidential.New("https://"+c.cloud.Login+"/"+a.TenantID, a.ClientID, secret, confidential.WithHTTPClient(c.pacer), confidential.WithInstanceDiscovery(false))
 	if err != nil {
 		return nil, fmt.Errorf("set up sign-in at %s: %w", c.cloud.Login, err)
 	}

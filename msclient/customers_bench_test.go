@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,24 +33,22 @@ func (q quick) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // BenchmarkCustomers gets a token for each of 1,000 customers' tenants out of one
-// sign-in. It reports how long the first and the last hundred took on average, and
+// sign-in. It reports how long those of the first and the last hundred took, and
 // what is kept for each; then the same by MSAL's cache alone, for comparison.
 func BenchmarkCustomers(b *testing.B) {
 	const customers, some = 1000, 100
+	var msal public.Client
+	var account public.Account
 	for _, tt := range []struct {
 		name  string
 		token func(ctx context.Context, c *Client, tenant string) error
 	}{
-		{"graph", func(ctx context.Context, c *Client, tenant string) error {
+		{"here", func(ctx context.Context, c *Client, tenant string) error {
 			_, err := c.Reader(tenant).Do(ctx, Request{Path: app})
 			return err
 		}},
 		{"MSAL alone", func(ctx context.Context, c *Client, tenant string) error {
-			s, err := c.signerOf(catalog.AzureCLI)
-			if err != nil {
-				return err
-			}
-			_, err = s.msal.(publicFlow).AcquireTokenSilent(ctx, []string{c.scopeOf(catalog.GraphAppID)}, public.WithSilentAccount(s.account), public.WithTenantID(tenant))
+			_, err := msal.AcquireTokenSilent(ctx, []string{c.scopeOf(catalog.GraphAppID)}, public.WithSilentAccount(account), public.WithTenantID(tenant))
 			return err
 		}},
 	} {
@@ -67,7 +66,15 @@ func BenchmarkCustomers(b *testing.B) {
 				if _, err := c.Reader(homeTenant).Do(b.Context(), Request{Path: app}); err != nil {
 					b.Fatal(err)
 				}
-				var first, last time.Duration
+				if msal, err = public.New(catalog.AzureCLI, public.WithAuthority("https://"+c.cloud.Login+"/"+homeTenant), public.WithHTTPClient(c.pacer)); err != nil {
+					b.Fatal(err)
+				}
+				r, err := msal.AcquireTokenByAuthCode(b.Context(), "x", "http://localhost", []string{c.scopeOf(catalog.GraphAppID)})
+				if err != nil {
+					b.Fatal(err)
+				}
+				account = r.Account
+				var first, last []time.Duration
 				before := inUse()
 				for n := range customers {
 					begun := time.Now()
@@ -76,13 +83,13 @@ func BenchmarkCustomers(b *testing.B) {
 					}
 					switch took := time.Since(begun); {
 					case n < some:
-						first += took
+						first = append(first, took)
 					case n >= customers-some:
-						last += took
+						last = append(last, took)
 					}
 				}
-				b.ReportMetric(float64(first.Microseconds())/some, "µs/first")
-				b.ReportMetric(float64(last.Microseconds())/some, "µs/last")
+				b.ReportMetric(float64(median(first).Microseconds()), "µs/first")
+				b.ReportMetric(float64(median(last).Microseconds()), "µs/last")
 				b.ReportMetric(float64(inUse()-before)/customers/1024, "KB/customer")
 				begun := time.Now()
 				for n := range customers {
@@ -91,9 +98,15 @@ func BenchmarkCustomers(b *testing.B) {
 				b.ReportMetric(float64(time.Since(begun).Microseconds())/customers, "µs/forget")
 				b.ReportMetric(float64(inUse()-before)/customers/1024, "KB/forgotten")
 				runtime.KeepAlive(c)
+				runtime.KeepAlive(msal)
 			}
 		})
 	}
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
 }
 
 // inUse is how much memory holds something.

@@ -236,7 +236,7 @@ func TestOnlyTheEndOfTheSignInIsAskedAbout(t *testing.T) {
 				var group sync.WaitGroup
 				for n := range 10 {
 					group.Go(func() {
-						_, err := c.Reader(tenantOf(n + 1)).Do(t.Context(), Request{Path: app})
+						_, err := c.Reader(tenantOf(n+1)).Do(t.Context(), Request{Path: app})
 						var refused *AuthError
 						if good := errors.As(err, &refused) && slices.Contains(refused.Codes, code); good != (asks == 0) {
 							t.Errorf("got %v", err)
@@ -417,4 +417,29 @@ func TestASeedHoldsRefreshTokensOnly(t *testing.T) {
 	if err := known.learn([]byte(`{}`), true); err != nil || known.data.Reveal() != want {
 		t.Errorf("holds %s, %v", known.data.Reveal(), err)
 	}
+}
+
+// All that is asked of a customer's tenant before the first request: where its
+// tokens are, once, and one token for each who reads it.
+func TestACustomerCostsFewRequests(t *testing.T) {
+	test(t, func(t *testing.T, s *service, c *Client) {
+		s.hosts = map[string]func(sent) reply{"outlook.office365.com": script(ok(`{"value":[]}`))}
+		s.signIn(c)
+		s.delegated(c)
+		get(t, c.Reader(tenantOf(0)))
+		before := s.count()
+		tenant := tenantOf(1)
+		get(t, c.Reader(tenant))
+		get(t, c.Customer(tenant))
+		x, err := c.Exchange(App{TenantID: tenant, ClientID: ownApp, Secret: NewSecret("x")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Read(t.Context(), "Get-OrganizationConfig", &[]any{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.count() - before; n != 1+3+3 {
+			t.Errorf("%d requests: %v", n, s.to("")[before:])
+		}
+	})
 }

@@ -119,7 +119,7 @@ func (c *Client) newDelegate(a App, name string) (*signer, error) {
 	}
 	msal, err := confidential.New(
 		"https://"+c.cloud.Login+"/"+a.TenantID, a.ClientID, secret,
-		confidential.WithHTTPClient(c.pacer), confidential.WithCache(&seed{}),
+		confidential.WithHTTPClient(c.pacer), confidential.WithInstanceDiscovery(false), confidential.WithCache(&seed{}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("set up sign-in at %s: %w", c.cloud.Login, err)

@@ -204,7 +204,7 @@ func (w *webhookCall) refusal(res *http.Response) error {
 	case status == http.StatusTooManyRequests:
 		return fmt.Errorf("it asks to slow down (%d); try again in some minutes", status)
 	case status >= 500:
-		return fmt.Errorf("Rewst failed at it (%d); look there how far the workflow came, and try again", status)
+		return fmt.Errorf("the workflow's service failed at it (%d); look in Rewst how far the workflow came, and try again", status)
 	case status == http.StatusAccepted || status == http.StatusNoContent:
 		return fmt.Errorf("it answered without results (%d); switch on \"Wait for Results\" in the trigger", status)
 	}

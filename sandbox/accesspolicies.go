@@ -338,6 +338,9 @@ func (q *call) checkPolicyUsers(sent, was any) error {
 		if slices.Contains(ids, any("GuestsOrExternalUsers")) && users[side+"GuestsOrExternalUsers"] != nil {
 			return badPolicy("'GuestsOrExternalUsers' cannot be combined with guestOrExternalUsers")
 		}
+		if strangers := users[side+"GuestsOrExternalUsers"]; strangers != nil && !wellFormed(strangers) {
+			return q.malformed()
+		}
 		for _, kind := range []struct{ list, what, kind string }{{"Users", "user", kindUser}, {"Groups", "group", kindGroup}, {"Roles", "role", ""}} {
 			if unknown := q.unknown(users, before, side+kind.list, kind.kind); len(unknown) > 0 {
 				number := map[string]int{kindUser: 1100, kindGroup: 1101, "": 1102}[kind.kind]
@@ -346,6 +349,37 @@ func (q *call) checkPolicyUsers(sent, was any) error {
 		}
 	}
 	return nil
+}
+
+// externalTypes are the kinds of people from elsewhere.
+// https://learn.microsoft.com/graph/api/resources/conditionalaccessguestsorexternalusers
+var externalTypes = []string{
+	"internalGuest", "b2bCollaborationGuest", "b2bCollaborationMember", "b2bDirectConnectUser", "otherExternalUser", "serviceProvider",
+}
+
+// wellFormed tells whether a condition names kinds of people, and tenants in one of
+// the two forms there are.
+func wellFormed(strangers any) bool {
+	part, _ := strangers.(object)
+	kinds := strings.Split(str(part, "guestOrExternalUserTypes"), ",")
+	for i, kind := range kinds {
+		if kind = strings.TrimSpace(kind); !slices.Contains(externalTypes, kind) || slices.Contains(kinds[:i], kind) {
+			return false
+		}
+	}
+	if part["externalTenants"] == nil {
+		return true
+	}
+	tenants, _ := part["externalTenants"].(object)
+	members, _ := tenants["members"].([]any)
+	switch strings.TrimPrefix(str(tenants, "@odata.type"), "#") {
+	case "microsoft.graph.conditionalAccessAllExternalTenants":
+		return members == nil && str(tenants, "membershipKind") != "enumerated"
+	case "microsoft.graph.conditionalAccessEnumeratedExternalTenants":
+		strange := func(m any) bool { id, _ := m.(string); return !isGUID(id) }
+		return len(members) > 0 && !slices.ContainsFunc(members, strange) && str(tenants, "membershipKind") != "all"
+	}
+	return false
 }
 
 // unknown lists what a list names that is not there, as far as the replica of the

@@ -73,8 +73,8 @@ func part(o object, name string) object {
 }
 
 // keptOut is the refusal of somebody of the partner by a customer's policies; nil
-// when they are let in. Neither a device nor an office of the partner is one of
-// the customer's; of the demands only the second factor from home is met.
+// when they are let in. No device of the partner is one of the customer's; of the
+// demands only the second factor from home is met.
 // https://learn.microsoft.com/entra/external-id/authentication-conditional-access
 func (c *Cloud) keptOut(s *session, t *tenant, user *entity, resource string) *stsError {
 	for _, e := range c.policiesFor(t, user) {
@@ -91,8 +91,9 @@ func (c *Cloud) keptOut(s *session, t *tenant, user *entity, resource string) *s
 }
 
 // isAbout tells whether the conditions of a policy other than its users hold for
-// a visitor's program: on a device nobody knows, at no trusted place, at no risk.
-// What is about device codes is looked at where they are.
+// a visitor's program: on a device nobody knows, at no risk, and where the customer
+// lets people sign in from. The vendor's program may be elsewhere. What is about
+// device codes is looked at where they are.
 func isAbout(conditions object, resource string) bool {
 	holds := func(o object, list string, want ...any) bool {
 		items, _ := o[list].([]any)
@@ -106,7 +107,7 @@ func isAbout(conditions object, resource string) bool {
 		return false
 	case !holds(conditions, "clientAppTypes", "all", "browser", "mobileAppsAndDesktopClients"):
 		return false // about programs that sign in with nothing but a password
-	case places != nil && !holds(places, "includeLocations", "All"):
+	case places != nil && (!holds(places, "includeLocations", "All") || filled(places, "excludeLocations")):
 		return false
 	case platforms != nil && (!holds(platforms, "includePlatforms", "all") || filled(platforms, "excludePlatforms")):
 		return false

@@ -190,7 +190,7 @@ func registered(app object, api *knownApp) []string {
 		list, _ := entry["resourceAccess"].([]any)
 		for _, p := range list {
 			permission, _ := p.(object)
-			if name := publishedValue(api.scopes, str(permission, "id")); str(permission, "type") == "Scope" && name != "" {
+			if name := publishedValue(api.scopes, str(permission, "id")); name != "" {
 				names = append(names, name)
 			}
 		}

@@ -219,4 +219,3 @@ func BenchmarkCustomerWorld(b *testing.B) {
 		}
 	}
 }
-

@@ -162,8 +162,11 @@ func (w *clientele) relate(customer *tenant, i int, problem trouble) {
 		return
 	case terminated:
 		p.status, p.groups = relTerminated, nil
-	case migratedOnly:
-		p.name, p.roles, p.groups = "MLT_4f1c02aa_CONTOSO", migratedRoles, nil
+	case migratedOnly: // which Microsoft gave to all admin agents
+		p.name, p.roles, p.groups = "MLT_4f1c02aa_CONTOSO", migratedRoles, map[string]*entity{}
+		for _, role := range migratedRoles {
+			p.groups[role] = w.partner.find(kindGroup, agentGroup(w.partner, "AdminAgents"))
+		}
 	case unassigned:
 		p.groups = maps.Clone(w.groups)
 		delete(p.groups, catalog.RoleApplicationAdministrator)

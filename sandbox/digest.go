@@ -106,7 +106,7 @@ func (c *Cloud) Digest() Digest {
 			name += " (" + t.domain + ")"
 		}
 		t.enter()
-		s := snapshot{t: t, v: c.master(), tenants: c.tenants}
+		s := snapshot{t: t, v: c.master(), tenants: c.tenants, grants: map[string][]object{}, given: map[*entity][]*entity{}}
 		digest := s.tenant()
 		digest.Relationships = s.relationships(c)
 		d.Tenants[name] = digest
@@ -127,12 +127,21 @@ type snapshot struct {
 	t       *tenant
 	v       view
 	tenants map[string]*tenant
+	grants  map[string][]object   // by client
+	given   map[*entity][]*entity // assignments by client
 }
 
 func (s snapshot) tenant() TenantDigest {
 	d := TenantDigest{
 		Applications: []ApplicationDigest{}, ServicePrincipals: []PrincipalDigest{}, Resources: []string{}, Clients: []PrincipalDigest{},
 		Users: []UserDigest{}, Groups: []GroupDigest{},
+	}
+	for _, g := range s.t.all(s.v, kindGrant) {
+		grant := g.read(s.v)
+		s.grants[str(grant, "clientId")] = append(s.grants[str(grant, "clientId")], grant)
+	}
+	for _, a := range s.t.all(s.v, kindAssignment) {
+		s.given[a.link.client] = append(s.given[a.link.client], a)
 	}
 	for _, e := range s.t.all(s.v, kindApplication) {
 		d.Applications = append(d.Applications, s.application(e))
@@ -179,14 +188,25 @@ func (s snapshot) tenant() TenantDigest {
 // sortJSON brings objects into an order that depends on nothing but their
 // contents: two apps can have the same name.
 func sortJSON[T any](list []T) {
-	key := func(v T) string {
-		b, err := json.Marshal(v)
+	if len(list) < 2 {
+		return
+	}
+	type keyed struct {
+		key  string
+		item T
+	}
+	all := make([]keyed, len(list))
+	for i, item := range list {
+		text, err := json.Marshal(item)
 		if err != nil {
 			panic("sandbox: digest cannot be encoded: " + err.Error())
 		}
-		return string(b)
+		all[i] = keyed{string(text), item}
 	}
-	slices.SortFunc(list, func(a, b T) int { return strings.Compare(key(a), key(b)) })
+	slices.SortFunc(all, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	for i := range all {
+		list[i] = all[i].item
+	}
 }
 
 // apiName tells apart the APIs that share a display name.
@@ -266,11 +286,7 @@ func (s snapshot) principal(e *entity) PrincipalDigest {
 	if app := s.t.applicationOf(s.v, d.App); app != nil {
 		d.App = str(app.read(s.v), "displayName")
 	}
-	for _, g := range s.t.all(s.v, kindGrant) {
-		grant := g.read(s.v)
-		if str(grant, "clientId") != e.id {
-			continue
-		}
+	for _, grant := range s.grants[e.id] {
 		scopes := strings.Fields(str(grant, "scope"))
 		slices.Sort(scopes)
 		d.Delegated = append(d.Delegated, GrantDigest{
@@ -279,19 +295,19 @@ func (s snapshot) principal(e *entity) PrincipalDigest {
 		})
 	}
 	sortJSON(d.Delegated)
-	for _, a := range s.t.all(s.v, kindAssignment) {
-		given := a.read(s.v)
-		if str(given, "principalId") != e.id {
-			continue
+	apis := map[*entity]string{}
+	for _, a := range s.given[e] {
+		resource := a.link.resource
+		if apis[resource] == "" {
+			apis[resource] = s.resource(resource.id)
 		}
-		resource := s.resource(str(given, "resourceId"))
-		role := str(given, "appRoleId")
-		if api := s.t.seen(s.v, kindPrincipal, str(given, "resourceId")); api != nil {
-			if value := publishedValue(api["appRoles"], role); value != "" {
-				role = value
+		role := a.link.role
+		if api := resource.live(s.v); api != nil {
+			if published := s.t.roleOf(api, role); published.value != "" && role != defaultAccess {
+				role = published.value
 			}
 		}
-		d.Roles[resource] = append(d.Roles[resource], role)
+		d.Roles[apis[resource]] = append(d.Roles[apis[resource]], role)
 	}
 	for _, roles := range d.Roles {
 		slices.Sort(roles)

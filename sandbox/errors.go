@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -131,10 +130,7 @@ func (a *answer) send(w http.ResponseWriter) {
 	case []byte:
 		body = b
 	default:
-		var err error
-		if body, err = json.Marshal(b); err != nil {
-			panic("sandbox: answer cannot be encoded: " + err.Error())
-		}
+		body = encode(nil, b)
 		if w.Header().Get("Content-Type") == "" {
 			w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		}

@@ -100,3 +100,15 @@ func (c *Cloud) PutApp(customer string) {
 	app := c.order[0].byProperty(c.master(), kindApplication, "displayName", ownedName).read(c.master())
 	c.add(t, kindPrincipal, c.guid(), principalOfApp(c.order[0], app, nil), true)
 }
+
+// ConsentAt lets the Graph command line tools have delegated permissions of
+// Microsoft Graph, for everybody at a customer.
+func (c *Cloud) ConsentAt(customer string, scopes ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.tenants[customer].enter()
+	c.grantScopes(t, t.provision(c, catalog.GraphCommandLineTools), t.principalOf(c.master(), catalog.GraphAppID), scopes...)
+}
+
+// Encode is how answers are written.
+func Encode(v any) string { return string(encode(nil, v)) }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	_ "embed"
 	"encoding/csv"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -46,6 +47,8 @@ type knownApp struct {
 	dynamic       bool // may ask Microsoft Graph for any scope, by consent
 
 	roleByID map[string]permission // of its roles
+	// Its roles and scopes as they are sent: an API publishes hundreds.
+	texts map[string]json.RawMessage
 }
 
 // permission is one that an API publishes.
@@ -132,6 +135,7 @@ func knownApps(retired []string) map[string]*knownApp {
 	}
 	for _, a := range apps {
 		a.principal = a.servicePrincipal()
+		a.texts = map[string]json.RawMessage{"appRoles": encode(nil, list(a.roles)), "oauth2PermissionScopes": encode(nil, list(a.scopes))}
 	}
 	return apps
 }

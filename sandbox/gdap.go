@@ -32,12 +32,13 @@ type gdap struct {
 	// a world of ten thousand customers has a hundred thousand of them.
 	unread map[string]func()
 	old    []string // the keys of unread, in order
+	usual  map[ref]object
 }
 
 func newGDAP() gdap {
 	return gdap{
 		names: map[string]*entity{}, byCustomer: map[string][]*entity{}, parts: map[string][]*entity{}, byGroup: map[string][]*entity{},
-		unread: map[string]func(){},
+		unread: map[string]func(){}, usual: map[ref]object{},
 	}
 }
 

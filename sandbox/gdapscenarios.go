@@ -109,13 +109,25 @@ func (c *Cloud) remember(t *tenant, p past) *entity {
 	}
 	c.gdap.old = append(c.gdap.old, id)
 	c.gdap.unread[id] = func() {
+		made := any(precise(since))
 		for _, role := range p.roles {
 			if group := p.groups[role]; group != nil {
-				c.addMapping(t, e, namedGUID("mapping "+id+role), mapping(group.id, []string{role}, mapActive, precise(since)), true)
+				data := with(c.mappingOf(group.id, role), object{"createdDateTime": made, "lastModifiedDateTime": made})
+				c.addMapping(t, e, namedGUID("mapping "+id+role), data, true)
 			}
 		}
 	}
 	return e
+}
+
+// mappingOf is an active mapping of a role to a group: it says the same at every
+// customer.
+func (c *Cloud) mappingOf(group, role string) object {
+	key := ref{group, role}
+	if c.gdap.usual[key] == nil {
+		c.gdap.usual[key] = mapping(group, []string{role}, mapActive, founded)
+	}
+	return c.gdap.usual[key]
 }
 
 // setupMixed gives each customer one of eight histories.

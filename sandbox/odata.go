@@ -284,10 +284,31 @@ func (q *call) project(data object, kind string) object {
 	if names == nil {
 		names = defaultProperties[kind]
 	}
-	out := object{}
-	for name, value := range data {
-		if !strings.HasPrefix(name, "_") && (names == nil || slices.Contains(names, name)) {
-			out[name] = value
+	var texts map[string]json.RawMessage
+	if kind == kindPrincipal && (names == nil || slices.Contains(names, "appRoles") || slices.Contains(names, "oauth2PermissionScopes")) {
+		if known := q.t.known[str(data, "appId")]; known != nil {
+			texts = known.texts
+		}
+	}
+	show := func(out object, name string, value any) {
+		if text, long := texts[name]; long {
+			value = text
+		}
+		out[name] = value
+	}
+	if names == nil {
+		out := make(object, len(data)+1)
+		for name, value := range data {
+			if !strings.HasPrefix(name, "_") {
+				show(out, name, value)
+			}
+		}
+		return out
+	}
+	out := make(object, len(names)+1)
+	for _, name := range names {
+		if value, there := data[name]; there && !strings.HasPrefix(name, "_") {
+			show(out, name, value)
 		}
 	}
 	return out

@@ -57,8 +57,11 @@ func (c *Cloud) begin(r *http.Request, host string, body []byte) (*Request, *arm
 	if isAPI(host) {
 		row.Write = writes(r.Method, r.URL.Path)
 		if strings.HasSuffix(r.URL.Path, "/$batch") {
-			row.items, _ = readBatch(body)
-			row.Write = slices.ContainsFunc(row.items, func(i batchItem) bool { return writes(i.Method, i.URL) })
+			items, refused := readBatch(body)
+			if refused == nil {
+				row.items = items
+			}
+			row.Write = slices.ContainsFunc(items, func(i batchItem) bool { return writes(i.Method, i.URL) })
 		}
 	}
 	c.mu.Lock()

@@ -32,6 +32,7 @@ type CustomerPlan struct {
 
 	shared   *sharedPlan
 	findings *Findings
+	writes   int
 }
 
 // sharedPlan is what the plans of all customers have in common.
@@ -166,7 +167,7 @@ type customerWorld struct {
 }
 
 // Writes is how many writes a customer takes.
-func (c CustomerPlan) Writes() int { return len(c.Plan().Changes) }
+func (c CustomerPlan) Writes() int { return c.writes }
 
 // name is what to call the customer.
 func (c Customer) name() string { return cmp.Or(c.Name, c.Domain, c.TenantID) }

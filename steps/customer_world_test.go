@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"msbundle/sandbox"
 	"msbundle/state"
 )
@@ -94,9 +96,50 @@ func TestConsentAtCustomers(t *testing.T) {
 		t.Fatal(failed, whole(err))
 	}
 	for _, c := range p.Customers {
-		t.Logf("%s: %s %s / %s; %d writes", c.Customer.Name, c.Shield.Shade, c.Shield.Reason, c.Shield.Fix, c.Writes())
-		for _, x := range c.Shield.Checks {
-			t.Logf("   %s %s %s %s", x.Proof, x.State, x.Evidence, x.Fix)
+		if c.Shield.Shade != Green || c.Writes() != 0 || len(c.Shield.Checks) != 6 {
+			t.Errorf("%s is %s (%s), %d writes left: %+v", c.Customer.Name, c.Shield.Shade, c.Shield.Reason, c.Writes(), c.Shield.Checks)
 		}
+	}
+}
+
+func TestConsentUndone(t *testing.T) {
+	w := clienteleOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+	s := w.run()
+	before := w.cloud.Digest() // with what signing in leaves behind
+	if _, failed, err := w.consent(t.Context(), s); err != nil || len(failed) > 0 {
+		t.Fatal(failed, whole(err))
+	}
+	s = w.run()
+	takes, err := s.UndoTakesApp()
+	if err != nil || !takes {
+		t.Fatal(takes, err)
+	}
+	c, err := s.LookClientele(t.Context(), w.answers, nil)
+	if err != nil {
+		t.Fatal(whole(err))
+	}
+	if err := s.OpenApp(t.Context(), c.App, ApplyOptions{}); err != nil {
+		t.Fatal(whole(err))
+	}
+	list, err := s.InspectCustomersUndo(t.Context(), FleetOptions{Observe: func(ev FleetEvent) {
+		if ev.Err != nil {
+			t.Error(whole(ev.Err))
+		}
+	}})
+	if err != nil {
+		t.Fatal(whole(err))
+	}
+	if len(list) != 3 {
+		t.Fatalf("%d customers have something to take back, want 3", len(list))
+	}
+	failed, err := s.UndoCustomers(t.Context(), list, FleetOptions{})
+	for _, f := range failed {
+		t.Error(f.Customer.Name, whole(f.Err))
+	}
+	if err := errors.Join(err, s.CloseApp(t.Context(), c.App, ApplyOptions{})); err != nil {
+		t.Fatal(whole(err))
+	}
+	if diff := cmp.Diff(before.Tenants, w.cloud.Digest().Tenants); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -187,6 +187,7 @@ func (s *Setup) readCustomer(ctx context.Context, a state.Answers, f *Findings, 
 	case !a.Customers.Chosen(c.Customer.TenantID, append(slices.Clone(found.place.Domains), c.Customer.Domain)):
 		c.Skipped = "It is only looked at: the answers do not ask for a consent there."
 	}
+	c.writes = len(c.Plan().Changes)
 	return nil
 }
 
@@ -234,7 +235,7 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 		case err != nil:
 			one.Shield = failedShield(err, s.client.Now())
 		default:
-			one.findings = found
+			one.findings, one.writes = found, 0
 			one.Shield = s.judgeCustomer(ctx, a, c.Findings, &one, found)
 		}
 		mu.Lock()

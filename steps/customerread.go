@@ -235,7 +235,7 @@ func quotedList(list []string) string {
 // journalled in the customer's own folder; reading alone makes none.
 func (s *Setup) at(c Customer, asApp, writes bool) (*Setup, error) {
 	there := *s
-	there.account.TenantID = c.TenantID
+	there.account.TenantID, there.abroad = c.TenantID, true
 	there.graph, there.asApp = s.client.Reader(c.TenantID), false
 	if asApp && s.client.Delegated() != "" {
 		there.graph, there.asApp = s.client.Customer(c.TenantID), true

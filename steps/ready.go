@@ -125,8 +125,12 @@ func (s *Setup) InspectTenant(ctx context.Context, a state.Answers, observe func
 	return f, nil
 }
 
-// widen asks from now on for permissions beyond those of the sign-in.
+// widen asks from now on for permissions beyond those of the sign-in. At a customer
+// there are those that were consented to, and no others.
 func (s *Setup) widen(scopes ...string) {
+	if s.abroad {
+		return
+	}
 	s.client.Widen(scopes...)
 	s.graph = s.client.Graph(s.account.TenantID)
 }

@@ -42,6 +42,7 @@ type Setup struct {
 	asked      bool     // somebody signed in: the next sign-in is for another account
 	tokenRoles []string // roles the token of the sign-in names
 	graph      *msclient.Graph
+	abroad     bool // in a customer's tenant
 	asApp      bool // graph speaks to a customer's tenant as the partner's app
 	store      *state.Store
 	pending    string // intent of a secret that was not delivered yet

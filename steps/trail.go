@@ -29,7 +29,8 @@ func (t *trail) last() state.Entry  { return t.writes[len(t.writes)-1] }
 // created tells whether the thing itself is ours. Otherwise it was there before,
 // and we changed it.
 func (t *trail) created() bool {
-	return t.first().Action == string(Create) && t.first().What == string(t.kind)
+	made := Kind(t.first().What)
+	return t.first().Action == string(Create) && (made == t.kind || made == KindConsent)
 }
 
 func (t *trail) intents() []string {
@@ -73,7 +74,8 @@ func follow(e state.Entry) (key string, t trail) {
 		t.object = cmp.Or(refs["app.id"], strings.Split(e.Path+"///", "/")[3])
 		t.appID = refs["app.appId"]
 		key = t.object
-	case KindPrincipal:
+	case KindPrincipal, KindConsent: // a consent makes one
+		t.kind = KindPrincipal
 		t.object, t.appID = refs[refPrincipal+".id"], e.Name
 		key = t.appID
 	case KindResource:
