@@ -33,6 +33,9 @@ type entity struct {
 	id       string
 	seq      int
 	versions []version
+
+	tag    string // of GDAP: the one made last
+	tagged int    // for which state
 }
 
 // staleWindow is a time in which replicas take in nothing.
