@@ -44,7 +44,7 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().StringVar(&r.secretOut, "secret-out", "", "make a client secret and deliver it to this file (mode 0600), or to stdout with -")
 	c.Flags().StringVar(&r.passwordOut, "password-out", "", "deliver the service account's password to this file (mode 0600), or to stdout with -")
 	c.Flags().Var(&r.wait, "wait", "how long customers' approvals are waited for, for example 2h or 14d; exit code 8 when some are left")
-	c.Flags().BoolVarP(&r.verbose, "verbose", "v", false, "list every write, also where there are many about customers")
+	c.Flags().BoolVarP(&r.verbose, "verbose", "v", false, verboseUsage)
 	r.register(c)
 	return c
 }
@@ -55,7 +55,7 @@ func (r *applyRun) run(ctx context.Context) error {
 		return err
 	}
 	if !r.yes && !r.interactive() {
-		return usage("--yes: apply writes to the tenant; add --yes to agree without being asked (see the writes first with 'msbundle plan')")
+		return usage("apply writes to the tenant, and nobody can be asked here: add --yes to agree (see the writes first with 'msbundle plan')")
 	}
 	if err := r.checkPlaces(); err != nil {
 		return err
@@ -124,7 +124,7 @@ func (r *applyRun) load() (answers state.Answers, o steps.PlanOptions, agreed []
 	}
 	if !isPlan(data) {
 		answers, err = r.answers(r.file, data)
-		return answers, r.options(data), nil, err
+		return answers, r.options(answers), nil, err
 	}
 	doc, answers, err := loadPlan(r.file, data)
 	if err != nil {
@@ -152,7 +152,7 @@ func (r *applyRun) load() (answers state.Answers, o steps.PlanOptions, agreed []
 		return answers, o, nil, usage("--take, --insist: the plan file has its offers already; make it again to take others")
 	}
 	r.take, r.insist = doc.Taken, doc.Insist
-	o = r.options(nil)
+	o = r.options(answers)
 	o.Stage = doc.Stage
 	return answers, o, append([]steps.Change{}, doc.Changes...), nil
 }

@@ -96,7 +96,7 @@ func (a *app) createClient(ctx context.Context, name string, yes bool) error {
 		return usage("--name: the tenant has an app called %q already (client id %s), which this program did not make; choose another name", name, f.SameName[0].AppID)
 	}
 	p := steps.MakeClientPlan(name, f)
-	if err := a.agree(ctx, p, yes); err != nil {
+	if err := a.agree(ctx, p, yes, true); err != nil {
 		return err
 	}
 	result, err := s.Apply(ctx, p, steps.ApplyOptions{Observe: a.watch()})

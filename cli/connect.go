@@ -109,6 +109,7 @@ func (a *app) rehearsalState(c *connection) error {
 // purpose is what a sign-in is for.
 type purpose struct {
 	reads   bool // nothing is going to be written
+	looks   bool // nor is the journal: another run may be under way
 	account bool // only the account is asked for: no journal, no lock
 	anew    bool // a remembered sign-in is not wanted
 	azure   bool // it cannot be done without the sign-in for Azure, whoever is there
@@ -142,7 +143,7 @@ func (a *app) setup(ctx context.Context, c *connection, p purpose) (*steps.Setup
 		stateDir = ""
 	}
 	s := steps.New(steps.Options{
-		Client: client, StateDir: stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: p.reads, Restore: c.sessions != nil && !p.anew,
+		Client: client, StateDir: stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: p.reads, Look: p.looks, Restore: c.sessions != nil && !p.anew,
 		Page: c.rehearsed(),
 		Asked: func() {
 			if c.sessions != nil && !a.agreed() { // what is remembered is somebody's consent to just that

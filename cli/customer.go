@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -39,16 +40,18 @@ func (a *app) explainCustomer(ctx context.Context, way customerWay, args []strin
 		return err
 	}
 	t, err := s.TraceCustomer(ctx, answers, way.customer, roles, a.watch())
-	if err != nil {
+	switch {
+	case errors.Is(err, steps.ErrNoSuchCustomer):
+		return &exitError{exitUsage, err}
+	case err != nil:
 		return err
 	}
-	_, broken := steps.Broken(t.Links)
 	if a.flags.json {
 		err = a.printJSON(traceOf(t))
 	} else {
 		printTrace(a.Out, t)
 	}
-	if err == nil && broken {
+	if err == nil && len(steps.Broken(t.Links)) > 0 {
 		return &exitError{code: exitFailed}
 	}
 	return err
@@ -89,7 +92,7 @@ func (a *app) lookAtCustomers(ctx context.Context, file string, as func(state.An
 	if err != nil {
 		return nil, answers, err
 	}
-	s, err := a.setup(ctx, c, purpose{reads: true})
+	s, err := a.setup(ctx, c, purpose{reads: true, looks: true})
 	if err != nil {
 		return nil, answers, err
 	}
@@ -111,7 +114,7 @@ type traceDocument struct {
 	Customer map[string]string `json:"customer"`
 	Account  string            `json:"account"`
 	Roles    []string          `json:"roles"`
-	Broken   string            `json:"broken,omitempty"` // id of the first broken link
+	Broken   string            `json:"broken,omitempty"` // id of the first broken link, the one to mend first
 	Links    []linkDocument    `json:"links"`
 }
 
@@ -135,8 +138,9 @@ func traceOf(t *steps.CustomerTrace) traceDocument {
 	for _, l := range t.Links {
 		d.Links = append(d.Links, linkDocument{l.ID, l.Title, linkStates[l.State], l.Evidence, l.Fix})
 	}
-	first, _ := steps.Broken(t.Links)
-	d.Broken = first.ID
+	if broken := steps.Broken(t.Links); len(broken) > 0 {
+		d.Broken = broken[0].ID
+	}
 	return d
 }
 
@@ -154,11 +158,15 @@ func printTrace(w io.Writer, t *steps.CustomerTrace) {
 		mark := map[steps.CheckState]string{steps.Passed: "ok", steps.Failed: "BROKEN", steps.Unknown: "?"}[l.State]
 		fmt.Fprintf(w, "  %-7s %-34s %s\n", mark, l.Title, plain(l.Evidence))
 	}
-	first, broken := steps.Broken(t.Links)
+	broken := steps.Broken(t.Links)
 	unknown := slices.ContainsFunc(t.Links, func(l steps.Link) bool { return l.State == steps.Unknown })
 	switch {
-	case broken:
-		fmt.Fprintf(w, "\nFirst broken link: %s. %s.\nWhat to do: %s\n", first.Title, plain(first.Evidence), plain(first.Fix))
+	case len(broken) > 0:
+		label := "First broken link"
+		for _, l := range broken {
+			fmt.Fprintf(w, "\n%s: %s. %s.\nWhat to do: %s\n", label, l.Title, plain(l.Evidence), plain(l.Fix))
+			label = "Broken as well"
+		}
 	case unknown:
 		fmt.Fprintln(w, "\nNo link that could be looked at is broken. Of the others:")
 		told := map[string]bool{}

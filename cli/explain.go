@@ -29,8 +29,10 @@ func (a *app) explainCommand() *cobra.Command {
 		Long: "Takes an error number, a message, a browser page's text or a log, as arguments or from stdin, and names the cause,\n" +
 			"what to do and who can do it. It works without a network and sends nothing. Exit code 1: the error is not known.\n\n" +
 			"  msbundle explain 53003\n  msbundle explain < error.json\n\n" +
-			"With --customer it signs in to the partner's tenant, follows the way of the service account to that customer, and\n" +
-			"marks the link that is broken. It only reads. Exit code 1: a link is broken.\n\n" +
+			"With --customer it signs in to the partner's tenant and follows the way of the service account to that customer\n" +
+			"(GDAP). It names every link that is broken, the one to mend first in front, each with what to do. What the account\n" +
+			"that is signed in cannot see is marked with ?. It only reads, and can be run beside a wizard or an apply.\n" +
+			"Exit code 0: no link is broken; 1: one is; 2: there is no such customer.\n\n" +
 			"  msbundle explain --customer fabrikam.onmicrosoft.com --role \"Exchange Administrator\"",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

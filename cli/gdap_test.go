@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"msbundle/sandbox"
+	"msbundle/state"
 )
 
 const gdapExample = "../examples/gdap.yaml"
@@ -248,7 +249,7 @@ func TestExplainCustomer(t *testing.T) {
 		if i := slices.IndexFunc(doc.Links, func(l linkDocument) bool { return l.State == "broken" }); i < 0 || doc.Links[i].ID != doc.Broken {
 			t.Errorf("the first broken link: %+v", doc.Links)
 		}
-		w.run("explain", "--customer", "User Administrator at Fabrikam").must(t, exitFailed)
+		w.run("explain", "--customer", "User Administrator at Fabrikam").must(t, exitUsage)
 		if r := w.run("explain", "--customer", "fabrikam.onmicrosoft.com", "--role", "User Administrator").must(t, exitDone); !strings.Contains(r.out, "No link is broken.") {
 			t.Errorf("another role: %s", r.out)
 		}
@@ -262,6 +263,142 @@ func TestExplainCustomer(t *testing.T) {
 			t.Errorf("explaining wrote: %v", got)
 		}
 	})
+}
+
+// Every broken link is named, the one to mend first in front, each with its fix.
+func TestExplainNamesAllThatIsBroken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "gdap-mixed"})
+		list := decode[struct{ Invitations []invitationDocument }](t, w.run("invitations", "--json").must(t, exitWaiting)).Invitations
+		r := w.run("explain", "--customer", list[0].Customer["domain"]).must(t, exitFailed)
+		first, rest, found := strings.Cut(r.out, "Broken as well: Relationship in force. The customer has not approved it")
+		if !found || !strings.Contains(first, "First broken link: Multifactor authentication.") || !strings.Contains(rest, "What to do: Send "+list[0].Customer["name"]+" the link") || !strings.Contains(rest, list[0].Link) {
+			t.Errorf("it hides what is broken besides:\n%s", r.out)
+		}
+	})
+}
+
+// An answer or a name that nobody knows is a wrong answer, and not a failure.
+func TestNobodyKnowsThem(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "gdap-mixed"})
+		for section, key := range map[string]string{
+			"account: nobody":                                   "gdap.account: ",
+			"customers: [nobody.com]":                           "gdap.customers: ",
+			"customers: [nobody.com, also-nobody.com]":          "gdap.customers: ",
+			"customers: [nobody.com, fabrikam.onmicrosoft.com]": "gdap.customers: ",
+		} {
+			file := w.setup("version: 1\ngdap: {" + section + "}\n")
+			for _, args := range [][]string{{"plan", "-f", file}, {"apply", "-f", file, "--yes"}} {
+				if r := w.run(args...).must(t, exitUsage); !strings.Contains(r.err, "msbundle: "+key) || !strings.Contains(r.err, "nobody") {
+					t.Errorf("%s: does not name %s:\n%s", section, key, r.err)
+				}
+			}
+		}
+		file := w.setup("version: 1\ngdap: {customers: [nobody.com]}\n")
+		if r := w.run("invitations", "-f", file).must(t, exitUsage); !strings.Contains(r.err, "gdap.customers: ") {
+			t.Errorf("invitations: %s", r.err)
+		}
+		for _, name := range []string{"nobody", "f"} {
+			w.run("explain", "--customer", name).must(t, exitUsage)
+		}
+		if got := w.writes(); len(got) > 0 {
+			t.Errorf("it wrote: %v", got)
+		}
+	})
+}
+
+// What only reads needs no possession of the tenant's folder: a wizard that is left
+// open beside it does no harm, and is not harmed.
+func TestLookingBesideAWizard(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "gdap-mixed"})
+		w.run("apply", "-f", gdapExample, "--yes").must(t, exitWaiting)
+		id := state.Identity{Cloud: "sandbox-" + w.cloud.Tenant().World, Tenant: w.cloud.Tenant().ID}
+		held, err := state.Open(w.state, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Close()
+		if err := held.Remind(time.Now(), "somebody"); err != nil {
+			t.Fatal(err)
+		}
+		journal := filepath.Join(state.Dir(w.state, id), "journal.jsonl")
+		before, err := os.ReadFile(journal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := w.run("invitations").must(t, exitWaiting); strings.Count(r.out, "granularAdminRelationships") != 25 {
+			t.Errorf("invitations:\n%s", r.out)
+		}
+		w.run("explain", "--customer", "fabrikam.onmicrosoft.com").must(t, exitFailed)
+		if r := w.run("apply", "-f", gdapExample, "--yes").must(t, exitFailed); !strings.Contains(r.err, "a wizard that is left open") {
+			t.Errorf("who holds the folder: %s", r.err)
+		}
+		if after, err := os.ReadFile(journal); err != nil || string(after) != string(before) {
+			t.Errorf("looking wrote to the journal: %v", err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // and makes no folder
+		w := rehearsalOf(t, sandbox.Options{Scenario: "gdap-mixed"})
+		w.run("invitations").must(t, exitWaiting)
+		if left, _ := filepath.Glob(filepath.Join(w.state, "*", "*", "*")); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+}
+
+// Many writes about customers are put together, also where they are taken back.
+func TestUndoOfManyIsShort(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "gdap-mixed"})
+		w.approveAll(w.run("apply", "-f", gdapExample, "--yes", "--json").must(t, exitWaiting))
+		w.run("apply", "-f", gdapExample, "--yes").must(t, exitDone)
+		r := w.run("undo", "--yes", "--take", "terminate-relationships").must(t, exitDone)
+		for _, words := range []string{"60 roles taken away at 5 customers: ", "20 relationships ended with 20 customers, not reversible: ", "and 12 more"} {
+			if !strings.Contains(r.err, words) {
+				t.Errorf("it does not say %q:\n%s", words, r.err)
+			}
+		}
+		if n := strings.Count(r.err, "\n"); n > 70 {
+			t.Errorf("%d lines:\n%s", n, r.err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "gdap-mixed"})
+		w.approveAll(w.run("apply", "-f", gdapExample, "--yes", "--json").must(t, exitWaiting))
+		w.run("apply", "-f", gdapExample, "--yes").must(t, exitDone)
+		if r := w.run("undo", "--yes", "-v").must(t, exitDone); strings.Count(r.err, "Remove ") < 300 {
+			t.Errorf("-v does not list each write:\n%s", r.err)
+		}
+	})
+}
+
+func TestNothingToExport(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{})
+		dir := filepath.Join(t.TempDir(), "mails")
+		if r := w.run("invitations", "--export", dir).must(t, exitDone); !strings.Contains(r.err, "Nothing was written to "+dir) {
+			t.Errorf("it says nothing: %s", r.err)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Error("the folder was made")
+		}
+	})
+}
+
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{1: "once", 3: "3 times in a row"} {
+		if got := times(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
 }
 
 // Where Microsoft does not offer it, that is what is said, and nothing is asked of

@@ -35,6 +35,26 @@ type customersDocument struct {
 	Chosen  int `json:"chosen"`
 	Ready   int `json:"ready"` // with every role in force
 	Waiting int `json:"waiting"`
+
+	Failed []failedDocument `json:"failed,omitempty"`
+}
+
+// failedDocument is a customer with whom it did not work.
+type failedDocument struct {
+	Customer string `json:"customer"`
+	TenantID string `json:"tenantId"`
+	Text     string `json:"text"`
+	Cause    string `json:"cause,omitempty"`
+	Do       string `json:"do,omitempty"`
+	Words    string `json:"words,omitempty"` // the service's own
+}
+
+func failedDocuments(list []steps.CustomerFailure) []failedDocument {
+	var out []failedDocument
+	for _, f := range list {
+		out = append(out, failedDocument{f.Customer.Name, f.Customer.TenantID, f.Problem.What, f.Problem.Cause, f.Problem.Do, f.Problem.Raw})
+	}
+	return out
 }
 
 func invitationDocuments(list []steps.Invitation, now time.Time) []invitationDocument {
@@ -58,8 +78,11 @@ func (a *app) invitationsCommand() *cobra.Command {
 		Use:   "invitations",
 		Short: "List the customers who have not approved yet",
 		Long: "Reads which relationships wait for their customers, the longest first, each with the link that has to be\n" +
-			"opened there. --export also writes a mail to send to each customer, and a table. It changes nothing in any\n" +
-			"tenant. Exit code 8: somebody is waited for.",
+			"opened there by a Global Administrator of the customer's own tenant. It changes nothing in any tenant, and can be\n" +
+			"run beside a wizard or an apply. Exit code 8: somebody is waited for; 0: nobody is.\n\n" +
+			"--export also writes a mail to each customer, which a mail program opens as a draft, and a table of all. Once a\n" +
+			"customer has approved, 'msbundle apply' gives the groups their roles there.\n\n" +
+			"  msbundle invitations --export mails",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.invitations(cmd.Context(), file, export) },
 	}
@@ -83,7 +106,7 @@ func (a *app) invitations(ctx context.Context, file, export string) error {
 	}
 	for _, c := range steps.GDAPChecks(answers, f, steps.PlanOptions{Stage: steps.StageGDAP}) {
 		if c.Blocks && (c.ID == steps.CheckRelationships || c.ID == steps.CheckCustomers) {
-			return &exitError{exitFailed, fmt.Errorf("%s: %s. %s", c.Title, c.Evidence, c.Fix)}
+			return failed(c)
 		}
 	}
 	list := s.Reminded(steps.Invitations(answers, f))
@@ -99,9 +122,13 @@ func (a *app) invitations(ctx context.Context, file, export string) error {
 		})
 	} else {
 		err = printInvitations(a.Out, list, f.At)
-		if table != "" {
-			a.remark("Written: %s, and a mail for each customer beside it.", table)
-		}
+	}
+	switch {
+	case err != nil:
+	case table != "":
+		a.remark("Written: %s, and a mail for each customer beside it.", table)
+	case export != "":
+		a.remark("Nothing was written to %s: there is nobody to send a mail to.", export)
 	}
 	if err == nil && len(list) > 0 {
 		return &exitError{code: exitWaiting}

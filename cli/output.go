@@ -200,7 +200,7 @@ func resultDocument(p steps.Plan, r *steps.Result, reminded func([]steps.Invitat
 		Proof:  proofDocument(r.Proof),
 	}
 	if g := r.Delegation; g != nil {
-		d.Customers = &customersDocument{Chosen: g.Customers, Ready: g.Ready, Waiting: len(g.Invitations)}
+		d.Customers = &customersDocument{Chosen: g.Customers, Ready: g.Ready, Waiting: len(g.Invitations), Failed: failedDocuments(g.Failed)}
 		d.Invitations = invitationDocuments(reminded(g.Invitations), r.Proof.At)
 	}
 	if !r.SecretExpires.IsZero() {
@@ -223,6 +223,14 @@ func proofDocument(p steps.Proof) map[string]any {
 	return d
 }
 
+// times says how often a result was read back.
+func times(reads int) string {
+	if reads == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times in a row", reads)
+}
+
 func printResult(w io.Writer, r *steps.Result, secretOut string) {
 	if len(r.Integrations) > 0 {
 		fmt.Fprintln(w)
@@ -234,9 +242,9 @@ func printResult(w io.Writer, r *steps.Result, secretOut string) {
 		}
 		fmt.Fprintf(w, "%-28s %s (%d of %d permissions)\n", i.Name, word, i.Granted, i.Wanted)
 	}
-	fmt.Fprintf(w, "\nBy %s in tenant %s (%s), %d writes", plain(r.Account.Username), plain(r.Org.Name), r.Org.ID, r.Written)
+	fmt.Fprintf(w, "\nBy %s in tenant %s (%s), %s", plain(r.Account.Username), plain(r.Org.Name), r.Org.ID, plural(r.Written, "write"))
 	if r.Proof.Reads > 0 {
-		fmt.Fprintf(w, ", read back %d times in a row", r.Proof.Reads)
+		fmt.Fprintf(w, ", read back %s", times(r.Proof.Reads))
 	}
 	fmt.Fprintln(w, ".")
 	if r.PortalURL != "" {

@@ -75,7 +75,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			options := choose.options(data)
+			options := choose.options(answers)
 			_, p, err := a.makePlan(cmd.Context(), answers, options, true)
 			if err != nil {
 				return err
@@ -107,7 +107,7 @@ func (a *app) planCommand() *cobra.Command {
 	c.Flags().StringVarP(&out, "out", "o", "", "also write the plan to this file, for 'msbundle apply -f plan.json'")
 	c.Flags().StringVar(&choose.secretOut, "secret-out", "", "plan a client secret as if it were delivered there")
 	c.Flags().StringVar(&choose.passwordOut, "password-out", "", "plan as if the service account's password were delivered there")
-	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "list every write, also where there are many about customers")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, verboseUsage)
 	choose.register(c)
 	return c
 }
@@ -127,9 +127,9 @@ func (c *choices) register(cmd *cobra.Command) {
 
 // options are the choices for a setup file: what it has no section about is left
 // untouched.
-func (c *choices) options(file []byte) steps.PlanOptions {
+func (c *choices) options(a state.Answers) steps.PlanOptions {
 	o := steps.PlanOptions{Secret: c.secretOut != "", Password: c.passwordOut != "", Insist: c.insist, Ticked: ticked(c.take)}
-	if state.TenantOnly(file) {
+	if a.NoApp {
 		o.Stage = steps.StageRest
 	}
 	return o
@@ -172,7 +172,6 @@ func (a *app) makePlan(ctx context.Context, answers state.Answers, o steps.PlanO
 // one of them blocks it.
 func (a *app) preflight(answers state.Answers, f *steps.Findings, o steps.PlanOptions) error {
 	var blocked []error
-	code := exitFailed
 	for _, c := range steps.Preflight(answers, f, o) {
 		if c.State == steps.Passed || !o.Secret && (c.ID == steps.CheckSecrets || c.ID == steps.CheckSecretLife) {
 			continue
@@ -181,14 +180,32 @@ func (a *app) preflight(answers state.Answers, f *steps.Findings, o steps.PlanOp
 			a.remark("%s: %s. %s", c.Title, c.Evidence, c.Fix)
 			continue
 		}
-		key := ""
-		if c.ID == steps.CheckSameName || c.ID == steps.CheckAppID {
-			code, key = exitUsage, "registration.appId: "
-		}
-		blocked = append(blocked, fmt.Errorf("%s%s: %s. %s", key, c.Title, c.Evidence, c.Fix))
+		blocked = append(blocked, failed(c))
 	}
-	if len(blocked) > 0 {
-		return &exitError{code, errors.Join(blocked...)}
+	return joined(blocked)
+}
+
+// failed is a check that blocks, as an error; one that another answer mends names
+// that answer.
+func failed(c steps.Check) error {
+	if c.Answer != "" {
+		return usage("%s: %s: %s. %s", c.Answer, c.Title, c.Evidence, c.Fix)
+	}
+	return &exitError{exitFailed, fmt.Errorf("%s: %s. %s", c.Title, c.Evidence, c.Fix)}
+}
+
+// joined are several errors as one. Where an answer is wrong, that is what the exit
+// code says.
+func joined(errs []error) error {
+	code := exitFailed
+	for _, err := range errs {
+		var e *exitError
+		if errors.As(err, &e) && e.code == exitUsage {
+			code = exitUsage
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return &exitError{code, err}
 	}
 	return nil
 }

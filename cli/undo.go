@@ -29,7 +29,7 @@ type undoDocument struct {
 }
 
 func (a *app) undoCommand() *cobra.Command {
-	var yes bool
+	var yes, verbose bool
 	var take []string
 	c := &cobra.Command{
 		Use:   "undo",
@@ -38,14 +38,15 @@ func (a *app) undoCommand() *cobra.Command {
 			"back that it is gone. What others made or changed stays. Shows the plan and asks before it writes.\n" +
 			"It can be killed at any moment and run again: it goes on where it stopped.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.undo(cmd.Context(), yes, take) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.undo(cmd.Context(), yes, verbose, take) },
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask before writing")
 	c.Flags().StringSliceVar(&take, "take", nil, "take an offer of the plan, by its id")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, verboseUsage)
 	return c
 }
 
-func (a *app) undo(ctx context.Context, yes bool, take []string) error {
+func (a *app) undo(ctx context.Context, yes, verbose bool, take []string) error {
 	s, err := a.begin(ctx, "undo", true, purpose{azure: true}) // asked for where Azure was written to
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func (a *app) undo(ctx context.Context, yes bool, take []string) error {
 	if err := takenOffers(p, take); err != nil {
 		return err
 	}
-	if err := a.agree(ctx, p, yes); err != nil {
+	if err := a.agree(ctx, p, yes, verbose); err != nil {
 		return err
 	}
 	result, err := s.Undo(ctx, p, steps.ApplyOptions{Observe: a.watch()})
@@ -76,8 +77,8 @@ func (a *app) undo(ctx context.Context, yes bool, take []string) error {
 		}))
 	}
 	if result.Proof.Reads > 0 {
-		fmt.Fprintf(a.Err, "\nUndone by %s in tenant %s (%s): %d writes, read back %d times in a row.\n",
-			plain(result.Account.Username), plain(result.Org.Name), result.Org.ID, result.Written, result.Proof.Reads)
+		fmt.Fprintf(a.Err, "\nUndone by %s in tenant %s (%s): %s, read back %s.\n",
+			plain(result.Account.Username), plain(result.Org.Name), result.Org.ID, plural(result.Written, "write"), times(result.Proof.Reads))
 	}
 	return err
 }
@@ -86,7 +87,7 @@ func (a *app) undo(ctx context.Context, yes bool, take []string) error {
 // nobody can be asked, agreeing takes --yes.
 func (a *app) begin(ctx context.Context, command string, yes bool, p purpose) (*steps.Setup, error) {
 	if !yes && !a.interactive() {
-		return nil, usage("--yes: %s writes to the tenant; add --yes to agree without being asked", command)
+		return nil, usage("%s writes to the tenant, and nobody can be asked here: add --yes to agree", command)
 	}
 	answers := state.DefaultAnswers()
 	answers.Tenant, answers.Account = a.flags.tenant, a.flags.account
@@ -103,17 +104,17 @@ func (a *app) begin(ctx context.Context, command string, yes bool, p purpose) (*
 }
 
 // agree shows a plan and asks for the word, unless there is nothing to ask.
-func (a *app) agree(ctx context.Context, p steps.Plan, yes bool) error {
+func (a *app) agree(ctx context.Context, p steps.Plan, yes, verbose bool) error {
 	if a.flags.json {
 		a.progress(map[string]any{"event": "plan", "changes": append([]steps.Change{}, p.Changes...), "notes": append([]steps.Note{}, p.Notes...)})
 	} else {
-		printPlan(a.Err, p, true)
+		printPlan(a.Err, p, verbose)
 	}
 	switch {
 	case yes || p.Empty():
 		return nil
 	case !a.interactive():
-		return usage("--yes: nothing was written; add --yes to agree to these %d writes without being asked", len(p.Changes))
+		return usage("nothing was written, and nobody can be asked here: add --yes to agree to these %d writes", len(p.Changes))
 	}
 	return a.ask(ctx, p)
 }

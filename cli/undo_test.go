@@ -288,7 +288,7 @@ func TestUndoAsksFirst(t *testing.T) {
 			}
 		}
 		r = w.run("undo", "--no-input").must(t, exitUsage) // where nobody can be asked it is shown, and not done
-		for _, word := range []string{"Delete app registration", "--yes: nothing was written"} {
+		for _, word := range []string{"Delete app registration", "nothing was written, and nobody can be asked here: add --yes"} {
 			if !strings.Contains(r.err, word) {
 				t.Errorf("stderr does not say %q:\n%s", word, r.err)
 			}

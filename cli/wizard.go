@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -98,7 +97,7 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 	cfg := ui.Config{
 		Setup: s, Answers: answers, Now: time.Now, Sandbox: c.label, DevicePage: c.page, StateDir: c.stateDir,
 		NoColor: a.flags.color == "never" || plainColours != "", Grace: graceTime,
-		OpenURL: a.opener(c), Copy: copier(), Again: a.again(),
+		OpenURL: a.opener(c), Copy: copier(), Again: a.again(), Undo: a.later("undo"),
 		Methods: a.methods(c), Browse: firstOpener(c.browse, a.opener(c)), Tunnel: a.tunnel, OwnClient: a.flags.clientID != "",
 	}
 	if c.sessions != nil {
@@ -120,11 +119,30 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 // again is the command line that applies a setup file later, with what is needed
 // to reach the same cloud and the same journal; nil for a rehearsal that ends with
 // this process.
-func (a *app) again() func(string, bool) string {
-	if a.flags.sandbox == inProcess {
+func (a *app) again() func(string, state.Answers) string {
+	words := a.later("apply")
+	if words == "" {
 		return nil
 	}
-	words := []string{"msbundle apply"}
+	return func(file string, answers state.Answers) string {
+		line := []string{words, "-f", shellWord(file)}
+		if !answers.NoApp {
+			line = append(line, "--secret-out", "secret.txt")
+		}
+		if answers.ServiceAccount != nil {
+			line = append(line, "--password-out", "password.txt")
+		}
+		return strings.Join(line, " ")
+	}
+}
+
+// later is a command to be given after this one has ended; empty when it would not
+// find this cloud or this journal again.
+func (a *app) later(command string) string {
+	if a.flags.sandbox == inProcess {
+		return ""
+	}
+	words := []string{"msbundle " + command}
 	for _, f := range []struct{ name, value, usual string }{
 		{"sandbox", a.flags.sandbox, ""}, {"cloud", a.flags.cloudID, "global"}, {"client-id", a.flags.clientID, ""}, {"state-dir", a.flags.stateDir, ""},
 	} {
@@ -132,13 +150,7 @@ func (a *app) again() func(string, bool) string {
 			words = append(words, "--"+f.name+"="+shellWord(f.value))
 		}
 	}
-	return func(file string, ready bool) string {
-		line := append(slices.Clone(words), "-f", shellWord(file), "--secret-out", "secret.txt")
-		if ready {
-			line = append(line, "--password-out", "password.txt")
-		}
-		return strings.Join(line, " ")
-	}
+	return strings.Join(words, " ")
 }
 
 // shellWord quotes a word that a shell would take apart.

@@ -231,6 +231,8 @@ func TestOnlyTheEndOfTheSignInIsAskedAbout(t *testing.T) {
 				var a asked
 				c.Prompts(func(p Prompt) {
 					a.show(p)
+					s.mu.Lock()
+					defer s.mu.Unlock()
 					over = false
 				}, false)
 				var group sync.WaitGroup

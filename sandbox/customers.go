@@ -81,9 +81,15 @@ func (q *call) pages(p pages) (*result, error) {
 			return nil, p.refuse("Specified page token value is invalid or has expired.")
 		}
 	}
+	looked := make([]int8, p.count) // 1 is in, -1 is not
 	in := func(i int) bool {
-		item := p.item(i)
-		return item != nil && match(item)
+		if looked[i] == 0 {
+			looked[i] = -1
+			if item := p.item(i); item != nil && match(item) {
+				looked[i] = 1
+			}
+		}
+		return looked[i] > 0
 	}
 	if p.show == nil {
 		p.show = p.item

@@ -344,7 +344,10 @@ func TestCustomersAreFilledLate(t *testing.T) {
 // Answers are written as encoding/json writes them.
 func TestEncode(t *testing.T) {
 	for _, v := range []any{
-		nil, true, 7, -3, "plain", "quote \" back\\slash <b>&amp; \u2028 \x00\x1b é 🧸", "bad \xff", 1.5, []string{"a"}, []any{}, map[string]any{},
+		nil, true, 7, -3, "plain", "quote \" back\\slash <b>&amp; \u2028 \x00\x1b é 🧸", "bad \xff", 1.5,
+		[]string{"a"},
+		[]any{},
+		map[string]any{},
 		map[string]any{"b": []any{1, nil, map[string]any{"<": "x"}}, "a": map[string]string{"z": "1", "y": "2"}, "c": json.RawMessage(`{"d":[1,2]}`)},
 	} {
 		want, err := json.Marshal(v)

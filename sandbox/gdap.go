@@ -176,7 +176,10 @@ func etag(id string, version int) string {
 
 func tagOf(e *entity, data object) string {
 	n, _ := data["_version"].(int)
-	return etag(e.id, n)
+	if e.tag == "" || e.tagged != n {
+		e.tag, e.tagged = etag(e.id, n), n
+	}
+	return e.tag
 }
 
 // matches holds a request to the state its sender has seen.

@@ -34,6 +34,9 @@ type entity struct {
 	seq      int
 	versions []version
 	link     *bond // of an assignment: what its data is made from
+
+	tag    string // of GDAP: the one made last
+	tagged int    // for which state
 }
 
 // bond is what an assignment of an application permission consists of. A tenant

@@ -37,6 +37,9 @@ type Answers struct {
 	Integrations []string
 	Registration Registration
 	Permissions  Permissions
+	// NoApp leaves the app registration untouched: the file is about the tenant, and
+	// has neither registration nor permissions.
+	NoApp bool
 
 	// About the tenant itself; nil leaves it untouched.
 	ServiceAccount    *ServiceAccount

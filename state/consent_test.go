@@ -50,7 +50,7 @@ func TestCustomersSection(t *testing.T) {
 		if diff := cmp.Diff(a, again, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-read +read again):\n%s", section, diff)
 		}
-		if !TenantOnly(text) || a.Customers.Consents() != (want.All || len(want.Consent) > 0) {
+		if !a.NoApp || a.Customers.Consents() != (want.All || len(want.Consent) > 0) {
 			t.Errorf("%s: makes no app, and consents only where it says so", section)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"msbundle/catalog"
@@ -88,14 +89,34 @@ func (a Answers) validateGDAP() []Invalid {
 	if text := CheckUsername(g.Account); text != "" {
 		bad("account", "%s", text)
 	}
-	if strings.Count(g.GroupName, "{role}") != 1 || utf8.RuneCountInString(g.GroupName) > 120 || strings.Contains(g.GroupName, "${") {
-		bad("groupName", "use a text with {role} in it once, such as %s", DefaultGroupName)
+	group, once := fixed(g.GroupName, "{role}")
+	switch {
+	case !once || utf8.RuneCountInString(g.GroupName) > 120:
+		bad("groupName", "use a text of up to 120 characters with {role} in it once, such as %s", DefaultGroupName)
+	case strings.ContainsAny(group, "{}$") || strings.ContainsFunc(group, unicode.IsControl) || strings.TrimSpace(g.GroupName) != g.GroupName:
+		bad("groupName", "%s: besides {role} use a text without braces, dollar signs and blanks at its ends, such as %s", quote(g.GroupName), DefaultGroupName)
 	}
-	if strings.Count(g.RelationshipName, "{customer}") != 1 || utf8.RuneCountInString(g.RelationshipName) > 40 || strings.Contains(g.RelationshipName, "${") {
+	relation, once := fixed(g.RelationshipName, "{customer}")
+	switch {
+	case !once || utf8.RuneCountInString(g.RelationshipName) > 40:
 		bad("relationshipName", "use a text of up to 40 characters with {customer} in it once, such as %s", DefaultRelationshipName)
+	case strings.ContainsFunc(relation, func(r rune) bool { return r != ' ' && !InRelationshipName(r) }) || strings.TrimSpace(g.RelationshipName) != g.RelationshipName:
+		bad("relationshipName", "%s: besides {customer} use letters, digits, blanks, dashes and underscores, such as %s", quote(g.RelationshipName), DefaultRelationshipName)
 	}
 	if g.Days < 1 || g.Days > MaxRelationshipDays {
 		bad("days", "%d is not possible; a relationship lasts 1 to %d days", g.Days, MaxRelationshipDays)
 	}
 	return out
+}
+
+// fixed is what a template holds besides its place, and whether it has that once.
+func fixed(template, place string) (string, bool) {
+	return strings.Replace(template, place, "", 1), strings.Count(template, place) == 1
+}
+
+// InRelationshipName tells whether a character, blanks aside, is one that a
+// relationship's name surely takes: a letter, what belongs to one, a digit, a dash
+// or an underscore.
+func InRelationshipName(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.In(r, unicode.Mn, unicode.Mc) || r == '-' || r == '_'
 }

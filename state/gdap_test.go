@@ -61,28 +61,34 @@ func TestGDAPCustomers(t *testing.T) {
 			t.Errorf("%s: %v", section, bad)
 		}
 	}
-	if a := parsedGDAP(t, "{}"); !TenantOnly([]byte("gdap: {}\n")) || a.Clone().GDAP == a.GDAP {
+	if a := parsedGDAP(t, "{}"); !a.NoApp || a.Clone().GDAP == a.GDAP {
 		t.Error("the section makes no app, and a copy is a copy")
 	}
 }
 
 func TestGDAPRefusals(t *testing.T) {
 	for section, key := range map[string]string{
-		"{customers: []}":                 "gdap.customers",
-		"{customers: [\"not a domain\"]}": "gdap.customers",
-		"{roles: [Janitor]}":              "gdap.roles",
-		"{roles: [Global Administrator]}": "gdap.roles",
-		"{account: \"a b\"}":              "gdap.account",
-		"{groupName: Rewst}":              "gdap.groupName",
-		"{groupName: \"{role} {role}\"}":  "gdap.groupName",
-		"{groupName: \"${role} x\"}":      "gdap.groupName",
-		"{relationshipName: Rewst}":       "gdap.relationshipName",
-		"{days: 0}":                       "gdap.days",
-		"{days: 731}":                     "gdap.days",
-		"{days: soon}":                    "gdap.days",
-		"{colour: blue}":                  "gdap.colour",
-		"{customers: {all: true}}":        "gdap.customers",
-		"[]":                              "gdap",
+		"{customers: []}":                           "gdap.customers",
+		"{customers: [\"not a domain\"]}":           "gdap.customers",
+		"{roles: [Janitor]}":                        "gdap.roles",
+		"{roles: [Global Administrator]}":           "gdap.roles",
+		"{account: \"a b\"}":                        "gdap.account",
+		"{groupName: Rewst}":                        "gdap.groupName",
+		"{groupName: \"{role} {role}\"}":            "gdap.groupName",
+		"{groupName: \"${role} x\"}":                "gdap.groupName",
+		"{groupName: \"{role} {customer}\"}":        "gdap.groupName",
+		"{groupName: \" {role}\"}":                  "gdap.groupName",
+		"{groupName: \"a\\tb {role}\"}":             "gdap.groupName",
+		"{relationshipName: Rewst}":                 "gdap.relationshipName",
+		"{relationshipName: \"Rewst/{customer}\"}":  "gdap.relationshipName",
+		"{relationshipName: \"{customer} {role}\"}": "gdap.relationshipName",
+		"{relationshipName: \"Rewst {customer} \"}": "gdap.relationshipName",
+		"{days: 0}":                "gdap.days",
+		"{days: 731}":              "gdap.days",
+		"{days: soon}":             "gdap.days",
+		"{colour: blue}":           "gdap.colour",
+		"{customers: {all: true}}": "gdap.customers",
+		"[]":                       "gdap",
 		"{relationshipName: \"" + strings.Repeat("x", 30) + " {customer}\"}": "gdap.relationshipName",
 	} {
 		_, err := ParseAnswers("setup.yaml", []byte("version: 1\ngdap: "+section+"\n"))
@@ -100,5 +106,21 @@ func TestGDAPRoles(t *testing.T) {
 	want := []string{catalog.RoleApplicationAdministrator, catalog.RoleExchangeAdministrator}
 	if diff := cmp.Diff(want, g.RoleIDs()); diff != "" {
 		t.Errorf("by name and by id, each once (-want +got):\n%s", diff)
+	}
+}
+
+// Names may have the letters of any language, and what a group's name may have a
+// relationship's may not.
+func TestGDAPNames(t *testing.T) {
+	a := DefaultAnswers()
+	for _, names := range [][2]string{
+		{"{role}", "{customer}"}, {"Kunden (GDAP): {role}", "Dienstleister_Zürich {customer} 2"}, {"コントソ {role}", "कॉन्टोसो {customer}"},
+	} {
+		g := DefaultGDAP()
+		g.GroupName, g.RelationshipName = names[0], names[1]
+		a.GDAP = &g
+		if bad := a.Validate(); len(bad) > 0 {
+			t.Errorf("%q: %v", names, bad)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -66,8 +67,14 @@ func (e Entry) Open() bool { return e.Outcome.Kind == "" }
 
 // Entries pairs the journal's intents with their outcomes, oldest first.
 func Entries(records []Record) []Entry {
-	var out []Entry
-	at := map[string]int{}
+	intents := 0
+	for _, r := range records {
+		if r.Kind == RecordIntent {
+			intents++
+		}
+	}
+	out := slices.Grow([]Entry(nil), intents)
+	at := make(map[string]int, intents)
 	undo := func(intents []string) {
 		for _, id := range intents {
 			if i, ok := at[id]; ok {

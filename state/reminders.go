@@ -26,13 +26,16 @@ func (s *Store) reminders() map[string]time.Time {
 	return out
 }
 
-// Remind records that the customers of relationships were reminded at a time.
+// Remind records that the customers of relationships were reminded at a time; the
+// zero time that they never were.
 func (s *Store) Remind(at time.Time, relationships ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.reminders()
 	for _, id := range relationships {
-		all[id] = at
+		if all[id] = at; at.IsZero() {
+			delete(all, id)
+		}
 	}
 	data, err := json.Marshal(all)
 	if err != nil {

@@ -14,7 +14,7 @@ func TestReminders(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, second := time.Date(2026, 9, 1, 9, 0, 0, 0, time.UTC), time.Date(2026, 9, 8, 9, 0, 0, 0, time.UTC)
-	for _, err := range []error{s.Remind(first, "a", "b"), s.Remind(second, "b"), s.Close()} {
+	for _, err := range []error{s.Remind(first, "a", "b"), s.Remind(second, "b", "c"), s.Remind(time.Time{}, "c"), s.Close()} {
 		if err != nil {
 			t.Fatal(err)
 		}

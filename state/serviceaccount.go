@@ -1,14 +1,13 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // Words of the sections about the tenant itself.
@@ -92,17 +91,21 @@ func (a Answers) Ready() bool {
 	return a.ServiceAccount != nil || a.ConditionalAccess != nil || a.Azure != nil || a.Exchange != nil
 }
 
-// TenantOnly tells whether a setup file is about the tenant itself and nothing
-// else: it has a section about it, and leaves registration and permissions out.
-func TenantOnly(data []byte) bool {
-	var file map[string]any
-	if yaml.Unmarshal(data, &file) != nil {
-		return false
+// Blank tells whether there is nothing in the answers that could be applied.
+func (a Answers) Blank() bool { return a.NoApp && !a.Ready() && a.GDAP == nil && a.Customers == nil }
+
+// Over lays answers over those kept before: what they leave untouched stays as it
+// was kept.
+func (a Answers) Over(kept Answers) Answers {
+	a = a.Clone()
+	if a.NoApp {
+		a.NoApp, a.Profile, a.Region, a.Integrations = kept.NoApp, kept.Profile, kept.Region, kept.Integrations
+		a.Registration, a.Permissions = kept.Registration, kept.Permissions
 	}
-	has := func(keys ...string) bool {
-		return slices.ContainsFunc(keys, func(k string) bool { _, found := file[k]; return found })
-	}
-	return has("serviceAccount", "conditionalAccess", "azure", "exchange", "gdap", "customers") && !has("registration", "permissions")
+	a.ServiceAccount, a.ConditionalAccess = cmp.Or(a.ServiceAccount, kept.ServiceAccount), cmp.Or(a.ConditionalAccess, kept.ConditionalAccess)
+	a.Azure, a.Exchange, a.GDAP = cmp.Or(a.Azure, kept.Azure), cmp.Or(a.Exchange, kept.Exchange), cmp.Or(a.GDAP, kept.GDAP)
+	a.Customers = cmp.Or(a.Customers, kept.Customers)
+	return a
 }
 
 func (a Answers) validateReady() []Invalid {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msbundle/catalog"
 )
 
 // A section about the tenant that is there without a key has its defaults; one
@@ -16,6 +18,7 @@ func TestTenantSectionsDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := DefaultAnswers()
+	want.NoApp = true
 	want.ServiceAccount = &ServiceAccount{Create: true, Username: "rewst", DisplayName: "Rewst Service Account", Roles: RolesSetup, MFA: MFAAuto}
 	want.ConditionalAccess = &ConditionalAccess{Policy: PolicyEnabled, Exclude: true}
 	want.Azure = &Azure{ResourceGroup: "rewst", Location: "eastus", Role: "Contributor"}
@@ -97,23 +100,47 @@ func TestTenantSectionErrorsNameLineAndKey(t *testing.T) {
 }
 
 // What a file has no section about is left untouched: one about the tenant alone
-// makes no app.
-func TestTenantOnly(t *testing.T) {
+// makes no app, and saved again it still makes none.
+func TestNoApp(t *testing.T) {
 	for text, want := range map[string]bool{
-		"version: 1\nserviceAccount: {}\n":                                            true,
-		"version: 1\nintegrations: [graph, csp]\ntenant: contoso.com\nexchange: {}\n": true,
-		"version: 1\nserviceAccount: {}\nregistration: {kind: owned}\n":               false,
-		"version: 1\nserviceAccount: {}\npermissions: {base: minimum}\n":              false,
-		"version: 1\nintegrations: [graph]\n":                                         false,
-		"version: 1\n":                                                                false,
-		"[":                                                                           false,
-		"{\"version\": 1, \"azure\": {\"role\": \"leave\"}}":                          true,
-		string(DefaultAnswers().Encode()):                                             false,
+		"version: 1\nserviceAccount: {}\n":                                              true,
+		"version: 1\nintegrations: [graph, csp]\ntenant: contoso.com\nexchange: {}\n":   true,
+		"version: 1\nserviceAccount: {}\nregistration: {kind: owned}\n":                 false,
+		"version: 1\nserviceAccount: {}\npermissions: {base: minimum}\n":                false,
+		"version: 1\nintegrations: [graph]\n":                                           false,
+		"version: 1\n":                                                                  false,
+		"{\"version\": 1, \"serviceAccount\": {}, \"azure\": {\"role\": \"leave\"}}":    true,
+		string(DefaultAnswers().Encode()):                                               false,
 		"version: 1\n# registration: {}\nserviceAccount: {displayName: registration}\n": true,
+		"version: 1\ngdap: {customers: all}\n":                                          true,
 	} {
-		if got := TenantOnly([]byte(text)); got != want {
-			t.Errorf("%q: got %v, want %v", text, got, want)
+		a, err := ParseAnswers("setup.yaml", []byte(text))
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
 		}
+		again, err := ParseAnswers("setup.yaml", a.Encode())
+		if err != nil || a.NoApp != want || again.NoApp != want {
+			t.Errorf("%q: got %v, saved again %v (%v), want %v", text, a.NoApp, again.NoApp, err, want)
+		}
+	}
+	if a := (Answers{NoApp: true}); !a.Blank() || DefaultAnswers().Blank() {
+		t.Error("answers without any section are blank, and those with an app are not")
+	}
+}
+
+// What answers leave untouched stays as it was kept.
+func TestAnswersOver(t *testing.T) {
+	gdap, account := DefaultGDAP(), DefaultServiceAccount()
+	kept := DefaultAnswers()
+	kept.Registration.Name, kept.Integrations, kept.ServiceAccount = "Kept", []string{catalog.Graph, catalog.CSP}, &account
+	now := DefaultAnswers()
+	now.NoApp, now.GDAP, now.Tenant = true, &gdap, "contoso.com"
+	got := now.Over(kept)
+	if got.NoApp || got.Registration.Name != "Kept" || !got.Has(catalog.CSP) || got.ServiceAccount == nil || got.GDAP == nil || got.Tenant != "contoso.com" {
+		t.Errorf("an app that was kept: %+v", got)
+	}
+	if got = DefaultAnswers().Over(now); got.NoApp || got.Registration.Name == "Kept" || got.GDAP == nil {
+		t.Errorf("an app that is new: %+v", got)
 	}
 }
 

@@ -38,7 +38,7 @@ type Identity struct {
 type Store struct {
 	dir  string
 	id   Identity
-	lock *flock.Flock // nil for a customer's, which the partner's covers
+	lock *flock.Flock // nil when the folder is only looked at, and for a customer's, which the partner's covers
 
 	mu       sync.Mutex
 	journal  *os.File
@@ -53,9 +53,9 @@ func Dir(root string, id Identity) string { return filepath.Join(root, id.Cloud,
 // with a *DirError when the folder cannot be used, is in use by another process,
 // or holds another tenant's journal.
 func Open(root string, id Identity) (*Store, error) {
-	dir := Dir(root, id)
-	if id.Tenant == "" || id.Tenant != filepath.Base(id.Tenant) || strings.HasPrefix(id.Tenant, ".") {
-		return nil, &DirError{Dir: root, Text: fmt.Sprintf("%q is no tenant id to keep state under; sign in again", id.Tenant)}
+	dir, err := dirOf(root, id)
+	if err != nil {
+		return nil, err
 	}
 	if err := makeDir(dir); err != nil {
 		return nil, dirError(dir, err)
@@ -66,7 +66,7 @@ func Open(root string, id Identity) (*Store, error) {
 		return nil, dirError(dir, err)
 	}
 	if !got {
-		return nil, &DirError{Dir: dir, Text: "another msbundle is working on this tenant; wait for it to end"}
+		return nil, &DirError{Dir: dir, Text: "another msbundle is working on this tenant; wait for it to end, or close it: a wizard that is left open holds the folder, too"}
 	}
 	if err := s.openJournal(id); err != nil {
 		_ = s.lock.Unlock()
@@ -108,17 +108,42 @@ func (s *Store) Customers() []string {
 	return out
 }
 
-func (s *Store) openJournal(id Identity) error {
-	path := filepath.Join(s.dir, journalFile)
-	records, good, err := readJournal(path)
+// Look reads a tenant's folder without taking possession: another process may be
+// at work there. It makes and writes nothing, and what is appended is forgotten.
+func Look(root string, id Identity) (*Store, error) {
+	dir, err := dirOf(root, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(records) > 0 {
+	records, _, err := journalOf(dir, id)
+	return &Store{dir: dir, records: records}, err
+}
+
+// dirOf is where a tenant's state lies, if its id can name a folder.
+func dirOf(root string, id Identity) (string, error) {
+	if id.Tenant == "" || id.Tenant != filepath.Base(id.Tenant) || strings.HasPrefix(id.Tenant, ".") {
+		return "", &DirError{Dir: root, Text: fmt.Sprintf("%q is no tenant id to keep state under; sign in again", id.Tenant)}
+	}
+	return Dir(root, id), nil
+}
+
+// journalOf reads the journal in a folder, which has to be this tenant's.
+func journalOf(dir string, id Identity) (records []Record, good int64, err error) {
+	records, good, err = readJournal(filepath.Join(dir, journalFile))
+	if err == nil && len(records) > 0 {
 		if h := records[0]; !strings.EqualFold(h.Tenant, id.Tenant) || h.Cloud != id.Cloud {
-			return &DirError{Dir: s.dir, Text: fmt.Sprintf(
+			err = &DirError{Dir: dir, Text: fmt.Sprintf(
 				"%s belongs to tenant %s (%s), not to %s (%s); move it back to where it came from", journalFile, h.Tenant, h.Cloud, id.Tenant, id.Cloud)}
 		}
+	}
+	return records, good, err
+}
+
+func (s *Store) openJournal(id Identity) error {
+	path := filepath.Join(s.dir, journalFile)
+	records, good, err := journalOf(s.dir, id)
+	if err != nil {
+		return err
 	}
 	// A killed process may leave half a line: nothing was sent on the strength of
 	// it, so it is cut off.
@@ -174,8 +199,10 @@ func (s *Store) Append(records ...Record) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := appendLines(s.journal, records); err != nil {
-		return dirError(s.dir, err)
+	if s.lock != nil {
+		if err := appendLines(s.journal, records); err != nil {
+			return dirError(s.dir, err)
+		}
 	}
 	s.records = append(s.records, records...)
 	return nil
@@ -214,10 +241,23 @@ func (s *Store) SaveAnswers(a Answers) (string, error) {
 	return path, WriteFile(path, a.Encode())
 }
 
+// Answers loads the tenant's setup.yaml; false when there is none.
+func (s *Store) Answers() (Answers, bool, error) {
+	path := filepath.Join(s.dir, answersFile)
+	if !fileExists(path) {
+		return Answers{}, false, nil
+	}
+	a, err := LoadAnswers(path)
+	return a, err == nil, err
+}
+
 // Close gives the folder up.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lock == nil {
+		return nil
+	}
 	var errs []error
 	for _, f := range []*os.File{s.journal, s.evidence} {
 		if f == nil {
@@ -239,6 +279,7 @@ type Tenant struct {
 	Dir     string
 	Answers string // path of its setup.yaml; empty when there is none
 	Records []Record
+	Waiting []string // relationships that customers had yet to approve when a run ended
 }
 
 // Tenants lists the tenants of one cloud under a state folder. Folders that
@@ -255,7 +296,7 @@ func Tenants(root, cloud string) []Tenant {
 		if err != nil || len(records) == 0 {
 			continue
 		}
-		t := Tenant{Identity: Identity{cloud, records[0].Tenant, records[0].TenantName}, Dir: dir, Records: records}
+		t := Tenant{Identity: Identity{cloud, records[0].Tenant, records[0].TenantName}, Dir: dir, Records: records, Waiting: waiting(dir)}
 		for _, r := range records { // the name is learnt after the journal was begun
 			if r.TenantName != "" {
 				t.TenantName = r.TenantName

@@ -476,3 +476,47 @@ func TestTenantsLists(t *testing.T) {
 		t.Errorf("saved answers: got %+v, %v", a, err)
 	}
 }
+
+// Whoever only looks takes nothing into possession, leaves nothing behind, and
+// sees what whoever works there has written.
+func TestLook(t *testing.T) {
+	root := t.TempDir()
+	id := Identity{Cloud: "global", Tenant: "11111111-1111-1111-1111-111111111111"}
+	looked, err := Look(root, id)
+	if err != nil || len(looked.Entries()) > 0 {
+		t.Fatalf("of nothing: %v, %v", looked, err)
+	}
+	if _, found, err := looked.Answers(); found || err != nil {
+		t.Errorf("answers of nothing: %v, %v", found, err)
+	}
+	if left, _ := os.ReadDir(root); len(left) > 0 {
+		t.Errorf("looking made %v", left)
+	}
+	owner, err := Open(root, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Append(Record{Kind: RecordIntent, Intent: "1", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if looked, err = Look(root, id); err != nil || len(looked.Entries()) != 1 {
+		t.Fatalf("beside its owner: %v, %v", looked, err)
+	}
+	if err := looked.Append(Record{Kind: RecordReceipt, Intent: "1", At: time.Now()}); err != nil || looked.Entries()[0].Open() {
+		t.Errorf("what is found out serves as long as it is looked: %v", err)
+	}
+	if err := errors.Join(looked.Close(), owner.Close()); err != nil {
+		t.Error(err)
+	}
+	if again, err := Look(root, id); err != nil || !again.Entries()[0].Open() {
+		t.Errorf("looking wrote: %v", err)
+	}
+	if _, err := Look(root, Identity{Cloud: "china", Tenant: id.Tenant}); err != nil {
+		t.Errorf("of another cloud: %v", err)
+	}
+	if err := os.Rename(filepath.Join(root, "global"), filepath.Join(root, "china")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Look(root, Identity{Cloud: "china", Tenant: id.Tenant})
+	wantDirError(t, err, "belongs to tenant")
+}

@@ -231,6 +231,9 @@ func (p *parser) answers(root *yaml.Node) Answers {
 			p.mapping(n, key, map[string]func(*yaml.Node, string){"administrator": p.truth(&x.Administrator)})
 		},
 	})
+	_, registration := p.lines["registration"]
+	_, permissions := p.lines["permissions"]
+	a.NoApp = !registration && !permissions && (a.Ready() || a.GDAP != nil || a.Customers != nil)
 	if !slices.Contains(a.Integrations, catalog.Graph) {
 		a.Integrations = append([]string{catalog.Graph}, a.Integrations...)
 	}
@@ -412,6 +415,11 @@ func (a Answers) Encode() []byte {
 		Audience string `yaml:"audience"`
 		AppID    string `yaml:"appId,omitempty"`
 	}
+	type permissions struct {
+		Base   string   `yaml:"base"`
+		Add    []string `yaml:"add,omitempty"`
+		Remove []string `yaml:"remove,omitempty"`
+	}
 	type serviceAccount struct {
 		Create      bool   `yaml:"create"`
 		Username    string `yaml:"username"`
@@ -450,18 +458,14 @@ func (a Answers) Encode() []byte {
 		Administrator bool `yaml:"administrator"`
 	}
 	file := struct {
-		Version      int          `yaml:"version"`
-		Profile      string       `yaml:"profile"`
-		Region       string       `yaml:"region"`
-		Tenant       string       `yaml:"tenant,omitempty"`
-		Account      string       `yaml:"account,omitempty"`
-		Integrations []string     `yaml:"integrations,flow"`
-		Registration registration `yaml:"registration"`
-		Permissions  struct {
-			Base   string   `yaml:"base"`
-			Add    []string `yaml:"add,omitempty"`
-			Remove []string `yaml:"remove,omitempty"`
-		} `yaml:"permissions"`
+		Version           int                `yaml:"version"`
+		Profile           string             `yaml:"profile"`
+		Region            string             `yaml:"region"`
+		Tenant            string             `yaml:"tenant,omitempty"`
+		Account           string             `yaml:"account,omitempty"`
+		Integrations      []string           `yaml:"integrations,flow"`
+		Registration      *registration      `yaml:"registration,omitempty"`
+		Permissions       *permissions       `yaml:"permissions,omitempty"`
 		ServiceAccount    *serviceAccount    `yaml:"serviceAccount,omitempty"`
 		ConditionalAccess *conditionalAccess `yaml:"conditionalAccess,omitempty"`
 		Azure             *azure             `yaml:"azure,omitempty"`
@@ -470,11 +474,13 @@ func (a Answers) Encode() []byte {
 		Customers         *customers         `yaml:"customers,omitempty"`
 	}{
 		Version: Version, Profile: a.Profile, Region: a.Region, Tenant: a.Tenant, Account: a.Account,
-		Integrations: a.Integrations, Registration: registration(a.Registration),
+		Integrations:   a.Integrations,
 		ServiceAccount: (*serviceAccount)(a.ServiceAccount), ConditionalAccess: (*conditionalAccess)(a.ConditionalAccess),
 		Azure: (*azure)(a.Azure), Exchange: (*exchange)(a.Exchange),
 	}
-	file.Permissions.Base, file.Permissions.Add, file.Permissions.Remove = a.Permissions.Base, a.Permissions.Add, a.Permissions.Remove
+	if !a.NoApp {
+		file.Registration, file.Permissions = (*registration)(&a.Registration), (*permissions)(&a.Permissions)
+	}
 	if g := a.GDAP; g != nil {
 		file.GDAP = &gdap{AllCustomers, g.File, g.Roles, g.Account, g.GroupName, g.RelationshipName, g.Days, g.AutoExtend}
 		if !g.All {

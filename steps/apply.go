@@ -48,7 +48,9 @@ func (s *Setup) Apply(ctx context.Context, p Plan, o ApplyOptions) (*Result, err
 	}
 	result, err := e.verify(ctx)
 	if err == nil {
-		err = e.waitsForCustomers()
+		err = e.withCustomers()
+	} else if result != nil {
+		err = errors.Join(err, e.customersFailed())
 	}
 	return result, problem(err, "the result could not be proven")
 }

@@ -316,6 +316,14 @@ func accessResult(a state.Answers, f *Findings) (mfa string, policies []string) 
 	return mfaNow(a, f), policies
 }
 
+// mfaDemanded tells whether multifactor authentication is demanded of the account
+// as the tenant is, and whether that could not be read.
+func mfaDemanded(a state.Answers, f *Findings) (demanded, unread bool) {
+	_, unread = f.unread(PartDefaults, PartPolicies, PartPerUserMFA)
+	unread = unread || f.noPolicies
+	return strings.HasPrefix(mfaNow(a, f), "demanded by"), unread
+}
+
 // mfaNow says what demands multifactor authentication of the account.
 func mfaNow(a state.Answers, f *Findings) string {
 	r := f.Ready
@@ -328,6 +336,9 @@ func mfaNow(a state.Answers, f *Findings) string {
 	}
 	if _, missing := f.unread(PartDefaults, PartPolicies, PartPerUserMFA); missing {
 		return "what demands it could not be read"
+	}
+	if f.noPolicies {
+		return "no policy was looked at, and nothing else demands it of the account"
 	}
 	return "nothing demands it of the account"
 }

@@ -134,7 +134,7 @@ func TestConsentUndone(t *testing.T) {
 	}
 	failed, err := s.UndoCustomers(t.Context(), list, FleetOptions{})
 	for _, f := range failed {
-		t.Error(f.Customer.Name, whole(f.Err))
+		t.Error(f.Customer.Name, whole(f.Problem))
 	}
 	if err := errors.Join(err, s.CloseApp(t.Context(), c.App, ApplyOptions{})); err != nil {
 		t.Fatal(whole(err))

@@ -31,7 +31,10 @@ func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func
 	if observe == nil {
 		observe = func(Event) {}
 	}
-	a = withDelegation(a)
+	a, err := s.completed(a)
+	if err != nil {
+		return nil, err
+	}
 	s.widen(Scopes(a, s.read)...)
 	f, err := s.look(s.telling(ctx, observe), a, false, observe)
 	if err != nil {
@@ -55,7 +58,7 @@ func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func
 			row.Shield = k.Shield
 			row.Domains = union(row.Domains, k.Domains)
 		}
-		if r := best(by[customer.TenantID], nil); r != nil {
+		if r := f.Delegation.best(by[customer.TenantID], nil); r != nil {
 			row.Relationship = r.Status
 		}
 		c.Rows = append(c.Rows, row)
@@ -63,10 +66,24 @@ func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func
 	return c, nil
 }
 
-// withDelegation are answers that have the customers read, whether or not their
-// delegated administration is set up here.
-func withDelegation(a state.Answers) state.Answers {
+// completed are answers that have the customers read, whether or not their
+// delegated administration is set up here, and that say what the app is to be
+// given: a file about customers alone leaves that to an earlier one.
+func (s *Setup) completed(a state.Answers) (state.Answers, error) {
 	a = a.Clone()
+	if a.NoApp {
+		kept, found, err := s.Saved()
+		if err != nil {
+			return a, err
+		}
+		if !found || kept.NoApp {
+			return a, &Problem{
+				What: "the answers do not say which permissions the app is to have at customers",
+				Do:   "Add the sections integrations, registration and permissions that the app was made with.", Err: errors.New("no permissions"),
+			}
+		}
+		a = a.Over(kept)
+	}
 	all := state.DefaultGDAP()
 	if a.GDAP == nil {
 		a.GDAP = &all
@@ -76,7 +93,7 @@ func withDelegation(a state.Answers) state.Answers {
 		none := state.DefaultCustomers()
 		a.Customers = &none
 	}
-	return a
+	return a, nil
 }
 
 // Tenants are the ids of the customers that pass.
@@ -130,7 +147,10 @@ func (s *Setup) InspectCustomers(ctx context.Context, a state.Answers, c *Client
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	a = withDelegation(a)
+	a, err := s.completed(a)
+	if err != nil {
+		return nil, err
+	}
 	c.shared = share(a, c.Findings)
 	p := &CustomersPlan{at: map[string]int{}}
 	for _, row := range c.Rows {
@@ -140,7 +160,7 @@ func (s *Setup) InspectCustomers(ctx context.Context, a state.Answers, c *Client
 		}
 	}
 	var mu sync.Mutex
-	err := each(ctx, p.tenants(func(CustomerPlan) bool { return true }), o, func(ctx context.Context, tell func(FleetEvent), tenant string) (*Shield, error) {
+	err = each(ctx, p.tenants(func(CustomerPlan) bool { return true }), o, func(ctx context.Context, tell func(FleetEvent), tenant string) (*Shield, error) {
 		mu.Lock()
 		one := *p.Of(tenant)
 		mu.Unlock()
@@ -218,7 +238,9 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	a = withDelegation(a)
+	if a, err = s.completed(a); err != nil {
+		return nil, err
+	}
 	var mu sync.Mutex
 	err = each(ctx, p.tenants(func(c CustomerPlan) bool { return c.Writes() > 0 }), o, func(ctx context.Context, tell func(FleetEvent), tenant string) (*Shield, error) {
 		mu.Lock()
@@ -242,18 +264,12 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 		defer mu.Unlock()
 		*p.Of(tenant) = one
 		if err != nil {
-			failed = append(failed, CustomerFailure{one.Customer, err})
+			failed = append(failed, CustomerFailure{one.Customer, problemOf(err)})
 		}
 		return &one.Shield, err
 	})
 	slices.SortFunc(failed, func(a, b CustomerFailure) int { return strings.Compare(a.Customer.TenantID, b.Customer.TenantID) })
 	return failed, problem(errors.Join(err, s.keepShields(c, p)), "the customers could not be gone through")
-}
-
-// CustomerFailure is a customer at which something went wrong.
-type CustomerFailure struct {
-	Customer Customer
-	Err      error // a *Problem
 }
 
 // waitingFor says in a few words what an event tells of one customer.

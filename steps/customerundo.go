@@ -93,7 +93,7 @@ func (s *Setup) UndoCustomers(ctx context.Context, list []CustomerUndo, o FleetO
 		})
 		if err != nil && !errors.Is(err, context.Canceled) {
 			mu.Lock()
-			failed = append(failed, CustomerFailure{u.Customer, err})
+			failed = append(failed, CustomerFailure{u.Customer, problemOf(err)})
 			mu.Unlock()
 		}
 		return nil, err

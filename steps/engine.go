@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,12 +43,17 @@ type engine struct {
 	password    Secret // of the service account, when this run makes one
 	passwordSet bool   // and it was taken
 
-	unapproved int                     // customers that are still waited for
-	later      map[string][]Change     // what they would have led to, by customer
-	asked      map[string]Relationship // those that wait for approval, by id, as they were seen last
-	waits      map[string]bool         // ids of those that waited at the last look
-	looks      int                     // at those that wait
-	ended      []string                // customers with whom it came to nothing meanwhile
+	served   bool              // something took effect for a customer
+	failed   map[string]bool   // customers with whom it does not work in this run
+	failures []CustomerFailure // why, in the order it turned out
+	refusals map[string]bool   // ids of changes that were refused when they were last tried
+
+	later  map[string][]Change     // what waits for customers to approve, by customer
+	asked  map[string]Relationship // those that wait for approval, by id, as they were seen last
+	closed map[string]time.Time    // since when a relationship is seen not to be open for approval
+	waits  map[string]bool         // ids of those that waited at the last look
+	looks  int                     // at those that wait
+	ended  []string                // customers with whom it came to nothing meanwhile
 }
 
 func (e *engine) tell(ev Event) {
@@ -100,7 +106,10 @@ func (e *engine) run(ctx context.Context) error {
 }
 
 func (e *engine) carryOut(ctx context.Context, changes []Change) error {
-	for _, unit := range units(changes) {
+	for _, unit := range units(e.lastRefused(changes)) {
+		if unit = e.hopeful(unit); len(unit) == 0 {
+			continue
+		}
 		if e.options.Gate != nil && e.options.Gate.Paused() {
 			e.tell(Event{Kind: EventPaused, Text: "Paused before the next write"})
 			if err := e.options.Gate.Wait(ctx); err != nil {
@@ -139,7 +148,7 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		return err
 	}
 	begun, tries, delay := time.Now(), 0, firstBackoff
-	left, doubted := changes, map[string]bool{}
+	left, doubted, missed := changes, map[string]bool{}, map[string]bool{}
 	for len(left) > 0 {
 		attempts, err := e.intend(left)
 		if err != nil {
@@ -151,13 +160,22 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		var again []Change
 		var worst verdict
 		var asked time.Duration
-		var firstErr, lastErr error
+		var stop error // what nothing can go on after
+		var lost []CustomerFailure
+		wrong := func(c Change, err error) {
+			switch {
+			case err == nil:
+			case c.Customer != "" && ownFailure(err):
+				lost, missed[c.ID] = append(lost, e.failure(c, err)), true
+			case stop == nil:
+				stop = err
+			}
+		}
+		lastErr := map[string]error{} // of those tried again
 		var settled []state.Record
 		for i, a := range attempts {
 			v, err := e.judged(ctx, a, results[i].Err, doubted)
-			if err != nil && firstErr == nil {
-				firstErr = err
-			}
+			wrong(a.Change, err)
 			var failed *msclient.Error
 			if errors.As(results[i].Err, &failed) {
 				asked = max(asked, failed.RetryAfter)
@@ -166,24 +184,21 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 			case took, already:
 				record, err := e.receipt(ctx, a, results[i], v)
 				record.There = v == already && !doubted[a.ID]
-				if err != nil && firstErr == nil {
-					firstErr = err
-				}
+				wrong(a.Change, err)
 				if err != nil && singular(a.Kind, a.Action) {
 					break // what was made is not known: the next run looks for it
 				}
+				e.served = e.served || a.Customer != "" && err == nil
 				settled = append(settled, record)
 			case lagging, busy:
 				settled = append(settled, e.refusal(a, results[i].Err))
 				again = append(again, a.Change)
 			case stale:
 				next, needed, err := e.renew(ctx, a.Change)
-				if err != nil && firstErr == nil {
-					firstErr = err
-				}
+				wrong(a.Change, err)
 				if needed || err != nil {
 					settled, again = append(settled, e.refusal(a, results[i].Err)), append(again, next)
-					worst, lastErr = max(worst, busy), results[i].Err
+					worst = max(worst, busy)
 					break
 				}
 				settled = append(settled, state.Record{Kind: state.RecordReceipt, At: e.client.Now(), Intent: a.intent, Text: "was so by then", There: !doubted[a.ID]})
@@ -207,23 +222,26 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 				record.Kind = state.RecordUnoffered
 				settled = append(settled, record)
 				e.tell(Event{Kind: EventNote, Text: fmt.Sprintf("The %s is not offered in this tenant; its permissions are left out", a.Object)})
-				if firstErr == nil {
-					firstErr = errReplan
-				}
+				wrong(a.Change, errReplan)
 			default:
 				settled = append(settled, e.refusal(a, results[i].Err))
-				firstErr = problem(results[i].Err, fmt.Sprintf("%s did not work", lowerFirst(a.Describe())))
+				wrong(a.Change, problem(results[i].Err, fmt.Sprintf("%s did not work", lowerFirst(a.Describe()))))
 			}
 			if v == lagging || v == busy || v == doubtful {
-				worst, lastErr = max(worst, v), results[i].Err
+				worst = max(worst, v)
 			}
+			lastErr[a.ID] = results[i].Err
 		}
 		if err := e.store.Append(settled...); err != nil {
 			return problem(err, "the journal could not be written, so nothing more was sent")
 		}
-		if firstErr != nil {
-			return firstErr
+		if stop == nil && e.ownRight(attempts, results) {
+			stop = problem(results[0].Err, fmt.Sprintf("%s did not work, nor did it at any other customer that was tried", lowerFirst(attempts[0].Describe())))
 		}
+		if stop != nil {
+			return stop
+		}
+		e.fail(lost...)
 		if err := e.deliver(attempts); err != nil {
 			return err
 		}
@@ -234,12 +252,26 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 				}
 			}
 		}
-		left = again
+		left = e.hopeful(again)
+		for _, c := range again {
+			if e.failed[c.Customer] {
+				missed[c.ID] = true
+			}
+		}
 		if len(left) == 0 {
 			break
 		}
 		if tries++; worst != lagging && tries >= writeTries || worst == lagging && time.Since(begun) > laggingLimit || asked > longestAsked {
-			return problem(lastErr, fmt.Sprintf("%s did not work after several tries", lowerFirst(left[0].Describe())))
+			alone := oneCustomers(left) // a service that is down fails with everybody
+			for _, c := range left {
+				err := problem(lastErr[c.ID], fmt.Sprintf("%s did not work after several tries", lowerFirst(c.Describe())))
+				if c.Customer == "" || !ownFailure(err) && !(alone && refused(err, 500, 502, 503, 504)) {
+					return err
+				}
+				missed[c.ID] = true
+				e.fail(e.failure(c, err))
+			}
+			break
 		}
 		wait := max(delay, asked)
 		e.waiting(left, worst, begun, wait)
@@ -248,7 +280,8 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		}
 		delay = min(2*delay, longestWait)
 	}
-	e.written += len(changes)
+	e.written += len(changes) - len(missed)
+	ids = slices.DeleteFunc(ids, func(id string) bool { return missed[id] })
 	e.tell(Event{Kind: EventDone, Changes: ids})
 	return nil
 }

@@ -37,7 +37,11 @@ func planGDAP(p *Plan) {
 	names := p.relationNames()
 	by := d.byCustomer()
 	for _, c := range d.Customers {
+		begun := len(p.Changes)
 		p.planCustomer(c, by[c.TenantID], roles, names[c.TenantID])
+		for i := range p.Changes[begun:] {
+			p.Changes[begun+i].Customer = c.TenantID
+		}
 	}
 	p.gdapNotes(by, roles)
 	// What a batch takes at once stands together.
@@ -54,13 +58,16 @@ func (p *Plan) gdapRefused() string {
 	if u, unread := f.unread(PartDelegation, PartContracts, PartRoleGroups); unread {
 		return u.Why
 	}
+	if u := f.Delegation.Unknown; len(u) > 0 {
+		return "the answers name customers that are none of this partner's: " + manyOf(u)
+	}
 	if len(f.Delegation.Customers) == 0 {
 		return "none of the partner's customers is chosen"
 	}
 	if p.delegate() == "" {
 		return fmt.Sprintf("there is no account %s that could be put into the groups", cmp.Or(f.Delegation.UPN, p.want.answers.GDAP.Account))
 	}
-	return ""
+	return p.groupsBlocked()
 }
 
 // byCustomer are the relationships by the customer's tenant.
@@ -112,7 +119,7 @@ func (p *Plan) planRoleGroup(id, who string) {
 		}
 		return
 	}
-	name := groupName(p.want.answers.GDAP.GroupName, role.Name)
+	name := p.newGroupName(role)
 	why := "Its members get the role " + role.Name + " at customers, and nothing in this tenant."
 	if !d.Assignable {
 		why += " It is a plain security group: groups that may hold roles take Microsoft Entra ID P1, and delegated administration does not need them."
@@ -162,21 +169,47 @@ func (p *Plan) relationNames() map[string]string {
 }
 
 // best is the relationship among a customer's that serves best: an active one
-// before one that waits, and that before one that was only begun.
-func best(list []*Relationship, roles []string) *Relationship {
-	var best *Relationship
+// before one that waits, and that before one that was only begun. Of several active
+// ones it is the one without Global Administrator, then that in which our groups
+// have the most of the roles, then that which is extended, then that which lasts.
+func (d *Delegation) best(list []*Relationship, roles []string) *Relationship {
 	rank := func(r *Relationship) int {
 		return slices.Index([]string{RelationCreated, RelationPending, RelationApproved, RelationStarting, RelationActive}, r.Status)
 	}
+	var best *Relationship
 	for _, r := range list {
-		if r.Microsofts() || rank(r) < 0 || !contains(r.Roles, roles) {
+		if r.Microsofts() || r.Foreign || rank(r) < 0 || !contains(r.Roles, roles) {
 			continue
 		}
-		if best == nil || rank(r) > rank(best) || rank(r) == rank(best) && r.Ends.After(best.Ends) {
+		if best == nil || cmp.Or(rank(r)-rank(best), r.powerless()-best.powerless(), d.gives(r, roles)-d.gives(best, roles),
+			truth(r.AutoExtend)-truth(best.AutoExtend), r.Ends.Compare(best.Ends), strings.Compare(best.ID, r.ID)) > 0 {
 			best = r
 		}
 	}
 	return best
+}
+
+// powerless is 1 for a relationship without Global Administrator.
+func (r *Relationship) powerless() int {
+	return 1 - truth(containsFold(r.Roles, catalog.RoleGlobalAdministrator))
+}
+
+// gives is how many of the roles our groups have of a relationship.
+func (d *Delegation) gives(r *Relationship, roles []string) int {
+	n := 0
+	for _, role := range roles {
+		if g := d.Groups[role]; g != nil && r.serves(g.ID, role) {
+			n++
+		}
+	}
+	return n
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // contains tells whether one list has all of another.
@@ -186,7 +219,7 @@ func contains(list, all []string) bool {
 
 // planCustomer works out what one customer takes.
 func (p *Plan) planCustomer(c Customer, list []*Relationship, roles []string, name string) {
-	r := best(list, roles)
+	r := p.findings.Delegation.best(list, roles)
 	if r == nil {
 		p.planRelationship(c, list, roles, name)
 		p.planRolesAt(c, nil, roles)
@@ -213,18 +246,22 @@ func (p *Plan) endsSoon(r *Relationship) bool {
 	return r.Status == RelationActive && !r.AutoExtend && !r.Ends.IsZero() && r.Ends.Sub(p.findings.At) < endsSoon
 }
 
-// planDead takes away what was given to a group that is gone, or never came about:
-// another group of the same name has nothing of it.
+// planDead takes away what this program gave to a group that is gone, and what one
+// of the groups was given and never got: another group of the same name has nothing
+// of it.
 // https://learn.microsoft.com/graph/api/delegatedadminaccessassignment-delete
 func (p *Plan) planDead(c Customer, r *Relationship) {
 	d := p.findings.Delegation
 	for _, x := range r.Access {
-		if x.Status == accessDeleting || x.Status == accessDeleted || !d.gone[strings.ToLower(x.Group)] && (x.Status != accessFailed || !d.ours(x.Group)) {
-			continue
-		}
 		why := "The group it was given to is not there any more."
-		if !d.gone[strings.ToLower(x.Group)] {
+		switch gone := d.gone[strings.ToLower(x.Group)]; {
+		case x.Status == accessDeleting || x.Status == accessDeleted, gone && !d.given[x.ID]:
+			continue
+		case gone:
+		case x.Status == accessFailed && d.ours(x.Group):
 			why = "It did not come about, and is made anew."
+		default:
+			continue
 		}
 		p.add(Change{
 			ID: "gdap/dead/" + c.TenantID + "/" + x.ID, Step: stepGDAP, Kind: KindAccess, Action: Remove,
@@ -267,11 +304,17 @@ func (p *Plan) planRelationship(c Customer, list []*Relationship, roles []string
 		case r.Microsofts():
 		case r.Status == RelationActive:
 			why = fmt.Sprintf("The relationship %q lacks roles, and none can be added to it: it takes a new one. The other is left as it is.", r.Name)
+		case r.Foreign:
+			ended = fmt.Sprintf(" The draft %q is left to whoever began it.", r.Name)
 		case r.over() && contains(r.Roles, roles):
 			ended = fmt.Sprintf(" The relationship %q is %s, and cannot be revived: it takes one of another name.", r.Name, r.Status)
 		}
 	}
 	why += ended
+	if older := waiting(list, ""); older != "" {
+		why += fmt.Sprintf(" The invitation %q, which waits already, lacks roles: this one is to be approved in its place, and the older one lapses by itself.", older)
+	}
+	why += " Once it is open for approval it cannot be deleted: it lapses when nobody approves it, and an active one can only be ended."
 	extend := "PT0S"
 	if g.AutoExtend {
 		extend = "P180D"
@@ -279,12 +322,23 @@ func (p *Plan) planRelationship(c Customer, list []*Relationship, roles []string
 	p.add(Change{
 		ID: "gdap/relationship/" + c.TenantID, Step: stepGDAP, Kind: KindRelationship, Action: Create, Binds: "relation." + c.TenantID,
 		Object: fmt.Sprintf("relationship %q with %s", name, c.Name), Why: why,
-		Method: "POST", Path: relationships, Risk: RiskModerate, Reversible: true, Name: name,
+		Method: "POST", Path: relationships, Risk: RiskModerate, Reversible: false, Name: name,
 	}, map[string]any{
 		"displayName": name, "duration": fmt.Sprintf("P%dD", g.Days), "autoExtendDuration": extend,
 		"customer": map[string]string{"tenantId": c.TenantID, "displayName": c.Name}, "accessDetails": accessOf(roles),
 	})
 	p.planLock(c, "${relation."+c.TenantID+".id}")
+}
+
+// waiting is the name of an invitation that a customer has, besides that of one id;
+// empty when there is none.
+func waiting(list []*Relationship, besides string) string {
+	for _, r := range list {
+		if r.Status == RelationPending && !r.Microsofts() && r.ID != besides {
+			return r.Name
+		}
+	}
+	return ""
 }
 
 // planLock makes a relationship ready for the customer to approve.

@@ -24,7 +24,7 @@ func companies() []Customer {
 	first := []string{
 		"Contoso", "Fabrikam", "Northwind Traders", "Adventure Works", "Wide World Importers", "Tailspin Toys", "Woodgrove Bank", "Proseware", "Litware",
 		"A. Datum Corporation", "O’Litware & Söhne", "Fabrikam's", "Société Générale de Démonstration", "Škoda-Ähnliche Werke", "株式会社コントソ", "北风贸易有限公司",
-		"ООО Контосо", "Contoso 🚀 Rockets", "Fabrikam/Residences", `"Quoted" Company`, "<b>Litware</b>", "  ", "", "N", "...", "Contoso\tTabbed", "=cmd|' /C calc'!A0",
+		"ООО Контосо", "कॉन्टोसो लिमिटेड", "Contoso 🚀 Rockets", "Fabrikam/Residences", `"Quoted" Company`, "<b>Litware</b>", "  ", "", "N", "...", "Contoso\tTabbed", "=cmd|' /C calc'!A0",
 		"The Very Long Established Northwind Traders International Holding", "The Very Long Established Northwind Traders International Holdings", "İstanbul Kontoso", "ﬁne Łódź",
 	}
 	last := []string{"", " Ltd", " GmbH & Co. KG", " Pty. Ltd.", " (Holdings) S.à r.l.", " of Greater Manchester and the North West", " Dental – Praxis für Zahnmedizin", " LTD", " Inc.", " 2"}
@@ -56,7 +56,7 @@ func TestRelationshipNames(t *testing.T) {
 			case utf8.RuneCountInString(name) > state.MaxRelationshipName, strings.TrimSpace(name) != name, name == "", strings.Contains(name, "  "):
 				t.Errorf("%q becomes %q", c.Name, name)
 			case strings.ContainsFunc(name, func(r rune) bool {
-				return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r) && !strings.ContainsRune(" -_", r)
+				return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.In(r, unicode.Mn, unicode.Mc) && !strings.ContainsRune(" -_", r)
 			}):
 				t.Errorf("%q becomes %q, which has characters that may be refused", c.Name, name)
 			}
@@ -83,6 +83,27 @@ func TestRelationshipNames(t *testing.T) {
 	}
 	if got := relationshipNames(state.DefaultRelationshipName, list, nil)[list[0].TenantID]; got != "Rewst GDAP - Contoso" {
 		t.Errorf("a plain name becomes %q", got)
+	}
+}
+
+// A name that is given in a run is not given twice in it.
+func TestRelationshipNamesOfOneRun(t *testing.T) {
+	long := Customer{TenantID: derivedID("long"), Name: "The Very Long Established Northwind Traders International Holding"}
+	name := relationshipNames("{customer}", []Customer{long}, nil)[long.TenantID]
+	twin := Customer{TenantID: derivedID("twin"), Name: name} // called as the other's name is shortened
+	for _, list := range [][]Customer{{long, twin}, {twin, long}} {
+		names := relationshipNames("{customer}", list, nil)
+		if names[twin.TenantID] != name || strings.EqualFold(names[long.TenantID], name) {
+			t.Errorf("%q", names)
+		}
+		for _, c := range list {
+			if !nameOf("{customer}", c, names[c.TenantID]) {
+				t.Errorf("%q is not known for a name of %q", names[c.TenantID], c.Name)
+			}
+		}
+	}
+	if nameOf("Rewst GDAP - {customer}", twin, "Rewst GDAP - Contoso") {
+		t.Error("another customer's name")
 	}
 }
 
@@ -116,7 +137,7 @@ func TestGDAPChecks(t *testing.T) {
 		{name: "the US government's cloud", scenario: "gcc-high", cloud: "usgov", check: "gdap", says: "not for US Government", silent: true},
 		{name: "no customers", scenario: "single-tenant", check: "gdap", says: "no Admin agent"},
 		{
-			name: "a customer nobody knows", scenario: "happy", check: "gdap-customers", says: "nobody knows fabrikam.example.com", warns: true,
+			name: "a customer nobody knows", scenario: "happy", check: "gdap-customers", says: "nobody knows fabrikam.example.com",
 			change: func(a *state.Answers) {
 				a.GDAP.All, a.GDAP.Customers = false, []string{"fabrikam.example.com", firstCustomer}
 			},
@@ -274,12 +295,26 @@ func TestCustomersOfAFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.answers.GDAP.All, w.answers.GDAP.File = false, file
+		f, err := w.run().InspectTenant(t.Context(), w.answers, nil)
+		if err != nil {
+			t.Fatal(whole(err))
+		}
+		if p := MakePlan(w.answers, f, gdapStage); !p.Empty() { // before anything is written
+			t.Errorf("customers nobody knows, and yet planned: %s", described(p))
+		}
+		blocked := slices.ContainsFunc(GDAPChecks(w.answers, f, gdapStage), func(c Check) bool {
+			return c.Blocks && c.Answer == "gdap.customers" && strings.Contains(c.Evidence, "litware.example.com (line 3)")
+		})
+		if !blocked {
+			t.Error("a customer nobody knows stops nothing")
+		}
+		text = strings.TrimSuffix(text, "Litware;litware.example.com\n")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		r, err := w.apply(t.Context(), fortnight)
 		if err != nil || r.Delegation.Customers != 1 || r.Delegation.Ready != 1 {
 			t.Fatalf("%+v, %v", r, whole(err))
-		}
-		if !slices.ContainsFunc(r.Notes, func(n Note) bool { return strings.Contains(n.Text, "litware.example.com") }) {
-			t.Errorf("notes: %v", r.Notes)
 		}
 		if err := os.WriteFile(file, []byte("domain\nnot a domain\n"), 0o600); err != nil {
 			t.Fatal(err)

@@ -22,7 +22,7 @@ func GDAPChecks(a state.Answers, f *Findings, o PlanOptions) []Check {
 	if checks[0].Blocks {
 		return checks
 	}
-	return append(checks, checkDelegate(a, f, o), checkCustomers(a, f), checkGroupRights(a, f, o), checkRoleGroups(f))
+	return append(checks, checkDelegate(a, f, o), checkCustomers(a, f), checkGroupRights(a, f, o), checkRoleGroups(a, f, o))
 }
 
 // noDelegation says why a cloud has no delegated administration of customers.
@@ -51,9 +51,16 @@ func checkDelegation(f *Findings) Check {
 func checkDelegate(a state.Answers, f *Findings, o PlanOptions) Check {
 	d := f.Delegation
 	c := Check{ID: CheckDelegate, Title: "Account for the customers", Evidence: d.UPN + " is put into the groups"}
+	if f.Ready == nil && d.Account != "" {
+		c.Evidence += ". Whether multifactor authentication is demanded of it is not looked at here; 'msbundle explain --customer' does"
+	}
 	p := Plan{want: desire(a, f), findings: f, options: o}
-	if p.delegate() == "" {
-		c.State, c.Blocks = Failed, true
+	switch {
+	case d.Disabled && f.Ready == nil:
+		c.State = Failed
+		c.Evidence, c.Fix = disabledAccount(d.UPN)
+	case p.delegate() == "":
+		c.State, c.Blocks, c.Answer = Failed, true, "gdap.account"
 		c.Evidence = fmt.Sprintf("There is no account %s that could be put into the groups", cmp.Or(d.UPN, a.GDAP.Account))
 		c.Fix = "Let it be made (section serviceAccount, create: true), or name one that is there (gdap.account)."
 	}
@@ -72,11 +79,12 @@ func checkCustomers(a state.Answers, f *Findings) Check {
 		c.State, c.Blocks, c.Evidence = Failed, true, "The directory knows no customer of this tenant"
 		c.Fix = "A customer has to accept the partner's reseller relationship first (Partner Center, Customers). A tenant that is no partner's has none."
 	case len(d.Customers) == 0:
-		c.State, c.Blocks, c.Evidence = Failed, true, "None of the customers named is one of this partner's: "+someOf(d.Unknown)
+		c.State, c.Blocks, c.Answer, c.Evidence = Failed, true, "gdap.customers", "None of the customers named is one of this partner's: "+manyOf(d.Unknown)
 		c.Fix = "Name customers by tenant id or default domain, or use customers: all."
 	case len(d.Unknown) > 0:
-		c.State, c.Evidence = Warned, fmt.Sprintf("%s; nobody knows %s", c.Evidence, someOf(d.Unknown))
-		c.Fix = "They are left out. Name customers by tenant id or default domain; whoever is missing from the partner's customers needs a reseller relationship first (Partner Center, Customers)."
+		c.State, c.Blocks, c.Answer = Failed, true, "gdap.customers"
+		c.Evidence = fmt.Sprintf("%s; nobody knows %s", c.Evidence, manyOf(d.Unknown))
+		c.Fix = "Name customers by tenant id or default domain, or leave these out. Whoever is missing from the partner's customers needs a reseller relationship first (Partner Center, Customers)."
 	case !a.GDAP.All && len(a.GDAP.Customers) == 0:
 		c.Evidence += ", named by " + a.GDAP.File
 	}
@@ -111,17 +119,26 @@ func checkGroupRights(a state.Answers, f *Findings, o PlanOptions) Check {
 }
 
 // checkRoleGroups tells what groups there are.
-func checkRoleGroups(f *Findings) Check {
+func checkRoleGroups(a state.Answers, f *Findings, o PlanOptions) Check {
 	c := Check{ID: "gdap-groups", Title: "Groups for the roles", Evidence: plural(len(f.Delegation.Groups), "group") + " of the twelve are there"}
 	if u, unread := f.unread(PartRoleGroups); unread {
 		c.State, c.Blocks, c.SignIn, c.Evidence, c.Fix = Failed, true, true, "The groups could not be read: "+lowerFirst(u.Why), u.Fix
+		return c
+	}
+	p := Plan{want: desire(a, f), findings: f, options: o}
+	if why := p.groupsBlocked(); why != "" {
+		c.State, c.Blocks, c.Answer, c.Evidence = Failed, true, "gdap.groupName", upperFirst(why)
+		c.Fix = "Rename or delete one of these groups, or have the setup use other names (gdap.groupName)."
 	}
 	return c
 }
 
-// someOf names the first few of a list.
-func someOf(list []string) string {
-	const most = 3
+// someOf names the first few of a list, and manyOf the first of a list that a person
+// has to go through.
+func someOf(list []string) string { return firstOf(list, 3) }
+func manyOf(list []string) string { return firstOf(list, 30) }
+
+func firstOf(list []string, most int) string {
 	if len(list) <= most {
 		return strings.Join(list, ", ")
 	}
@@ -130,17 +147,28 @@ func someOf(list []string) string {
 
 // gdapNotes says what a person should know of the relationships there are.
 func (p *Plan) gdapNotes(by map[string][]*Relationship, roles []string) {
-	var theirs, powerful, overlapping, ending, anew, several []string
+	var theirs, powerful, overlapping, ending, anew, several, undone, drafts, second, dead []string
 	for _, c := range p.findings.Delegation.Customers {
-		chosen, active := best(by[c.TenantID], roles), 0
+		chosen, active := p.findings.Delegation.best(by[c.TenantID], roles), 0
+		if chosen == nil && waiting(by[c.TenantID], "") != "" {
+			second = append(second, c.Name)
+		}
 		for _, r := range by[c.TenantID] {
 			live := r.Status == RelationActive
+			if r.Foreign {
+				drafts = append(drafts, c.Name)
+			}
+			if p.leavesDead(r) {
+				dead = append(dead, c.Name)
+			}
 			switch {
 			case live && r.Microsofts():
 				theirs = append(theirs, c.Name)
 				continue
 			case live && containsFold(r.Roles, catalog.RoleGlobalAdministrator):
 				powerful = append(powerful, c.Name)
+			case r.Undone && chosen == nil:
+				undone = append(undone, c.Name)
 			case r.over() && chosen == nil && contains(r.Roles, roles):
 				several = append(several, c.Name)
 			}
@@ -158,19 +186,30 @@ func (p *Plan) gdapNotes(by map[string][]*Relationship, roles []string) {
 			ending = append(ending, c.Name+" ("+chosen.Ends.Format(time.DateOnly)+")")
 		}
 	}
+	p.groupNotes(roles)
 	say := func(names []string, text string) {
 		names = slices.Compact(names)
 		if len(names) > 0 {
 			p.note("%s: %s "+text, plural(len(names), "customer"), someOf(names)+".")
 		}
 	}
-	if u := p.findings.Delegation.Unknown; len(u) > 0 {
-		p.note("Left out, because none of this partner's customers has that tenant id or default domain: %s.", someOf(u))
-	}
 	say(anew, "A role cannot be added to a relationship: each gets another one beside the one it has, to be approved again.")
+	say(second, "An invitation that lacks roles waits there already. A second one goes out: have the newer one approved, and leave the older one, which lapses by itself.")
+	say(drafts, "The draft of a relationship is there that somebody else began, or that has other roles. It is left as it is: opened for approval nobody could change it any more.")
+	say(dead, "A group that is gone still has roles there, which this program did not give it. That is left as it is, and does no harm.")
 	say(several, "Their relationship was declined, lapsed or was ended. Each is asked anew, under another name; ask them first what happened.")
+	say(undone, "Their relationship was ended here, by 'msbundle undo'. Each is asked anew, under another name.")
 	say(theirs, "They have a relationship that Microsoft made (MLT_). It is left as it is.")
 	say(overlapping, "Another active relationship with some of the same roles stands beside. It is left as it is; the vendor warns that such roles can get in the way of consent.")
 	say(powerful, "A relationship there has Global Administrator among its roles. It cannot be extended automatically, and nothing here needs that role.")
 	say(ending, "The relationship ends soon and is not extended automatically. What Rewst does there ends with it.")
+}
+
+// leavesDead tells whether a group that is gone has roles of a relationship that
+// this program did not give it.
+func (p *Plan) leavesDead(r *Relationship) bool {
+	d := p.findings.Delegation
+	return slices.ContainsFunc(r.Access, func(x Access) bool {
+		return d.gone[strings.ToLower(x.Group)] && !d.given[x.ID] && x.Status != accessDeleting && x.Status != accessDeleted
+	})
 }

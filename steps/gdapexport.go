@@ -71,14 +71,14 @@ func (s *Setup) InvitationsDir() string {
 	return filepath.Join(state.Dir(s.root, state.Identity{Cloud: s.cloudID, Tenant: s.account.TenantID}), "invitations")
 }
 
-// Remind records that customers were reminded just now. It may be called while an
-// apply is under way.
-func (s *Setup) Remind(list []Invitation) error {
+// Remind records when customers were last reminded; the zero time means never. It
+// may be called while an apply is under way.
+func (s *Setup) Remind(list []Invitation, at time.Time) error {
 	ids := make([]string, len(list))
 	for n, i := range list {
 		ids[n] = i.ID
 	}
-	return problem(s.store.Remind(s.client.Now().UTC(), ids...), "that a customer was reminded could not be kept")
+	return problem(s.store.Remind(at.UTC(), ids...), "that a customer was reminded could not be kept")
 }
 
 // Reminded fills in when customers were last reminded.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 type Delegation struct {
 	UPN           string
 	Account       string                // object id of the service account; empty when there is none
+	Disabled      bool                  // nobody can sign in with it
 	Groups        map[string]*RoleGroup // by template id of the role each is for
 	Customers     []Customer            // those the answers choose
 	Relationships []Relationship        // with anybody
@@ -25,18 +27,13 @@ type Delegation struct {
 	Unknown       []string              // of the answers: customers nobody knows
 	Contracts     int                   // customers of the partner
 	gone          map[string]bool       // ids of groups that have roles and are not there any more
+	given         map[string]bool       // ids of the assignments that this program made
+	candidates    map[string][]*RoleGroup
+	unfit         map[string]string // why a group cannot serve, by its name in small letters
 	contracts     []wireContract
+	delegated     []wireDelegated
 	listed        []state.CustomerRow // of the file
 	failed        error               // what a part could not be read for, when that is no refusal
-}
-
-// RoleGroup is the group whose members get a role at customers.
-type RoleGroup struct {
-	ID         string
-	Name       string
-	Assignable bool
-	Account    bool // the service account is a member
-	Members    int
 }
 
 // Customer is an organisation the partner may administer.
@@ -57,8 +54,10 @@ type Relationship struct {
 	Created    time.Time
 	Ends       time.Time
 	AutoExtend bool
+	Foreign    bool // a draft that this program did not begin, or begun with other roles
 	ETag       string
 	Access     []Access // nil when it is not active
+	Undone     bool     // this program ended it, as the journal says
 	Raw        json.RawMessage
 }
 
@@ -97,10 +96,9 @@ const (
 
 const (
 	contracts     = "/v1.0/contracts"
+	delegated     = "/v1.0/tenantRelationships/delegatedAdminCustomers"
 	relationships = "/v1.0/tenantRelationships/delegatedAdminRelationships"
 	groups        = "/v1.0/groups"
-
-	roleGroupFields = "id,displayName,isAssignableToRole,securityEnabled"
 )
 
 // offersDelegation tells whether a cloud has delegated administration of
@@ -129,13 +127,12 @@ func (s *Setup) delegationReadings(a state.Answers, f *Findings) []reading {
 	if a.GDAP == nil {
 		return nil
 	}
-	d := &Delegation{Groups: map[string]*RoleGroup{}, gone: map[string]bool{}}
+	d := &Delegation{Groups: map[string]*RoleGroup{}, gone: map[string]bool{}, candidates: map[string][]*RoleGroup{}, unfit: map[string]string{}}
 	f.Delegation = d
 	if !offersDelegation(f.Cloud) {
 		return nil // its addresses are not even there
 	}
-	prefix, _, _ := strings.Cut(a.GDAP.GroupName, "{role}")
-	prefix = strings.TrimRight(prefix, " -–")
+	ofDelegation := unreadDelegation(f, PartDelegation, "", &d.failed)
 	round := []reading{
 		s.plansReading(f),
 		{path: query("/v1.0/domains", "$select", "id,isDefault,isInitial,isVerified,authenticationType"), take: takePage(s, func(list []wireDomain) error {
@@ -154,30 +151,17 @@ func (s *Setup) delegationReadings(a state.Answers, f *Findings) []reading {
 			d.contracts, d.Contracts = list, len(list)
 			return nil
 		}), unread: unreadDelegation(f, PartContracts, "the permission Directory.Read.All and a member of the tenant", &d.failed)},
+		{path: query(delegated, "$top", "300"), take: takePage(s, func(list []wireDelegated) error {
+			d.delegated = list
+			return nil
+		}), unread: ofDelegation},
 		{path: query(relationships, "$top", "300"), take: takePage(s, func(list []json.RawMessage) error {
 			var err error
 			d.Relationships, err = relationshipsOf(list)
 			return err
-		}), unread: unreadDelegation(f, PartDelegation, "", &d.failed)},
+		}), unread: ofDelegation},
 	}
-	if prefix != "" {
-		round = append(round, reading{
-			path:   query(groups, "$filter", "startswith(displayName,"+quote(prefix)+")", "$select", roleGroupFields, "$top", "999"),
-			unread: unreadDelegation(f, PartRoleGroups, "the permission Group.Read.All or Directory.Read.All", &d.failed),
-			take: takePage(s, func(list []wireRoleGroup) error {
-				for _, w := range list {
-					role, known := groupRole(a.GDAP.GroupName, w.Name)
-					had := d.Groups[role.TemplateID]
-					exact := known && strings.EqualFold(w.Name, groupName(a.GDAP.GroupName, role.Name))
-					if known && w.SecurityEnabled && (had == nil || exact) {
-						d.Groups[role.TemplateID] = &RoleGroup{ID: w.ID, Name: w.Name, Assignable: w.Assignable}
-					}
-				}
-				return nil
-			}),
-		})
-	}
-	return round
+	return append(round, s.groupReadings(a, f)...)
 }
 
 // delegationAccountReadings read what takes the answers of the first round.
@@ -186,32 +170,18 @@ func (s *Setup) delegationAccountReadings(a state.Answers, f *Findings) []readin
 	if d == nil || !offersDelegation(f.Cloud) {
 		return nil
 	}
+	s.markDrafts(*a.GDAP, d)
 	d.Customers, d.Unknown = chosenCustomers(*a.GDAP, d)
 	d.Assignable = slices.Contains(f.Plans, "AAD_PREMIUM") || slices.Contains(f.Plans, "AAD_PREMIUM_P2")
 	var round []reading
 	if d.UPN != "" {
 		round = append(round, reading{
 			path:   query(users+"/"+pathName(d.UPN), "$select", userFields),
-			take:   takeOne(func(w wireAccount, _ json.RawMessage) { d.Account = w.ID }),
+			take:   takeOne(func(w wireAccount, _ json.RawMessage) { d.Account, d.Disabled = w.ID, !w.Enabled }),
 			absent: func() {},
 		})
 	}
-	for _, role := range catalog.ServiceRoles() {
-		g := d.Groups[role.TemplateID]
-		if g == nil {
-			continue
-		}
-		round = append(round, reading{
-			path: query(groups+"/"+g.ID+"/members", "$select", "id", "$top", "999"),
-			take: takePage(s, func(list []wireID) error {
-				g.Members = len(list)
-				g.Account = slices.ContainsFunc(list, func(w wireID) bool { return w.ID == d.Account && d.Account != "" })
-				return nil
-			}),
-			absent: func() {},
-		})
-	}
-	return round
+	return append(round, s.memberReadings(d)...)
 }
 
 // listedCustomers are the customers of the file the answers name.
@@ -233,24 +203,57 @@ func (s *Setup) lookDelegation(ctx context.Context, f *Findings) error {
 	if _, unread := f.unread(PartDelegation); unread {
 		return nil
 	}
+	s.markUndone(d)
 	chosen := map[string]bool{}
 	for _, c := range d.Customers {
 		chosen[c.TenantID] = true
 	}
+	var bad error
 	var round []reading
 	for i := range d.Relationships {
 		r := &d.Relationships[i]
 		if r.Status == RelationActive && chosen[r.Tenant] && !r.Microsofts() {
-			round = append(round, s.accessReading(r))
+			round = append(round, sparing(s.accessReading(r), &bad))
 		}
 	}
-	if err := s.readAll(ctx, round); err != nil {
+	if err := cmp.Or(s.readAll(ctx, round), bad); err != nil {
 		return err
 	}
+	d.chooseGroups()
 	if err := s.readAll(ctx, d.strangers()); err != nil {
 		return err
 	}
+	d.given = map[string]bool{}
+	for _, e := range s.store.Entries() {
+		if e.What == string(KindAccess) && e.Action == string(Add) && e.Outcome.Kind == state.RecordReceipt {
+			d.given[e.Outcome.Refs["id"]] = true
+		}
+	}
 	return s.closeDelegation(f)
+}
+
+// markDrafts tells the drafts of relationships that are ours from those somebody
+// else is at work on: nobody could change one any more once it is opened for
+// approval. Ours is what the journal knows, or what has a name of ours; and it has
+// exactly the roles that are wanted.
+func (s *Setup) markDrafts(g state.GDAP, d *Delegation) {
+	ours := map[string]bool{} // by id, or by name where the answer was lost
+	for _, e := range s.store.Entries() {
+		switch {
+		case e.What != string(KindRelationship) || e.Action != string(Create) || e.Undone:
+		case e.Open():
+			ours[strings.ToLower(e.Name)] = true
+		default:
+			ours[refID(e.Outcome.Refs, "relation.")] = true
+		}
+	}
+	delete(ours, "") // of a write that came to nothing
+	roles := g.RoleIDs()
+	for i := range d.Relationships {
+		r := &d.Relationships[i]
+		began := ours[r.ID] || ours[strings.ToLower(r.Name)] || nameOf(g.RelationshipName, Customer{TenantID: r.Tenant, Name: r.Customer}, r.Name)
+		r.Foreign = r.Status == RelationCreated && !(began && contains(r.Roles, roles) && contains(roles, r.Roles))
+	}
 }
 
 // mostStrangers is how many groups that have roles and are not among ours are
@@ -296,50 +299,62 @@ func (s *Setup) accessReading(r *Relationship) reading {
 
 // chosenCustomers are those the answers choose among the partner's, and what of
 // the answers nobody knows. Who gave the partner a relationship is a customer even
-// where the directory's list lacks it.
+// where the directory's list lacks it; one that is over makes nobody one of all.
 func chosenCustomers(g state.GDAP, d *Delegation) (chosen []Customer, unknown []string) {
-	all := map[string]Customer{}
+	all, wanted := map[string]Customer{}, map[string]bool{}
 	domains := map[string]string{}
-	for _, w := range d.contracts {
-		c := Customer{strings.ToLower(w.CustomerID), w.Name, w.Domain}
-		if _, twice := all[c.TenantID]; !twice {
-			all[c.TenantID], domains[strings.ToLower(c.Domain)] = c, c.TenantID
+	know := func(c Customer, now bool) {
+		c.TenantID = strings.ToLower(c.TenantID)
+		if c.TenantID == "" {
+			return
 		}
+		known := all[c.TenantID]
+		all[c.TenantID] = Customer{c.TenantID, cmp.Or(strings.TrimSpace(known.Name), c.Name), cmp.Or(known.Domain, c.Domain)}
+		if c.Domain != "" {
+			domains[strings.ToLower(c.Domain)] = c.TenantID
+		}
+		if g.All && now {
+			wanted[c.TenantID] = true
+		}
+	}
+	for _, w := range d.contracts {
+		know(Customer{w.CustomerID, w.Name, w.Domain}, true)
+	}
+	for _, w := range d.delegated {
+		know(Customer{TenantID: w.TenantID, Name: w.Name}, true)
 	}
 	for _, r := range d.Relationships {
-		if _, known := all[r.Tenant]; !known && r.Tenant != "" && !g.All {
-			all[r.Tenant] = Customer{TenantID: r.Tenant, Name: r.Customer}
-		}
+		know(Customer{TenantID: r.Tenant, Name: r.Customer}, !r.over() && !r.Foreign)
 	}
-	wanted := map[string]bool{}
-	want := func(tenant, domain, name string) {
-		id := strings.ToLower(tenant)
-		if id == "" {
-			id = domains[strings.ToLower(domain)]
-		}
-		c, known := all[id]
-		switch {
-		case !known:
-			unknown = append(unknown, cmp.Or(tenant, domain))
-			return
-		case strings.TrimSpace(c.Name) == "":
-			c.Name = name
-			all[id] = c
-		}
-		wanted[id] = true
+	want := func(tenant, domain string) bool {
+		id := cmp.Or(strings.ToLower(tenant), domains[strings.ToLower(domain)])
+		_, known := all[id]
+		wanted[id] = wanted[id] || known
+		return known
 	}
 	for _, text := range g.Customers {
+		known := false
 		if state.IsGUID(text) {
-			want(text, "", "")
+			known = want(text, "")
 		} else {
-			want("", text, "")
+			known = want("", text)
+		}
+		if !known {
+			unknown = append(unknown, text)
 		}
 	}
 	for _, row := range d.listed {
-		want(row.TenantID, row.Domain, row.Name)
+		if row.TenantID == "" && domains[strings.ToLower(row.Domain)] == "" {
+			row.TenantID = withoutDomain(all, row.Name)
+		}
+		if !want(row.TenantID, row.Domain) {
+			unknown = append(unknown, fmt.Sprintf("%s (line %d)", cmp.Or(row.TenantID, row.Domain), row.Line))
+			continue
+		}
+		know(Customer{cmp.Or(row.TenantID, domains[strings.ToLower(row.Domain)]), row.Name, row.Domain}, false)
 	}
 	for id, c := range all {
-		if g.All || wanted[id] {
+		if wanted[id] {
 			chosen = append(chosen, c)
 		}
 	}
@@ -347,17 +362,31 @@ func chosenCustomers(g state.GDAP, d *Delegation) (chosen []Customer, unknown []
 	return chosen, unknown
 }
 
+// withoutDomain finds the one customer of a name among those whose domain is not
+// known: a relationship tells the name alone.
+func withoutDomain(all map[string]Customer, name string) string {
+	found := ""
+	for id, c := range all {
+		if c.Domain != "" || strings.TrimSpace(name) == "" || !strings.EqualFold(strings.TrimSpace(c.Name), strings.TrimSpace(name)) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = id
+	}
+	return found
+}
+
+type wireDelegated struct {
+	TenantID string `json:"tenantId"`
+	Name     string `json:"displayName"`
+}
+
 type wireContract struct {
 	CustomerID string `json:"customerId"`
 	Name       string `json:"displayName"`
 	Domain     string `json:"defaultDomainName"`
-}
-
-type wireRoleGroup struct {
-	ID              string `json:"id"`
-	Name            string `json:"displayName"`
-	Assignable      bool   `json:"isAssignableToRole"`
-	SecurityEnabled bool   `json:"securityEnabled"`
 }
 
 type wireRoles struct {

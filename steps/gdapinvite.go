@@ -29,6 +29,7 @@ func (e *engine) invite(later map[string][]Change) {
 
 func (e *engine) invitations(later map[string][]Change) []Invitation {
 	var out []Invitation
+	by := e.plan.findings.Delegation.byCustomer()
 	for _, c := range e.plan.findings.Delegation.Customers {
 		changes := later[c.TenantID]
 		if len(changes) == 0 {
@@ -39,15 +40,17 @@ func (e *engine) invitations(later map[string][]Change) []Invitation {
 		if !shown { // made so recently that it is not listed, or the customer has just approved
 			r = Relationship{ID: id, Status: RelationApproved, Created: e.client.Now()}
 		}
-		out = append(out, invitation(c, r))
+		out = append(out, invitation(c, r, by[c.TenantID]))
 	}
 	slices.SortStableFunc(out, func(a, b Invitation) int { return a.Since.Compare(b.Since) })
 	return out
 }
 
-func invitation(c Customer, r Relationship) Invitation {
+// invitation is what a relationship, one of all with a customer, asks of that customer.
+func invitation(c Customer, r Relationship, all []*Relationship) Invitation {
 	return Invitation{
 		Customer: c, Name: r.Name, ID: r.ID, Status: r.Status, Link: InvitationLink(r.ID), Since: r.Created, Until: r.Created.Add(invitationLapses), Roles: r.Roles,
+		Older: waiting(all, r.ID),
 	}
 }
 
@@ -63,13 +66,15 @@ func (e *engine) enough() bool {
 
 // pause waits until it is time for another look at who has approved, or until that
 // is not wanted any more.
-func (e *engine) pause(ctx context.Context, d time.Duration) error {
+func (e *engine) pause(ctx context.Context, d time.Duration) (wanted bool, err error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-e.options.Enough:
+	case <-e.options.Look:
+		wanted = true
 	case <-ctx.Done():
 	}
-	return ctx.Err()
+	return wanted, ctx.Err()
 }

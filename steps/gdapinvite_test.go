@@ -33,7 +33,7 @@ func TestInvitationsToldAndEnough(t *testing.T) {
 			told = append(told, e.Invitations)
 			switch len(told) {
 			case 1:
-				if err := w.setup.Remind(e.Invitations[1:2]); err != nil {
+				if err := w.setup.Remind(e.Invitations[1:2], time.Now()); err != nil {
 					t.Error(err)
 				}
 			case 2:

@@ -36,6 +36,10 @@ func InvitationMail(i Invitation, partner string) (subject, body string) {
 	line("")
 	line("2. Compare the name of the request: %s", oneLine(i.Name))
 	line("3. Choose Approve all.")
+	if older := oneLine(i.Older); older != "" {
+		line("")
+		line("There is an older request that does not have all it takes: %s. Please do not approve that one. It lapses by itself.", older)
+	}
 	line("")
 	if len(i.Roles) > 0 {
 		line("These are the roles we ask for:")

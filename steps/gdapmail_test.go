@@ -193,7 +193,7 @@ func TestChoosing(t *testing.T) {
 		t.Error("what was found was changed")
 	}
 	for _, c := range MakePlan(a, got, PlanOptions{Stage: StageGDAP}).Changes {
-		if who := c.Customer(); who != "" && who != "tenant-poor" {
+		if who := c.Customer; who != "" && who != "tenant-poor" {
 			t.Errorf("planned for %s: %s", who, c.Describe())
 		}
 	}

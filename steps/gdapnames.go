@@ -3,35 +3,12 @@ package steps
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
-	"msbundle/catalog"
 	"msbundle/state"
 )
-
-// groupName is what the group of a role is called.
-func groupName(template, role string) string { return strings.ReplaceAll(template, "{role}", role) }
-
-// groupRole tells which role a group is for by its name: by the template of the
-// answers, or by the other ways the vendor's guides name them.
-func groupRole(template, name string) (catalog.Role, bool) {
-	for _, t := range []string{template, "Rewst GDAP-{role}", "Rewst GDAP - {role}", "Rewst GDAP {role}", "Rewst - {role}"} {
-		before, after, _ := strings.Cut(t, "{role}")
-		rest, begins := strings.CutPrefix(strings.ToLower(name), strings.ToLower(before))
-		rest, ends := strings.CutSuffix(rest, strings.ToLower(after))
-		if !begins || !ends {
-			continue
-		}
-		for _, r := range catalog.ServiceRoles() {
-			if rest == strings.ToLower(r.Name) {
-				return r, true
-			}
-		}
-	}
-	return catalog.Role{}, false
-}
 
 // relationshipNames gives every customer a name for a relationship: unique among
 // them and those that are taken, at most 50 characters, and the same in every run
@@ -41,35 +18,60 @@ func relationshipNames(template string, customers []Customer, taken map[string]b
 	plain := map[string]string{} // by tenant
 	count := map[string]int{}
 	for _, c := range customers {
-		name := strings.ReplaceAll(template, "{customer}", safeName(c.Name))
+		name := plainName(template, c)
 		plain[c.TenantID] = name
 		count[strings.ToLower(name)]++
 	}
-	out := map[string]string{}
+	out, given := map[string]string{}, map[string]bool{}
+	var others []Customer
 	for _, c := range customers {
 		name := plain[c.TenantID]
-		if utf8.RuneCountInString(name) <= state.MaxRelationshipName && count[strings.ToLower(name)] == 1 && !taken[strings.ToLower(name)] {
-			out[c.TenantID] = name
+		if key := strings.ToLower(name); utf8.RuneCountInString(name) > state.MaxRelationshipName || count[key] > 1 || taken[key] {
+			others = append(others, c)
 			continue
 		}
+		out[c.TenantID], given[strings.ToLower(name)] = name, true
+	}
+	slices.SortFunc(others, func(a, b Customer) int { return strings.Compare(a.TenantID, b.TenantID) })
+	for _, c := range others {
 		for n := 0; ; n++ {
-			name = shortened(template, safeName(c.Name), idLetters(c.TenantID, n))
-			if !taken[strings.ToLower(name)] {
+			name := shortened(template, safeName(c.Name), idLetters(c.TenantID, n))
+			if key := strings.ToLower(name); !taken[key] && !given[key] {
+				out[c.TenantID], given[key] = name, true
 				break
 			}
 		}
-		out[c.TenantID] = name
 	}
 	return out
 }
 
-// safeName leaves of a company's name what a relationship's name surely takes:
-// letters, digits, blanks, dashes and underscores.
+func plainName(template string, c Customer) string {
+	return strings.ReplaceAll(template, "{customer}", safeName(c.Name))
+}
+
+// mostAnew is how many names with letters a customer is thought to have had.
+const mostAnew = 20
+
+// nameOf tells whether a relationship has a name that this program gives a
+// customer's.
+func nameOf(template string, c Customer, name string) bool {
+	if strings.EqualFold(name, plainName(template, c)) {
+		return true
+	}
+	for n := range mostAnew {
+		if strings.EqualFold(name, shortened(template, safeName(c.Name), idLetters(c.TenantID, n))) {
+			return true
+		}
+	}
+	return false
+}
+
+// safeName leaves of a company's name what a relationship's name surely takes.
 func safeName(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch {
-		case unicode.IsLetter(r), unicode.IsDigit(r), unicode.Is(unicode.Mn, r), r == '-', r == '_':
+		case state.InRelationshipName(r):
 			b.WriteRune(r)
 		case r == '\'' || r == '’':
 		default:

@@ -5,6 +5,7 @@ type DelegationResult struct {
 	Customers   int
 	Ready       int // with every role in force
 	Invitations []Invitation
+	Failed      []CustomerFailure // with whom it did not work in this run; a later one tries again
 }
 
 // delegationResult puts together what was read back.
@@ -14,9 +15,9 @@ func (e *engine) delegationResult(f *Findings) *DelegationResult {
 	}
 	p := Plan{want: desire(e.plan.Answers, f), findings: f}
 	roles, by := e.plan.Answers.GDAP.RoleIDs(), f.Delegation.byCustomer()
-	r := &DelegationResult{Customers: len(f.Delegation.Customers), Invitations: e.Reminded(Invitations(e.plan.Answers, f))}
+	r := &DelegationResult{Customers: len(f.Delegation.Customers), Invitations: e.Reminded(Invitations(e.plan.Answers, f)), Failed: e.failures}
 	for _, c := range f.Delegation.Customers {
-		chosen := best(by[c.TenantID], roles)
+		chosen := f.Delegation.best(by[c.TenantID], roles)
 		if chosen == nil || chosen.Status != RelationActive {
 			continue
 		}
@@ -36,7 +37,7 @@ func (e *engine) delegationResult(f *Findings) *DelegationResult {
 // something is missing.
 func (e *engine) unchanged() (*Result, error) {
 	f := e.plan.findings
-	if len(e.ended) > 0 || e.unfinished(f) != "" {
+	if len(e.ended) > 0 || len(e.failures) > 0 || len(e.lacks(f)) > 0 {
 		return nil, nil
 	}
 	r := e.result(nil, nil)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -21,18 +20,6 @@ func refID(refs map[string]string, prefix string) string {
 		if strings.HasPrefix(name, prefix) && strings.HasSuffix(name, ".id") {
 			return id
 		}
-	}
-	return ""
-}
-
-// customer is the tenant id of the customer a change is about; empty when it is
-// about none.
-func (c Change) customer() string {
-	switch c.Kind {
-	case KindRelationship:
-		return strings.TrimPrefix(c.Binds, "relation.")
-	case KindLock, KindExtension, KindAccess:
-		return c.Name
 	}
 	return ""
 }
@@ -59,7 +46,7 @@ func (s *Setup) completeDelegation(ctx context.Context, a state.Answers, f *Find
 	if d == nil {
 		return nil
 	}
-	maps.DeleteFunc(d.Groups, func(_ string, g *RoleGroup) bool { return known.deleted[g.ID] })
+	d.forgetGroups(known.deleted)
 	d.Relationships = slices.DeleteFunc(d.Relationships, func(r Relationship) bool { return known.deleted[r.ID] })
 	if _, unread := f.unread(PartDelegation, PartRoleGroups); unread {
 		return nil
@@ -119,7 +106,7 @@ func (s *Setup) closeDelegation(f *Findings) error {
 		var refs map[string]string
 		switch Kind(e.What) {
 		case KindRelationship:
-			if r := byName[strings.ToLower(e.Name)]; r != nil {
+			if r := byName[strings.ToLower(e.Name)]; r != nil && r.madeBy(e.Record) {
 				refs = map[string]string{"relation." + r.Tenant + ".id": r.ID}
 			}
 		case KindAccess:
@@ -154,21 +141,41 @@ func (r *Relationship) of(group string) *Access {
 	return nil
 }
 
+// madeBy tells whether a relationship is the one that a write set out to make: its
+// name alone may be somebody else's.
+func (r *Relationship) madeBy(intent state.Record) bool {
+	var w wireRelationship
+	return json.Unmarshal(intent.Body, &w) == nil && strings.EqualFold(r.Name, intent.Name) && strings.EqualFold(r.Tenant, w.Customer.TenantID) &&
+		sameSet(r.Roles, w.Access.ids()) && r.Created.After(intent.At.Add(-clockTolerance))
+}
+
 // lookForGroup looks for a group that a write may have made.
 func (s *Setup) lookForGroup(ctx context.Context, intent state.Record) (map[string]string, error) {
 	known := map[string]bool{}
 	for _, e := range s.store.Entries() {
 		known[refID(e.Outcome.Refs, "group.")] = true
 	}
-	address := query(groups, "$filter", "displayName eq "+quote(intent.Name), "$select", "id,createdDateTime")
+	type settings struct {
+		Nickname    string `json:"mailNickname"`
+		Description string `json:"description"`
+		Assignable  bool   `json:"isAssignableToRole"`
+		Mail        bool   `json:"mailEnabled"`
+		Security    bool   `json:"securityEnabled"`
+	}
+	var want settings
+	if err := json.Unmarshal(intent.Body, &want); err != nil {
+		return nil, err
+	}
+	address := query(groups, "$filter", "displayName eq "+quote(intent.Name), "$select", "id,createdDateTime,mailNickname,description,isAssignableToRole,mailEnabled,securityEnabled")
 	for w, err := range msclient.List[struct {
 		ID      string    `json:"id"`
 		Created time.Time `json:"createdDateTime"`
+		settings
 	}](ctx, s.graph, address) {
 		if err != nil {
 			return nil, err
 		}
-		if w.Created.After(intent.At.Add(-clockTolerance)) && !known[w.ID] {
+		if w.settings == want && w.Created.After(intent.At.Add(-clockTolerance)) && !known[w.ID] {
 			return map[string]string{"group." + path.Base(intent.Change) + ".id": w.ID}, nil
 		}
 	}
@@ -211,19 +218,23 @@ func (r *Relationship) over() bool {
 	return slices.Contains([]string{"expired", "terminationRequested", "terminating", "terminated"}, r.Status)
 }
 
-// triedBefore tells whether an earlier run set out to make the same relationship.
-func (e *engine) triedBefore(a attempt) bool {
+// triedBefore tells whether an earlier write set out to make the same relationship.
+func (e *engine) triedBefore(a attempt) bool { return len(e.tries(a)) > 0 }
+
+// tries are the earlier writes that set out to make the relationship of an attempt.
+func (e *engine) tries(a attempt) []state.Entry {
 	return e.wrote(a, func(x state.Entry) bool { return x.Action == string(Create) && strings.EqualFold(x.Name, a.name) })
 }
 
 func (e *engine) lockedBefore(a attempt) bool {
-	return e.wrote(a, func(x state.Entry) bool { return x.Path == a.path })
+	return len(e.wrote(a, func(x state.Entry) bool { return x.Path == a.path })) > 0
 }
 
-func (e *engine) wrote(a attempt, same func(state.Entry) bool) bool {
-	return slices.ContainsFunc(e.store.Entries(), func(x state.Entry) bool {
+// wrote are the earlier writes of an attempt's kind that took effect or may have.
+func (e *engine) wrote(a attempt, same func(state.Entry) bool) []state.Entry {
+	return slices.DeleteFunc(e.store.Entries(), func(x state.Entry) bool {
 		took := x.Open() || x.Outcome.Kind == state.RecordReceipt
-		return x.What == string(a.Kind) && x.Intent != a.intent && took && same(x)
+		return x.What != string(a.Kind) || x.Intent == a.intent || !took || !same(x)
 	})
 }
 
@@ -241,8 +252,9 @@ func (e *engine) relationship(ctx context.Context, id string) (*Relationship, er
 
 // adoptRelationship finds the relationship that a write of unknown outcome made.
 func (e *engine) adoptRelationship(ctx context.Context, a attempt, refs map[string]string) error {
-	address := query(relationships, "$filter", "customer/tenantId eq "+quote(a.customer()), "$top", "300")
-	return e.shown(ctx, a, fmt.Sprintf("the relationship %q", a.name), func(ctx context.Context) (bool, error) {
+	address := query(relationships, "$filter", "customer/tenantId eq "+quote(a.Customer), "$top", "300")
+	tries, others := e.tries(a), false
+	err := e.shown(ctx, a, fmt.Sprintf("the relationship %q", a.name), func(ctx context.Context) (bool, error) {
 		for raw, err := range msclient.List[json.RawMessage](ctx, e.graph, address) {
 			if err != nil {
 				return false, err
@@ -251,13 +263,21 @@ func (e *engine) adoptRelationship(ctx context.Context, a attempt, refs map[stri
 			if err != nil {
 				return false, err
 			}
-			if r := list[0]; strings.EqualFold(r.Name, a.name) {
+			r := list[0]
+			if slices.ContainsFunc(tries, func(x state.Entry) bool { return r.madeBy(x.Record) }) {
 				e.bind(refs, a.Binds, r.ID, "")
 				return true, nil
 			}
+			others = others || strings.EqualFold(r.Name, a.name)
 		}
-		return false, nil
+		return others, nil
 	})
+	if err == nil && others && refs[a.Binds+".id"] == "" {
+		err = &Problem{
+			What: fmt.Sprintf("the name %q was taken by somebody else's relationship meanwhile", a.name), Do: "The next run takes another name.", Retry: true,
+		}
+	}
+	return err
 }
 
 // adoptAccess makes sure that a group that is said to have roles at a customer

@@ -2,6 +2,7 @@ package steps
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -58,10 +59,6 @@ func (f *Findings) Choosing(g state.GDAP) *Findings {
 	return &out
 }
 
-// Customer is the tenant id of the customer a change is about; empty when it is
-// about none.
-func (c Change) Customer() string { return c.customer() }
-
 // CustomerViews are the customers that were found, those first where something is
 // to be done.
 func CustomerViews(a state.Answers, f *Findings) []CustomerView {
@@ -69,10 +66,12 @@ func CustomerViews(a state.Answers, f *Findings) []CustomerView {
 	if d == nil || a.GDAP == nil {
 		return nil
 	}
-	plan := MakePlan(a, f, PlanOptions{Stage: StageGDAP})
+	known, of := *d, *f // what nobody knows keeps nothing from being proposed to the others
+	known.Unknown, of.Delegation = nil, &known
+	plan := MakePlan(a, &of, PlanOptions{Stage: StageGDAP})
 	changes := map[string][]Change{}
 	for _, c := range plan.Changes {
-		if tenant := c.Customer(); tenant != "" {
+		if tenant := c.Customer; tenant != "" {
 			changes[tenant] = append(changes[tenant], c)
 		}
 	}
@@ -160,7 +159,7 @@ func viewWeight(r *Relationship, roles []string) int {
 	if !contains(r.Roles, roles) {
 		weight /= 4
 	}
-	if r.Microsofts() {
+	if r.Microsofts() || r.Foreign {
 		weight /= 2
 	}
 	return weight
@@ -197,12 +196,18 @@ func relationWords(r *Relationship, roles []string) (CheckState, string) {
 	case RelationApproved, RelationStarting:
 		return Unknown, "approved, being set up" + lacks
 	case RelationCreated:
+		if r.Foreign {
+			return Failed, "a draft that is not this setup's"
+		}
 		return Warned, "not sent yet" + lacks
 	}
 	words := map[string]string{
 		"expired": "has ended", "expiring": "is ending", "terminated": "was ended", "terminating": "is being ended", "terminationRequested": "is being ended",
 	}[r.Status]
-	if words == "" {
+	switch {
+	case r.Undone:
+		words = "was ended here, by 'msbundle undo'"
+	case words == "":
 		words = r.Status
 	}
 	return Failed, words
@@ -226,3 +231,59 @@ func RelationshipName(g state.GDAP, f *Findings) (customer, name string) {
 
 // GroupName is what the group of a role would be called.
 func GroupName(g state.GDAP, role catalog.Role) string { return groupName(g.GroupName, role.Name) }
+
+// Meaning is what an id stands for.
+type Meaning struct{ ID, Name string }
+
+// anyID is what stands in requests for objects: a relationship's is made of two, and
+// what is not there yet has the name of a reference.
+var anyID = regexp.MustCompile(`\$\{[^${} ]+\}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?:-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?`)
+
+// Meanings say what the ids in a change's request stand for, as far as that is
+// known, in the order in which they stand there.
+func (p Plan) Meanings(c Change) []Meaning {
+	if p.findings == nil || p.findings.Delegation == nil {
+		return nil
+	}
+	var out []Meaning
+	for _, id := range anyID.FindAllString(c.Path+" "+string(c.Body)+" "+string(c.Before), -1) {
+		name := p.meaning(id)
+		if name != "" && !slices.ContainsFunc(out, func(m Meaning) bool { return m.ID == id }) {
+			out = append(out, Meaning{id, name})
+		}
+	}
+	return out
+}
+
+// meaning is what one id stands for; empty when it is not known. A plan can be of
+// very many customers.
+func (p Plan) meaning(id string) string {
+	d := p.findings.Delegation
+	if name, isRef := strings.CutPrefix(id, "${"); isRef {
+		name = strings.TrimSuffix(name, ".id}")
+		for i := range p.Changes {
+			if p.Changes[i].Binds == name {
+				return p.Changes[i].Object + ", which this plan makes"
+			}
+		}
+		return ""
+	}
+	if r := catalog.RoleByID(strings.ToLower(id)); r.Name != r.TemplateID {
+		return "role " + r.Name
+	}
+	for _, g := range d.Groups {
+		if strings.EqualFold(g.ID, id) {
+			return fmt.Sprintf("group %q", g.Name)
+		}
+	}
+	if i := slices.IndexFunc(d.Relationships, func(r Relationship) bool { return strings.EqualFold(r.ID, id) }); i >= 0 {
+		return fmt.Sprintf("relationship %q", d.Relationships[i].Name)
+	}
+	if i := slices.IndexFunc(d.Customers, func(c Customer) bool { return strings.EqualFold(c.TenantID, id) }); i >= 0 {
+		return "customer " + d.Customers[i].called()
+	}
+	if d.Account != "" && strings.EqualFold(d.Account, id) {
+		return "account " + d.UPN
+	}
+	return ""
+}

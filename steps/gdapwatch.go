@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,7 @@ type Invitation struct {
 	Until    time.Time // it lapses
 	Reminded time.Time // last; zero when never
 	Roles    []string
+	Older    string // name of another one the customer has, in whose place this comes; empty for none
 }
 
 // invitationLapses is how long a customer can approve.
@@ -53,10 +55,8 @@ func Invitations(a state.Answers, f *Findings) []Invitation {
 	roles, by := a.GDAP.RoleIDs(), f.Delegation.byCustomer()
 	var out []Invitation
 	for _, c := range f.Delegation.Customers {
-		if r := best(by[c.TenantID], roles); r != nil && r.Status != RelationActive && r.Status != RelationCreated {
-			out = append(out, Invitation{
-				Customer: c, Name: r.Name, ID: r.ID, Status: r.Status, Link: InvitationLink(r.ID), Since: r.Created, Until: r.Created.Add(invitationLapses), Roles: r.Roles,
-			})
+		if r := f.Delegation.best(by[c.TenantID], roles); r != nil && r.Status != RelationActive && r.Status != RelationCreated {
+			out = append(out, invitation(c, *r, by[c.TenantID]))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Invitation) int { return a.Since.Compare(b.Since) })
@@ -66,13 +66,18 @@ func Invitations(a state.Answers, f *Findings) []Invitation {
 // watch waits for customers to approve and then gives the groups their roles
 // there, until nobody is waited for or the time is up. How much it reads depends
 // on how many are waited for, not on how many are done.
-func (e *engine) watch(ctx context.Context) error {
-	later := map[string][]Change{} // by customer
-	for _, c := range e.plan.Changes {
+func (e *engine) watch(ctx context.Context) (err error) {
+	later := map[string][]Change{}
+	for _, c := range e.hopeful(e.plan.Changes) {
 		if c.After != "" {
 			later[c.After] = append(later[c.After], c)
 		}
 	}
+	e.later, e.closed = later, map[string]time.Time{}
+	if err := e.keepWaiting(); err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, e.keepWaiting()) }()
 	begun, listed, pause := time.Now(), time.Time{}, firstPoll
 	for len(later) > 0 {
 		if listed.IsZero() || e.enough() || time.Since(listed) >= e.pace(begun, listed) {
@@ -85,6 +90,7 @@ func (e *engine) watch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		e.fail(look.failed...)
 		var now []Change
 		for _, tenant := range look.ready {
 			now = append(now, later[tenant]...)
@@ -116,12 +122,14 @@ func (e *engine) watch(ctx context.Context) error {
 			For: plural(len(later), "customer") + " to approve", Usual: "hours to weeks; an invitation lapses after 90 days", Since: begun,
 			Next: next, Then: "the groups get their roles at whoever approved",
 		}})
-		if err := e.pause(ctx, next); err != nil {
+		wanted, err := e.pause(ctx, next)
+		if err != nil {
 			return err
 		}
+		if wanted { // by whoever watches, and at all of it
+			listed, e.looks = time.Time{}, 0
+		}
 	}
-	e.unapproved = len(later)
-	e.later = later
 	return nil
 }
 
@@ -197,6 +205,7 @@ func (e *engine) readPending(ctx context.Context, later map[string][]Change) err
 type looked struct {
 	ready    []string          // customers whose relationship is active
 	gone     map[string]string // those with whom it came to nothing, and why
+	failed   []CustomerFailure // those who cannot approve, or of whom nothing can be seen
 	starting int               // those on the way
 }
 
@@ -204,11 +213,19 @@ type looked struct {
 // nothing.
 func (e *engine) approved(ctx context.Context, later map[string][]Change) (looked, error) {
 	out := looked{gone: map[string]string{}}
+	var bad error
 	var round []reading
 	for tenant, changes := range later {
 		id := e.relationshipOf(changes)
 		if e.waits[id] || strings.Contains(id, "${") {
+			delete(e.closed, tenant)
 			continue
+		}
+		starting := func(open bool) {
+			out.starting++
+			if e.notOpened(tenant, open) {
+				out.failed = append(out.failed, CustomerFailure{e.customerOf(changes[0]), e.unopened(id)})
+			}
 		}
 		round = append(round, reading{
 			path: relationships + "/" + id,
@@ -220,17 +237,72 @@ func (e *engine) approved(ctx context.Context, later map[string][]Change) (looke
 					if list, err := relationshipsOf([]json.RawMessage{raw}); err == nil {
 						e.asked[w.ID] = list[0]
 					}
-					out.starting++
+					starting(w.Status != RelationCreated)
 				default:
 					out.gone[tenant] = fmt.Sprintf("%s did not come about: the relationship %q is %s", w.Customer.Name, w.Name, w.Status)
 				}
 			}),
-			absent: func() { out.starting++ }, // not shown yet
+			absent: func() { starting(false) }, // not shown yet, or removed because it was never opened
+			unread: func(err error) {
+				if !ownFailure(err) {
+					bad = err
+					return
+				}
+				err = problem(err, "the relationship with "+e.customerOf(changes[0]).called()+" cannot be read")
+				out.failed = append(out.failed, e.failure(changes[0], err))
+			},
 		})
 	}
-	err := e.readAll(ctx, round)
+	err := cmp.Or(e.readAll(ctx, round), bad)
 	slices.Sort(out.ready)
 	return out, err
+}
+
+// longestOpening is how long a relationship that was asked to be opened for approval
+// may be seen not to be.
+const longestOpening = 15 * time.Minute
+
+// notOpened tells whether a customer could not approve for so long that it will not
+// come to that.
+func (e *engine) notOpened(tenant string, open bool) bool {
+	if open {
+		delete(e.closed, tenant)
+		return false
+	}
+	since, known := e.closed[tenant]
+	if !known {
+		since = time.Now()
+		e.closed[tenant] = since
+	}
+	return time.Since(since) >= longestOpening
+}
+
+// unopened says that a relationship did not become one that can be approved.
+func (e *engine) unopened(id string) *Problem {
+	what := "its relationship"
+	if r, known := e.asked[id]; known {
+		what = fmt.Sprintf("the relationship %q", r.Name)
+	}
+	return &Problem{
+		What: what + " is not open for approval: Microsoft was asked to open it and did not",
+		Do:   "Nobody can approve it like this. The next run opens it, or makes another where Microsoft has removed it.", Retry: true,
+	}
+}
+
+// withCustomers says how it stands with customers, where something is left: some
+// failed, or have to approve first, or will not.
+func (e *engine) withCustomers() error {
+	waits := e.waitsForCustomers()
+	failed, some := e.customersFailed().(*CustomersFailed)
+	var others *Problem
+	switch {
+	case !some:
+		return waits
+	case errors.As(waits, &others):
+		failed.What += "; and " + others.What
+		failed.Do += " " + others.Do
+	}
+	return failed
 }
 
 // waitsForCustomers says that customers have to approve first, or that some will
@@ -238,14 +310,15 @@ func (e *engine) approved(ctx context.Context, later map[string][]Change) (looke
 func (e *engine) waitsForCustomers() error {
 	ended := plural(len(e.ended), "relationship") + " did not come about: declined, lapsed or ended meanwhile"
 	const anew = "Run this again: it asks those customers anew, with another name."
+	waited := len(e.later)
 	switch {
-	case e.unapproved == 0 && len(e.ended) == 0:
+	case waited == 0 && len(e.ended) == 0:
 		return nil
-	case e.unapproved == 0:
+	case waited == 0:
 		return &Problem{What: ended, Do: "Ask the customers what happened. " + anew, Retry: true}
 	}
 	p := Problem{
-		What: plural(e.unapproved, "customer") + " did not approve yet",
+		What: plural(waited, "customer") + " did not approve yet",
 		Do:   "Send each the link; an administrator of the customer's own tenant has to open it and approve. Then run this again: it goes on by itself.", Retry: true,
 		Err: errors.New("approval pending"),
 	}
@@ -288,16 +361,18 @@ func (e *engine) readDelegationBack(ctx context.Context, f *Findings) ([]string,
 	return ids, e.lookDelegation(ctx, f)
 }
 
-// notInForce names an assignment that was made and does not serve yet.
-func (p *Plan) notInForce() string {
+// notInForce lists, once for each customer, the roles that were given and do not
+// serve yet.
+func (p *Plan) notInForce() []lack {
 	d := p.findings.Delegation
 	roles := p.want.answers.GDAP.RoleIDs()
 	by := d.byCustomer()
+	var out []lack
 	for _, c := range d.Customers {
-		r := best(by[c.TenantID], roles)
+		r := d.best(by[c.TenantID], roles)
 		if r != nil && r.Status == RelationActive && slices.ContainsFunc(r.Access, func(x Access) bool { return x.Status == accessPending }) {
-			return "a role at " + c.Name + " is not in force yet"
+			out = append(out, lack{Change{Customer: c.TenantID}, "a role at " + c.Name + " is not in force yet"})
 		}
 	}
-	return ""
+	return out
 }

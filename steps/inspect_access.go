@@ -83,6 +83,7 @@ func (s *Setup) policyReading(f *Findings) reading {
 		path: policiesPath,
 		take: takePage(s, func(list []json.RawMessage) error {
 			var err error
+			f.noPolicies = false
 			f.Policies, err = accessPolicies(list)
 			return err
 		}),

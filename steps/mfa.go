@@ -236,6 +236,9 @@ func checkAccountMFA(a state.Answers, f *Findings) Check {
 	switch way {
 	case mfaAsItIs:
 		c.Evidence = "Left as it is: " + mfaNow(a, f)
+		if demanded, unread := mfaDemanded(a, f); !demanded && !unread && f.Ready.User != nil {
+			c.State, c.Fix = Warned, "Have it demanded (serviceAccount.mfa: auto), or see to it elsewhere: a partner's sign-in without it is let into no customer."
+		}
 	case mfaBeside:
 		c.State, c.Blocks = Failed, true
 		c.Fix = "Security defaults demand it already: let it be chosen by what the tenant has (serviceAccount.mfa: auto), or leave it as it is. " +

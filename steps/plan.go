@@ -58,6 +58,9 @@ type Change struct {
 	Proves []string        `json:"proves,omitempty"` // directory roles that have to be in force before it is sent
 	// IfMatch is the version of the object it is about; empty where none is asked for.
 	IfMatch string `json:"ifMatch,omitempty"`
+	// Customer is the tenant id of the customer it is about; empty when it is about
+	// none. A refusal of it stops nothing but what is done for that customer.
+	Customer string `json:"customer,omitempty"`
 	// After is the tenant id of the customer who has to approve first.
 	After string `json:"after,omitempty"`
 	// Service is the one it is sent to; empty for Microsoft Graph.
@@ -131,6 +134,7 @@ type Plan struct {
 	Offers     []Offer
 	Notes      []Note
 	SecretNote string // why the plan makes no client secret; empty when it does
+	Rest       int    // writes that are left for another plan: see PlanOptions.Awaited
 
 	want     desired
 	findings *Findings
@@ -217,6 +221,7 @@ func MakePlan(a state.Answers, f *Findings, o PlanOptions) Plan {
 	}
 	if o.has(StageGDAP) && f.Delegation != nil {
 		planGDAP(&p)
+		p.onlyAwaited()
 	}
 	return p
 }

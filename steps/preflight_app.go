@@ -12,7 +12,7 @@ import (
 // checkApp tells which app the setup works on. Apps of the chosen name that are
 // not ours are for the person to decide about.
 func checkApp(a state.Answers, f *Findings) Check {
-	c := Check{ID: CheckSameName, Title: "App registration"}
+	c := Check{ID: CheckSameName, Title: "App registration", Answer: "registration.appId"}
 	switch {
 	case f.App != nil && f.App.Audience == "PersonalMicrosoftAccount":
 		c.ID, c.State, c.Blocks = CheckAppID, Failed, true

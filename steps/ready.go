@@ -183,7 +183,7 @@ func (s *Setup) readyReadings(a state.Answers, f *Findings) []reading {
 			return nil
 		}),
 	})
-	if a.ServiceAccount.MFA != state.MFALeave || a.ConditionalAccess != nil {
+	if f.noPolicies = a.ServiceAccount.MFA == state.MFALeave && a.ConditionalAccess == nil; !f.noPolicies {
 		round = append(round, s.policyReading(f))
 	}
 	return round

@@ -21,6 +21,7 @@ type Options struct {
 	World    string              // of a sandbox, whose state is kept apart; empty for Microsoft's cloud
 	Settle   time.Duration       // how long a write of unknown outcome is looked for
 	ReadOnly bool                // sign in with reading permissions only
+	Look     bool                // leave the tenant's state to whoever works on it: it is only read
 	Restore  bool                // take up the sign-in the client's cache remembers, if it serves
 	Page     func(string) string // where a rehearsal has a sign-in page; nil in earnest
 	Asked    func()              // called before a person is asked to sign in; may be nil
@@ -34,6 +35,7 @@ type Setup struct {
 	cloudID string
 	settle  time.Duration
 	read    bool
+	looks   bool
 	restore bool
 	onAsk   func()
 	page    func(string) string
@@ -66,7 +68,7 @@ func New(o Options) *Setup {
 		id = "sandbox-" + o.World
 	}
 	return &Setup{
-		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, restore: o.Restore, onAsk: o.Asked, page: o.Page,
+		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, looks: o.Look, restore: o.Restore, onAsk: o.Asked, page: o.Page,
 	}
 }
 
@@ -117,8 +119,17 @@ func (s *Setup) draft() string { return filepath.Join(s.root, s.cloudID, draftFi
 func (s *Setup) Unfinished() ([]Unfinished, error) {
 	var out []Unfinished
 	for _, t := range state.Tenants(s.root, s.cloudID) {
-		if u, open := unfinished(t); open && t.Answers != "" {
+		if t.Answers == "" {
+			continue
+		}
+		if u, open := unfinished(t); open {
 			out = append(out, u)
+		}
+		if len(t.Waiting) > 0 {
+			out = append(out, Unfinished{
+				TenantID: t.Tenant, Name: t.TenantName, File: t.Answers, When: t.Records[len(t.Records)-1].At, Stage: StageGDAP, Awaited: t.Waiting,
+				Left: plural(len(t.Waiting), "customer") + " to approve when it was last looked at",
+			})
 		}
 	}
 	if info, err := os.Stat(s.draft()); err == nil {
@@ -137,13 +148,21 @@ func unfinished(t state.Tenant) (Unfinished, bool) {
 			break
 		}
 	}
-	open, done, undoing, authorizing := 0, 0, false, false
+	open, done, undoing := 0, 0, false
 	for _, e := range state.Entries(records) {
-		if e.Step == stepClient { // made beside the setup, and begun anew by its own command
+		switch { // the client is made beside the setup, and begun anew by its own command
+		case e.Step == stepClient, e.Step == stepGDAP && len(t.Waiting) > 0:
 			continue
 		}
 		undoing = undoing || e.Step == stepUndo
-		authorizing = authorizing || !slices.Contains([]string{stepAccount, stepMFA, stepAccess, stepAzure, stepExchange}, e.Step)
+		switch {
+		case slices.Contains([]string{stepAccount, stepMFA, stepAccess, stepAzure, stepExchange}, e.Step) && u.Stage != StageAuthorize:
+			u.Stage = StageTenant
+		case e.Step == stepGDAP && u.Stage == "":
+			u.Stage = StageGDAP
+		case e.Step != stepGDAP:
+			u.Stage = StageAuthorize
+		}
 		if u.When.Before(e.At) {
 			u.When = e.At
 		}
@@ -153,8 +172,7 @@ func unfinished(t state.Tenant) (Unfinished, bool) {
 			done++
 		}
 	}
-	u.Stage = StageTenant
-	if authorizing || open+done == 0 {
+	if u.Stage == "" || open+done == 0 {
 		u.Stage = StageAuthorize
 	}
 	undelivered := 0
@@ -195,13 +213,11 @@ func (s *Setup) Resume(u Unfinished) (state.Answers, error) {
 // Saved loads the answers kept for the tenant that is signed in to; false when there
 // are none.
 func (s *Setup) Saved() (state.Answers, bool, error) {
-	for _, t := range state.Tenants(s.root, s.cloudID) {
-		if t.Tenant == s.account.TenantID && t.Answers != "" {
-			a, err := state.LoadAnswers(t.Answers)
-			return a, err == nil, problem(err, "the answers kept for this tenant cannot be read")
-		}
+	if s.store == nil {
+		return state.Answers{}, false, nil
 	}
-	return state.Answers{}, false, nil
+	a, found, err := s.store.Answers()
+	return a, found, problem(err, "the answers kept for this tenant cannot be read")
 }
 
 // SecretDelivered records that the person has received the client secret of the

@@ -53,8 +53,8 @@ type journaledApp struct {
 // object proves nothing, because replicas lag.
 func (s *Setup) settleAll(ctx context.Context, observe func(Event)) (journaled, error) {
 	for _, e := range s.store.Entries() {
-		if !e.Open() || !singular(Kind(e.What), Action(e.Action)) {
-			continue
+		if s.looks || !e.Open() || !singular(Kind(e.What), Action(e.Action)) {
+			continue // whoever only looks leaves it to whoever may be writing just now
 		}
 		refs, err := s.lookFor(ctx, e.Record, observe)
 		if err != nil {

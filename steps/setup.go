@@ -66,8 +66,9 @@ type Findings struct {
 
 	Around // for the checks only
 
-	ours   []*Application // of SameName, those that carry our tag
-	policy *wireManagementPolicy
+	ours       []*Application // of SameName, those that carry our tag
+	noPolicies bool           // those of Conditional Access were not looked at
+	policy     *wireManagementPolicy
 }
 
 // AppSummary is enough about an app for a person to recognise it.
@@ -106,6 +107,7 @@ type Check struct {
 	Blocks   bool   // the setup cannot go on while it fails
 	SignIn   bool   // only another sign-in can mend it: looking again shows the same
 	Offer    string // id of an offer of the plan that mends it without harm; empty when there is none
+	Answer   string // key of the answer that is wrong: "gdap.customers"; empty when that is not the cause
 }
 
 // CheckSameName is the check whose failure the person answers by adopting an
@@ -137,6 +139,7 @@ type Event struct {
 	Of      int   // for EventProof: how many are needed
 	// Invitations are for EventInvitations: what customers have yet to approve.
 	Invitations []Invitation
+	Failed      *CustomerFailure // for EventNote: the customer with whom it did not work; else nil
 }
 
 // Wait explains why nothing seems to happen.
@@ -219,6 +222,10 @@ type PlanOptions struct {
 	Password bool            // there is somewhere to deliver the service account's password
 	Insist   string          // the tenant's name, typed to have something dangerous done
 	Ticked   map[string]bool // offers taken, by id
+	// Awaited are ids of relationships that an earlier run waited for: of delegated
+	// administration only the roles that were to follow on their approval. Empty
+	// means everything.
+	Awaited []string
 }
 
 // ApplyOptions says how an apply is watched and where its secret goes.
@@ -226,6 +233,7 @@ type ApplyOptions struct {
 	Gate    *Gate           // nil when it cannot be paused
 	Wait    time.Duration   // how long customers' approvals are waited for; 0 takes up those that are there
 	Enough  <-chan struct{} // closed when customers are to be waited for no longer; nil when only Wait decides
+	Look    <-chan struct{} // asks for a look at who has approved before its time; may be nil
 	Observe func(Event)     // nil when nobody watches; called from one goroutine
 	// Deliver sends a new client secret to where the person asked. When nil the
 	// secret is in the Result and the caller says SecretDelivered once it was
@@ -244,4 +252,7 @@ type Unfinished struct {
 	Left     string // what is left, in a few words
 	File     string // its setup.yaml
 	Stage    Stage  // it was left in
+	// Awaited are ids of the relationships whose approval was waited for, for
+	// PlanOptions; empty when it was left for another reason.
+	Awaited []string
 }

@@ -131,7 +131,7 @@ func (x shieldFacts) relation() (status, words, fix string) {
 		return RelationActive, "", "" // not known, so it is not to blame
 	}
 	list := d.byCustomer()[x.customer.TenantID]
-	r := best(list, nil)
+	r := d.best(list, nil)
 	switch {
 	case r == nil && len(list) > 0:
 		last := slices.MaxFunc(list, func(a, b *Relationship) int { return a.Created.Compare(b.Created) })

@@ -64,7 +64,8 @@ func Scopes(a state.Answers, readOnly bool) []string {
 	return append(scopes, "Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All", "DelegatedPermissionGrant.ReadWrite.All")
 }
 
-// SignIn signs a person in and takes the tenant's state folder into possession.
+// SignIn signs a person in and takes the tenant's state folder into possession,
+// unless it is only looked at.
 // What to do is told through Prompts; nothing when a remembered sign-in serves.
 // Another account or tenant than the answers name is refused. Called again it is
 // for another account.
@@ -177,7 +178,11 @@ func (s *Setup) signedIn(got msclient.Account) (Account, error) {
 		return account, problem(err, "the state folder could not be closed")
 	}
 	if s.root != "" {
-		store, err := state.Open(s.root, state.Identity{Cloud: s.cloudID, Tenant: got.TenantID})
+		open := state.Open
+		if s.looks {
+			open = state.Look
+		}
+		store, err := open(s.root, state.Identity{Cloud: s.cloudID, Tenant: got.TenantID})
 		if err != nil {
 			return account, problem(err, "the state folder cannot be used, so nothing was written to the tenant")
 		}

@@ -35,7 +35,6 @@ type Link struct {
 	State    CheckState // Passed, Failed, or Unknown when it could not be told
 	Evidence string     // what was seen
 	Fix      string     // what to do about it; empty when passed
-	First    bool       // the first one that is broken: what follows may rest on it
 }
 
 // CustomerSide is what a customer's own tenant shows of the way into it.
@@ -60,22 +59,19 @@ func Trace(a state.Answers, f *Findings, c Customer, there CustomerSide, roles [
 	t.consent()
 	t.policies()
 	t.licence()
-	for i := range t.links {
-		if t.links[i].State == Failed {
-			t.links[i].First = true
-			break
-		}
-	}
 	return t.links
 }
 
-// Broken is the first broken link; false when none is.
-func Broken(links []Link) (Link, bool) {
-	i := slices.IndexFunc(links, func(l Link) bool { return l.First })
-	if i < 0 {
-		return Link{}, false
+// Broken are the links that are broken, the one to mend first in front: what
+// follows may rest on it.
+func Broken(links []Link) []Link {
+	var out []Link
+	for _, l := range links {
+		if l.State == Failed {
+			out = append(out, l)
+		}
 	}
-	return links[i], true
+	return out
 }
 
 // trace is a way being followed.
@@ -99,6 +95,11 @@ var linkTitles = map[string]string{
 
 func (t *trace) passed(id, format string, args ...any) {
 	t.links = append(t.links, Link{ID: id, Title: linkTitles[id], Evidence: fmt.Sprintf(format, args...)})
+}
+
+// disabledAccount says what is wrong with an account nobody can sign in with.
+func disabledAccount(upn string) (evidence, fix string) {
+	return upn + " is disabled: nobody can sign in with it", "Enable it: 'msbundle apply --take " + OfferEnable + "' with the section serviceAccount, or the Entra admin center."
 }
 
 func (t *trace) broken(id, evidence, fix string) {
@@ -136,7 +137,8 @@ func (t *trace) account() {
 	if u.Enabled {
 		t.passed(LinkEnabled, "It may sign in")
 	} else {
-		t.broken(LinkEnabled, u.UPN+" is disabled: nobody can sign in with it", "Enable it: 'msbundle apply --take "+OfferEnable+"' with the section serviceAccount, or the Entra admin center.")
+		evidence, fix := disabledAccount(u.UPN)
+		t.broken(LinkEnabled, evidence, fix)
 	}
 	t.mfa(u)
 	switch {
@@ -152,9 +154,8 @@ func (t *trace) account() {
 // mfa: a partner's sign-in without a second factor is let into no customer.
 func (t *trace) mfa(u *User) {
 	by := mfaNow(t.answers, t.f)
-	_, unread := t.f.unread(PartDefaults, PartPolicies, PartPerUserMFA)
+	demanded, unread := mfaDemanded(t.answers, t.f)
 	methods, noMethods := t.f.unread(PartRegistered)
-	demanded := strings.HasPrefix(by, "demanded by")
 	switch {
 	case !demanded && !unread:
 		t.broken(LinkMFA, upperFirst(by), "Have it demanded: 'msbundle apply' with the section serviceAccount does it. Then sign in once as the account, and authorise again in Rewst: a kept sign-in keeps what it was made with.")
@@ -222,27 +223,31 @@ func (t *trace) groupNames() string {
 	return "There is one for each of " + plural(len(t.roles), "role")
 }
 
-// best is the relationship that comes nearest to letting the account in: one that
-// is active before one that waits, and that before one that is over.
+// best is the relationship the setup itself goes on with: one that carries the
+// roles, one in force before one that waits. Without any it is the one that comes
+// nearest: begun before ending, and that before one that is over.
 func (t *trace) best() *Relationship {
-	rank := func(r *Relationship) int {
-		n := slices.Index([]string{RelationCreated, RelationPending, RelationApproved, RelationStarting, RelationActive}, r.Status) + 1
-		if contains(r.Roles, t.roles) {
-			return 2*n + 1
-		}
-		return 2 * n
-	}
-	var best *Relationship
+	var list []*Relationship
 	for i := range t.d.Relationships {
-		r := &t.d.Relationships[i]
-		if r.Tenant != t.customer.TenantID || r.Microsofts() {
-			continue
-		}
-		if best == nil || rank(r) > rank(best) || rank(r) == rank(best) && r.Created.After(best.Created) {
-			best = r
+		if r := &t.d.Relationships[i]; r.Tenant == t.customer.TenantID && !r.Microsofts() {
+			list = append(list, r)
 		}
 	}
-	return best
+	if r := t.d.best(list, t.roles); r != nil {
+		return r
+	}
+	rank := func(r *Relationship) int {
+		return slices.Index([]string{
+			"terminating", "terminationRequested", "expiring", RelationCreated, RelationPending, RelationApproved, RelationStarting, RelationActive,
+		}, r.Status)
+	}
+	var nearest *Relationship
+	for _, r := range list {
+		if nearest == nil || rank(r) > rank(nearest) || rank(r) == rank(nearest) && r.Created.After(nearest.Created) {
+			nearest = r
+		}
+	}
+	return nearest
 }
 
 // relationship follows what the customer granted.
@@ -291,7 +296,8 @@ func (t *trace) state(r *Relationship) {
 	case RelationApproved, RelationStarting:
 		t.broken(LinkState, "The customer has approved it, and Microsoft is putting it in force", "Wait some minutes, then run 'msbundle apply' again.")
 	default:
-		t.broken(LinkState, fmt.Sprintf("It is over: %s", r.Status), "It cannot be revived: it takes a new one, which the customer approves. "+runApply)
+		_, words := relationWords(r, nil)
+		t.broken(LinkState, "It "+words, "It cannot be revived: it takes a new one, which the customer approves. "+runApply)
 	}
 }
 
@@ -319,8 +325,12 @@ func (t *trace) assignments() {
 		t.rests("it could not be read", LinkActive)
 		return
 	}
-	var missing, elsewhere, dead, starting []string
+	var missing, elsewhere, dead, starting, told []string
 	for _, role := range t.roles {
+		if t.d.Groups[role] == nil || !containsFold(r.Roles, role) {
+			continue // said above
+		}
+		told = append(told, role)
 		switch own, status := t.given(role); {
 		case own && status == "active":
 		case own && status == "pending":
@@ -334,12 +344,15 @@ func (t *trace) assignments() {
 		}
 	}
 	switch {
+	case len(told) == 0:
+		t.rests("there is no group for it, or the relationship does not carry it", LinkAssignment, LinkActive)
+		return
 	case len(missing) > 0:
 		t.broken(LinkAssignment, fmt.Sprintf("No group has %s at %s", roleWords(missing), t.customer.Name), runApply)
 	case len(elsewhere) > 0:
 		t.broken(LinkAssignment, fmt.Sprintf("%s was given to another group, or to one that was deleted and made again", roleWords(elsewhere)), runApply+" The group of that name has to be given the role.")
 	default:
-		t.passed(LinkAssignment, "The group has %s at %s", roleWords(t.roles), t.customer.Name)
+		t.passed(LinkAssignment, "The group has %s at %s", roleWords(told), t.customer.Name)
 	}
 	switch {
 	case len(dead) > 0:

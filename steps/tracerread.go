@@ -101,6 +101,10 @@ func everyCustomer(d *Delegation) []Customer {
 	return list
 }
 
+// ErrNoSuchCustomer is behind a Problem about a customer that was named and is none,
+// or not one alone.
+var ErrNoSuchCustomer = errors.New("no such customer")
+
 // findCustomer finds a customer by its tenant id, its domain or its name; the beginning
 // of a name serves where it is one customer's only.
 func findCustomer(list []Customer, text string) (Customer, error) {
@@ -127,6 +131,7 @@ func findCustomer(list []Customer, text string) (Customer, error) {
 		return Customer{}, &Problem{
 			What: fmt.Sprintf("no customer of this partner is called %q", text),
 			Do:   "Name it by its tenant id or default domain. A customer without a reseller relationship is not among Microsoft's contracts, and no relationship can be asked for.",
+			Err:  ErrNoSuchCustomer,
 		}
 	}
 	var domains []string
@@ -136,17 +141,37 @@ func findCustomer(list []Customer, text string) (Customer, error) {
 	return Customer{}, &Problem{
 		What: fmt.Sprintf("%d customers are called %q", len(exact), text),
 		Do:   "Name the one by its domain or tenant id: " + strings.Join(domains, ", ") + ".",
+		Err:  ErrNoSuchCustomer,
+	}
+}
+
+// markUndone marks the relationships that this program ended: their customers have
+// nothing to do with it.
+func (s *Setup) markUndone(d *Delegation) {
+	ended := map[string]bool{}
+	for _, e := range s.store.Entries() {
+		if e.Step == stepUndo && Kind(e.What) == KindLock && (e.Open() || e.Outcome.Kind == state.RecordReceipt) {
+			ended[relationshipIn(e.Path)] = true
+		}
+	}
+	for i := range d.Relationships {
+		r := &d.Relationships[i]
+		r.Undone = ended[r.ID] && r.over()
 	}
 }
 
 // CustomerOf is the customer a change of a plan is about; zero when it is about none.
 func (p Plan) CustomerOf(c Change) Customer {
-	parts := strings.Split(c.ID, "/") // gdap/access/TENANT/ROLE
-	if c.Step != stepGDAP || len(parts) < 3 || p.findings == nil || p.findings.Delegation == nil {
+	if p.traces != nil { // of an undo, which names relationships
+		if r := p.traces.ready.delegation.relations[relationshipIn(c.Path)]; r != nil {
+			return Customer{TenantID: r.Tenant, Name: r.Customer}
+		}
+	}
+	if c.Customer == "" || p.findings == nil || p.findings.Delegation == nil {
 		return Customer{}
 	}
 	list := p.findings.Delegation.Customers
-	i, found := slices.BinarySearchFunc(list, parts[2], func(c Customer, id string) int { return strings.Compare(c.TenantID, id) })
+	i, found := slices.BinarySearchFunc(list, c.Customer, func(c Customer, id string) int { return strings.Compare(c.TenantID, id) })
 	if !found {
 		return Customer{}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -361,7 +362,7 @@ func (s *Setup) Undo(ctx context.Context, p Plan, o ApplyOptions) (*Result, erro
 		if err := s.readTraces(ctx, &now); err != nil {
 			return "", nil, err
 		}
-		if left := MakeUndoPlan(&now, p.options).Changes; len(left) > 0 {
+		if left := e.hopeful(MakeUndoPlan(&now, p.options).Changes); len(left) > 0 {
 			return "this is still to be done: " + lowerFirst(left[0].Describe()), now.requests, nil
 		}
 		return now.ready.underWay(), now.requests, nil
@@ -370,11 +371,14 @@ func (s *Setup) Undo(ctx context.Context, p Plan, o ApplyOptions) (*Result, erro
 		return nil, problem(err, "the result could not be proven")
 	}
 	r.Proof = proof
-	if err := e.evidence("what this program made is gone", proof, missing); err != nil {
+	if err := e.evidence("what this program made is gone", proof, cmp.Or(missing, e.left())); err != nil {
 		return r, err
 	}
 	if missing != "" {
-		return r, unproven(missing)
+		return r, errors.Join(unproven(missing), e.customersFailed())
+	}
+	if err := e.customersFailed(); err != nil {
+		return r, err
 	}
 	return r, problem(s.store.Append(
 		state.Record{Kind: state.RecordUndone, At: proof.At, Undoes: p.undone},

@@ -124,13 +124,13 @@ func (t *Traces) showsDelegation(x *trail) bool {
 }
 
 // relation finds the relationship a trail is about; one whose answer was lost is
-// known by its name.
+// known by what it was to be.
 func (t *Traces) relation(x *trail) *Relationship {
 	if r := t.ready.delegation.relations[x.object]; r != nil || x.object != "" {
 		return r
 	}
 	for _, r := range t.ready.delegation.relations {
-		if strings.EqualFold(r.Name, x.first().Name) {
+		if r.madeBy(x.first().Record) {
 			return r
 		}
 	}
@@ -206,7 +206,7 @@ func (u *undoing) takeAccess(x *trail) {
 			continue
 		}
 		c := Change{
-			ID: "undo/access/" + r.ID + "/" + has.ID, Kind: KindAccess, Path: relationships + "/" + r.ID + "/accessAssignments/" + has.ID, IfMatch: has.ETag, Name: r.Tenant,
+			ID: "undo/access/" + r.ID + "/" + has.ID, Kind: KindAccess, Path: relationships + "/" + r.ID + "/accessAssignments/" + has.ID, IfMatch: has.ETag, Name: r.Tenant, Customer: r.Tenant,
 			Object: theRoles(has.Roles) + " at " + r.Customer, Risk: RiskModerate, Reversible: true,
 			Before: encode(map[string]any{"accessContainer": map[string]string{"accessContainerId": has.Group}, "accessDetails": accessOf(has.Roles)}),
 		}
@@ -237,7 +237,7 @@ func (u *undoing) takeExtension(x *trail) {
 	}
 	u.undo(x, Change{
 		ID: "undo/extend/" + r.ID, Kind: KindExtension, Action: Update, Object: fmt.Sprintf("relationship %q with %s: not extended automatically, as before", r.Name, r.Customer),
-		Why: "This program had it extended.", Method: "PATCH", Path: relationships + "/" + r.ID, IfMatch: r.ETag, Risk: RiskModerate, Reversible: true, Name: r.Tenant,
+		Why: "This program had it extended.", Method: "PATCH", Path: relationships + "/" + r.ID, IfMatch: r.ETag, Risk: RiskModerate, Reversible: true, Name: r.Tenant, Customer: r.Tenant,
 		Before: json.RawMessage(`{"autoExtendDuration":"P180D"}`),
 	}, map[string]string{"autoExtendDuration": "PT0S"}, x.intents()...)
 }
@@ -255,7 +255,7 @@ func (u *undoing) takeRelationship(x *trail, terminate bool) bool {
 		return true // somebody else began it
 	}
 	c := Change{
-		Kind: KindRelationship, Path: relationships + "/" + r.ID, Name: r.Name, Object: fmt.Sprintf("relationship %q with %s", r.Name, r.Customer),
+		Kind: KindRelationship, Path: relationships + "/" + r.ID, Name: r.Name, Customer: r.Tenant, Object: fmt.Sprintf("relationship %q with %s", r.Name, r.Customer),
 		Before: before(r.Raw, map[string]any{"displayName": nil, "customer": nil, "status": nil}),
 	}
 	switch {

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,9 +32,11 @@ func (e *engine) verify(ctx context.Context) (*Result, error) {
 	var app *Application
 	var principal *Principal
 	f := *e.plan.findings // with what was read back
-	proof, missing, err := e.prove(ctx, e.proofLimit(tenant || delegation), func(ctx context.Context) (string, []string, error) {
+	var lacks []lack
+	read := func(ctx context.Context) (string, []string, error) {
 		var ids []string
 		missing := ""
+		lacks = nil
 		f = *e.plan.findings
 		f.Resources, f.Left = e.apis, nil
 		if appID != "" {
@@ -62,10 +65,16 @@ func (e *engine) verify(ctx context.Context) (*Result, error) {
 			ids = append(ids, more...)
 		}
 		if missing == "" {
-			missing = e.unfinished(&f)
+			if lacks = e.lacks(&f); len(lacks) > 0 {
+				missing = lacks[0].text
+			}
 		}
 		return missing, ids, nil
-	})
+	}
+	proof, missing, err := e.prove(ctx, e.proofLimit(tenant || delegation), read)
+	if err == nil && missing != "" && e.failLacking(lacks) { // and the others are proven without them
+		proof, missing, err = e.prove(ctx, e.proofLimit(true), read)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +83,7 @@ func (e *engine) verify(ctx context.Context) (*Result, error) {
 		e.tryExchange(ctx, &f)
 	}
 	r.Proof, r.Tenant, r.Delegation = proof, e.tenantResult(&f), e.delegationResult(&f)
-	if err := e.keep(proof, missing); err != nil {
+	if err := e.keep(proof, cmp.Or(missing, e.left())); err != nil {
 		return nil, err
 	}
 	if missing != "" && (tenant || delegation || e.plan.Answers.Registration.Kind == state.KindOwned) {
@@ -86,26 +95,53 @@ func (e *engine) verify(ctx context.Context) (*Result, error) {
 	return r, nil
 }
 
-// unfinished names the first write that a plan made from what was read back would
-// still hold.
-func (e *engine) unfinished(f *Findings) string {
+// lack is something that is not as it should be.
+type lack struct {
+	change Change // what would mend it, or what it is about
+	text   string
+}
+
+// lacks lists the writes that a plan made from what was read back would still
+// hold, but for customers that failed.
+func (e *engine) lacks(f *Findings) []lack {
 	if e.plan.Answers.Registration.Kind == state.KindOwned && e.plan.options.has(StageAuthorize) && f.App == nil {
-		return ""
+		return nil
 	}
 	p := e.plan.again(f)
-	for _, c := range p.Changes {
+	var out []lack
+	for _, c := range e.hopeful(p.Changes) {
 		// A restored account may turn out to have a role that is to be taken away: that
 		// is left to another run.
 		late := c.Kind == KindRoleGiven && c.Action == Remove && !slices.ContainsFunc(e.plan.Changes, func(p Change) bool { return p.ID == c.ID })
-		waits := c.After != "" || slices.Contains(e.ended, c.customer()) || c.Kind == KindAccess && e.later[c.customer()] != nil
+		waits := c.After != "" || slices.Contains(e.ended, c.Customer) || c.Kind == KindAccess && e.later[c.Customer] != nil
 		if c.Kind != KindSecret && c.Kind != KindPassword && !late && !waits {
-			return lowerFirst(c.Describe()) + " does not show yet"
+			out = append(out, lack{c, lowerFirst(c.Describe()) + " does not show yet"})
 		}
 	}
-	if f.Delegation != nil && e.plan.options.has(StageGDAP) {
-		return p.notInForce()
+	if len(out) == 0 && f.Delegation != nil && e.plan.options.has(StageGDAP) {
+		for _, l := range p.notInForce() {
+			if !e.failed[l.change.Customer] {
+				out = append(out, l)
+			}
+		}
 	}
-	return ""
+	return out
+}
+
+// failLacking gives up the customers of whom something does not show, and tells
+// whether that is all that does not.
+func (e *engine) failLacking(lacks []lack) bool {
+	if len(lacks) == 0 || slices.ContainsFunc(lacks, func(l lack) bool { return l.change.Customer == "" }) {
+		return false
+	}
+	for _, l := range lacks {
+		p := &Problem{What: "it could not be read back: " + l.text, Do: "Microsoft may need more time; what is missing is planned anew.", Retry: true}
+		if l.change.Kind == KindLock {
+			p = e.unopened(relationshipIn(l.change.Path))
+		}
+		e.fail(CustomerFailure{e.customerOf(l.change), p})
+	}
+	return true
 }
 
 func unproven(missing string) error {
@@ -284,7 +320,11 @@ func (e *engine) keep(p Proof, missing string) error {
 		return err
 	}
 	if !e.plan.client {
-		if _, err := e.Save(e.plan.Answers); err != nil {
+		a := e.plan.Answers
+		if kept, found, _ := e.Saved(); found { // what cannot be read is written anew
+			a = a.Over(kept)
+		}
+		if _, err := e.Save(a); err != nil {
 			return err
 		}
 	}

@@ -207,11 +207,13 @@ func (a *App) backTo() int {
 		return look
 	case here == pageResult:
 		return -1
+	case here == pageApply && a.w.apply == nil: // who is waited for is looked at
+		return a.index(pageStart)
 	case a.w.apply.running() && here != pageApply:
 		return -1
 	case a.w.apply != nil && !a.w.apply.running(): // it failed: what is left is planned anew
 		return -1
-	case a.w.wrote && a.at == look && a.w.stage == steps.StageTenant: // its questions are here, and nothing is lost by leaving
+	case a.w.wrote && a.at == look && a.w.stage != steps.StageAuthorize: // its questions are here, and nothing is lost by leaving
 		return a.index(pageStart)
 	case a.w.wrote:
 		stop = look
@@ -316,7 +318,7 @@ func (a *App) interrupt() tea.Cmd {
 	case len(a.w.invitations()) > 0:
 		a.w.ask = &question{
 			title: "Leave while customers are waited for?",
-			text:  "Nothing is lost. Who approves meanwhile gets the roles as soon as msbundle runs again: choose GDAP then.",
+			text:  "Nothing is lost. Who approves meanwhile gets the roles as soon as msbundle runs again: choose Resume then.",
 			yes:   "leave", no: "stay", agree: a.leave,
 		}
 		return nil

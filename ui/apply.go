@@ -9,32 +9,36 @@ import (
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+
+	"msbundle/steps"
 )
 
 // apply shows an apply under way.
 type apply struct {
-	w     *wizard
-	keys  applyKeys
-	inbox *inbox
+	looking // for whom an earlier run waited
+	keys    applyKeys
+	inbox   *inbox
 }
 
 type applyKeys struct {
 	Pause  key.Binding
 	Resume key.Binding
 	Again  key.Binding
+	Other  key.Binding
 }
 
-func (k applyKeys) ShortHelp() []key.Binding { return []key.Binding{k.Pause, k.Resume, k.Again} }
-
-func (k applyKeys) FullHelp() [][]key.Binding {
-	return [][]key.Binding{{k.Pause, k.Resume, k.Again}}
+func (k applyKeys) ShortHelp() []key.Binding {
+	return []key.Binding{k.Pause, k.Resume, k.Again, k.Other}
 }
+
+func (k applyKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp()} }
 
 func newApply(w *wizard) Screen {
-	s := &apply{w: w, inbox: newInbox(w), keys: applyKeys{
+	s := &apply{looking: newLooking(w), inbox: newInbox(w), keys: applyKeys{
 		Pause:  bind("p", "pause", "p"),
 		Resume: bind("p", "go on", "p"),
 		Again:  bind("r", "look again and do the rest", "r"),
+		Other:  bind("s", "sign in as somebody else", "s"),
 	}}
 	s.settle()
 	return s
@@ -45,10 +49,33 @@ func (s *apply) Init() tea.Cmd {
 	if s.w.apply.running() || s.w.apply != nil && s.w.apply.err != nil {
 		return nil
 	}
+	if len(s.w.awaited) > 0 {
+		return s.look()
+	}
+	return s.start()
+}
+
+func (s *apply) start() tea.Cmd {
 	started, cmd := startApply(s.w, *s.w.plan)
 	s.w.apply = started
 	s.settle()
 	return cmd
+}
+
+// look finds out who of those an earlier run waited for has approved.
+func (s *apply) look() tea.Cmd {
+	cmd := s.begin(s.w.toLook(), s.w.cfg.Setup.InspectTenant)
+	s.settle()
+	return cmd
+}
+
+// found goes on to wait for the others.
+func (s *apply) found(f *steps.Findings) tea.Cmd {
+	s.w.looked(f, s.w.toLook())
+	a := s.w.asked()
+	p := steps.MakePlan(a, s.w.scope(a), s.w.options())
+	s.w.plan = &p
+	return s.start()
 }
 
 func (s *apply) settle() {
@@ -57,7 +84,8 @@ func (s *apply) settle() {
 	held := a.running() && a.gate.Paused()
 	s.keys.Pause.SetEnabled(a.running() && !held)
 	s.keys.Resume.SetEnabled(held)
-	s.keys.Again.SetEnabled(a != nil && a.over && a.err != nil)
+	s.keys.Again.SetEnabled(a != nil && a.over && a.err != nil || s.err != nil)
+	s.keys.Other.SetEnabled(s.err != nil)
 }
 
 func (s *apply) Update(msg tea.Msg) tea.Cmd {
@@ -66,6 +94,19 @@ func (s *apply) Update(msg tea.Msg) tea.Cmd {
 	press, ok := msg.(tea.KeyPressMsg)
 	if !ok {
 		s.inbox.take(msg)
+		found, cmd := s.heard(msg)
+		if found != nil {
+			return s.found(found)
+		}
+		return cmd
+	}
+	if s.err != nil {
+		switch {
+		case key.Matches(press, s.keys.Again):
+			return s.look()
+		case key.Matches(press, s.keys.Other):
+			s.w.open(pageSignIn)
+		}
 		return nil
 	}
 	if s.waits() {
@@ -85,7 +126,8 @@ func (s *apply) Update(msg tea.Msg) tea.Cmd {
 func (s *apply) View(f Frame) string {
 	a := s.w.apply
 	if a == nil {
-		return ""
+		return f.fill(s.lines(f, "Reads who has approved of those waited for. This usually takes 5 to 20 seconds, with a thousand customers up to a minute",
+			"After that whoever has approved gets the roles; the others are waited for here."))
 	}
 	if s.waits() {
 		return f.fill(s.inbox.View(f))
@@ -211,7 +253,7 @@ func (s *apply) every() time.Duration {
 	if s.w.apply.running() {
 		return s.w.pace()
 	}
-	return 0
+	return s.looking.every()
 }
 
 // waits tells whether customers are waited for: then the page is their inbox.
@@ -232,5 +274,3 @@ func (s *apply) Keys() help.KeyMap {
 	}
 	return s.keys
 }
-
-func (s *apply) Close() {}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,9 @@ type applying struct {
 	approved    int                // who was waited for and is no longer
 	enough      bool               // nobody is to be waited for any more
 	stopWaiting chan struct{}      // closed with that
+	look        chan struct{}      // asks for a look before its time
+	looks       bool               // one was asked for and is under way
+	failed      []steps.CustomerFailure
 }
 
 // longWait is how long customers are waited for while the wizard is open: until it
@@ -71,7 +75,7 @@ func newApplying(p steps.Plan, now time.Time) *applying {
 	a := &applying{
 		plan: p, gate: &steps.Gate{}, began: now,
 		items: make(chan applyItem, 64), gone: make(chan struct{}), ended: make(chan struct{}),
-		group: map[string]int{}, finished: map[string]bool{}, stopWaiting: make(chan struct{}),
+		group: map[string]int{}, finished: map[string]bool{}, stopWaiting: make(chan struct{}), look: make(chan struct{}, 1),
 	}
 	for i, g := range p.Groups() {
 		a.groups = append(a.groups, applyGroup{title: g.Title, of: len(g.Changes)})
@@ -90,7 +94,7 @@ func startApply(w *wizard, p steps.Plan) (*applying, tea.Cmd) {
 	setup := w.cfg.Setup
 	run := func() tea.Msg {
 		result, err := setup.Apply(ctx, p, steps.ApplyOptions{
-			Gate: a.gate, Wait: longWait, Enough: a.stopWaiting,
+			Gate: a.gate, Wait: longWait, Enough: a.stopWaiting, Look: a.look,
 			Observe: func(e steps.Event) { a.send(applyItem{event: e}) },
 		})
 		cancel()
@@ -143,6 +147,15 @@ func (a *applying) finishWaiting() {
 	}
 }
 
+// lookNow asks who has approved, before the time for that.
+func (a *applying) lookNow() {
+	select {
+	case a.look <- struct{}{}:
+		a.looks = true
+	default: // it was asked already
+	}
+}
+
 // customersLeft says that an apply was left while customers were waited for:
 // nothing failed, and the next run goes on by itself.
 func (a *applying) customersLeft(err error) error {
@@ -150,9 +163,12 @@ func (a *applying) customersLeft(err error) error {
 	if n == 0 || !cancelled(err) {
 		return err
 	}
-	return &steps.Waiting{Problem: steps.Problem{
-		What: count(n, "customer", "customers") + " did not approve yet", Do: "The next run takes up whoever has approved by then.", Retry: true,
-	}}
+	p := steps.Problem{What: count(n, "customer", "customers") + " did not approve yet", Do: "The next run takes up whoever has approved by then.", Retry: true}
+	if failed := len(a.failed); failed > 0 {
+		p.What = count(failed, "customer", "customers") + " failed, and " + p.What
+		return &steps.CustomersFailed{Problem: p, Customers: a.failed}
+	}
+	return &steps.Waiting{Problem: p}
 }
 
 // abandon stops listening.
@@ -196,7 +212,7 @@ func (a *applying) event(e steps.Event) {
 			}
 		}
 	case steps.EventWaiting:
-		a.wait, a.waitAt = e.Wait, e.At
+		a.wait, a.waitAt, a.looks = e.Wait, e.At, false
 		if e.Text != "" {
 			a.current = e.Text
 		}
@@ -210,6 +226,9 @@ func (a *applying) event(e steps.Event) {
 		a.invited(e.Invitations)
 	case steps.EventNote:
 		a.notes = append(a.notes, e.Text)
+		if e.Failed != nil {
+			a.failed = append(a.failed, *e.Failed)
+		}
 	}
 }
 
@@ -221,7 +240,8 @@ func (a *applying) invited(now []steps.Invitation) {
 		still[i.ID] = true
 	}
 	for _, i := range a.invitations {
-		if !still[i.ID] {
+		failed := slices.ContainsFunc(a.failed, func(f steps.CustomerFailure) bool { return f.Customer.TenantID == i.Customer.TenantID })
+		if !still[i.ID] && !failed {
 			a.approved++
 		}
 	}

@@ -26,7 +26,7 @@ type Setup interface {
 	// to approve; they may be called while an apply is under way.
 	InvitationsDir() string
 	ExportInvitations(dir, partner string, list []steps.Invitation) (string, error)
-	Remind(list []steps.Invitation) error
+	Remind(list []steps.Invitation, at time.Time) error
 	// SecretDelivered says that the person took the secret of the last Result.
 	SecretDelivered() error
 	// PasswordDelivered says the same of the service account's password.
@@ -70,10 +70,12 @@ type Config struct {
 	OwnClient bool   // people sign in through a client of their own
 	Remember  string // where the sign-in is kept, and how; empty when it ends with the program
 
-	// Again is the command line that applies a setup file later; nil when a later
-	// run would not find this cloud again. ready tells whether the file has a section
-	// about the tenant itself.
-	Again func(file string, ready bool) string
+	// Again is the command line that applies a setup file with these answers later;
+	// nil when a later run would not find this cloud again.
+	Again func(file string, a state.Answers) string
+	// Undo is the command line that takes back what was written; empty when a later
+	// run would not find it.
+	Undo string
 
 	StateDir string        // where answers and journal are kept; named on the first screen
 	NoColor  bool          // meaning is carried by words and marks alone

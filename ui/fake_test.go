@@ -49,6 +49,8 @@ type fake struct {
 	exported    []string // sets of invitations
 	reminded    []string // ids of relationships
 	exportErr   error
+	enoughErr   error          // of an apply that is not to wait any longer
+	looks       int            // asked for while customers were waited for
 	holds       bool           // an apply goes on until it is left
 	passwords   int            // taken
 	kept        *state.Answers // of the tenant
@@ -422,9 +424,14 @@ func (f *fake) Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*
 				return nil, err
 			}
 		}
-		if step != nil {
+		for waits := step != nil; waits; {
 			select {
 			case <-step:
+				waits = false
+			case <-o.Look:
+				f.mu.Lock()
+				f.looks++
+				f.mu.Unlock()
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			}
@@ -435,6 +442,9 @@ func (f *fake) Apply(ctx context.Context, p steps.Plan, o steps.ApplyOptions) (*
 		o.Observe(e)
 		select {
 		case <-o.Enough:
+			if f.enoughErr != nil {
+				return f.outcome, f.enoughErr
+			}
 			return delegationResult(1), &steps.Waiting{Problem: steps.Problem{What: "1 customer did not approve yet"}}
 		default:
 		}

@@ -165,13 +165,24 @@ func spoilCustomers(r *rand.Rand, f *fake) {
 	}
 	if r.IntN(2) == 0 {
 		f.step = nil
-		f.events = []steps.Event{{Kind: steps.EventInvitations, Invitations: list}, {Kind: steps.EventNote, Text: pick(r, nasty)}}
+		f.events = []steps.Event{{Kind: steps.EventInvitations, Invitations: list}, {Kind: steps.EventNote, Text: pick(r, nasty), Failed: failedCustomer(r)}}
 		if len(list) > 0 {
 			f.events = append(f.events, steps.Event{Kind: steps.EventInvitations, Invitations: list[1:]})
 		}
 		f.holds = len(list) > 1
 	}
 	f.exportErr = pick(r, []error{nil, nil, errors.New(pick(r, nasty))})
+}
+
+// failedCustomer is one with whom it did not work; now and then nobody.
+func failedCustomer(r *rand.Rand) *steps.CustomerFailure {
+	if r.IntN(2) == 0 {
+		return nil
+	}
+	return &steps.CustomerFailure{
+		Customer: steps.Customer{TenantID: customerID(r.IntN(3)), Name: pick(r, nasty)},
+		Problem:  &steps.Problem{What: pick(r, nasty), Cause: pick(r, nasty), Do: pick(r, nasty)},
+	}
 }
 
 // spoil gives a tenant nasty names, and now and then a failure.
@@ -199,13 +210,20 @@ func spoil(r *rand.Rand, f *fake) {
 		f.findings.RoleIDs = nil
 	}
 	for range r.IntN(3) {
-		f.open = append(f.open, steps.Unfinished{Name: pick(r, nasty), Left: pick(r, nasty)})
+		u := steps.Unfinished{Name: pick(r, nasty), Left: pick(r, nasty), Stage: pick(r, []steps.Stage{"", steps.StageTenant, steps.StageGDAP})}
+		if u.Stage == steps.StageGDAP && r.IntN(2) == 0 {
+			u.Awaited = []string{relationID(4), pick(r, nasty)}
+		}
+		f.open = append(f.open, u)
 	}
 	f.resumed.Tenant = pick(r, nasty)
 	spoilTenant(r, f)
 	spoilCustomers(r, f)
 	if r.IntN(2) == 0 {
 		f.outcome.Delegation = &steps.DelegationResult{Customers: 3, Invitations: fakeInvitations(2)}
+		if failed := failedCustomer(r); failed != nil {
+			f.outcome.Delegation.Failed = append(f.outcome.Delegation.Failed, *failed)
+		}
 		f.outcome.Delegation.Invitations[0].Customer.Name, f.outcome.Delegation.Invitations[1].Link = pick(r, nasty), pick(r, nasty)
 	}
 	f.result = fakeResult()

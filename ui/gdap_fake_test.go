@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func fakeDelegation() *steps.Delegation {
 	var given []steps.Access
 	for n, r := range catalog.ServiceRoles() {
 		group := fmt.Sprintf("aaaaaaaa-1111-0000-0000-%012d", n)
-		d.Groups[r.TemplateID] = &steps.RoleGroup{ID: group, Name: "Rewst GDAP-" + r.Name, Assignable: true, Account: true, Members: 1}
+		d.Groups[r.TemplateID] = &steps.RoleGroup{ID: group, Name: "Rewst GDAP-" + r.Name, Assignable: true, Account: true}
 		all = append(all, r.TemplateID)
 		given = append(given, steps.Access{ID: group, Group: group, Status: "active", Roles: []string{r.TemplateID}})
 	}
@@ -90,6 +91,26 @@ func approving(n int) func(*fake) {
 	}
 }
 
+// failing is an apply that waits for customers and meanwhile fails with one.
+func failing(f *fake) {
+	list := fakeInvitations(3)
+	failure := steps.CustomerFailure{Customer: list[2].Customer, Problem: &steps.Problem{
+		What: "granting a role did not work", Cause: "There is no reseller relationship", Do: "Look in Partner Center", Err: errors.New("refused"),
+	}}
+	approving(3)(f)
+	f.events = []steps.Event{
+		f.events[0],
+		{Kind: steps.EventNote, Text: "Litware 0002 failed", Failed: &failure},
+		{Kind: steps.EventInvitations, Invitations: list[:2]},
+		f.events[1], f.events[1],
+	}
+	f.outcome = delegationResult(1)
+	f.outcome.Delegation.Failed = []steps.CustomerFailure{failure}
+	f.enoughErr = &steps.CustomersFailed{
+		Problem: steps.Problem{What: "1 customer failed: Litware 0002; and 1 customer did not approve yet"}, Customers: f.outcome.Delegation.Failed,
+	}
+}
+
 // delegationResult is what the stage about customers led to, with some who have
 // yet to approve.
 func delegationResult(waiting int) *steps.Result {
@@ -108,11 +129,14 @@ func (f *fake) ExportInvitations(dir, partner string, list []steps.Invitation) (
 	return dir + "/invitations.csv", f.exportErr
 }
 
-func (f *fake) Remind(list []steps.Invitation) error {
+func (f *fake) Remind(list []steps.Invitation, at time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, i := range list {
 		f.reminded = append(f.reminded, i.ID)
+		if at.IsZero() {
+			f.reminded = slices.DeleteFunc(f.reminded, func(id string) bool { return id == i.ID })
+		}
 	}
 	return f.exportErr
 }

@@ -12,11 +12,11 @@ import (
 	"msbundle/steps"
 )
 
-// gdapItem is a question of the stage about customers, or a line that tells of it.
-type gdapItem int
+// gdapSheet holds the questions of the stage about customers.
+type gdapSheet struct{ *wizard }
 
 const (
-	gdapCustomers gdapItem = iota
+	gdapCustomers formItem = iota + 200
 	gdapTable
 	gdapRoles
 	gdapAccount
@@ -24,26 +24,24 @@ const (
 	gdapRelation
 	gdapDays
 	gdapExtend
-	gdapCheck
-	gdapPassed // all the checks that passed, in one line
 )
 
-func gdapLabel(i gdapItem) string {
-	return map[gdapItem]string{
+func (w gdapSheet) label(i formItem) string {
+	return map[formItem]string{
 		gdapCustomers: "Customers", gdapTable: "Who is chosen", gdapRoles: "Roles", gdapAccount: "Service account", gdapGroup: "Group names",
 		gdapRelation: "Relationship names", gdapDays: "Days", gdapExtend: "At its end",
 	}[i]
 }
 
-// gdapAsked lists the questions that apply to what was answered and found. They are
-// the same in both faces of the wizard.
-func (w *wizard) gdapAsked() []gdapItem {
-	items := []gdapItem{gdapCustomers, gdapTable, gdapRoles}
+func (w gdapSheet) questions() []formItem {
+	items := []formItem{gdapCustomers, gdapTable, gdapRoles}
 	if w.answers.ServiceAccount == nil { // answered in its own stage
 		items = append(items, gdapAccount)
 	}
 	return append(items, gdapGroup, gdapRelation, gdapDays, gdapExtend)
 }
+
+func (w gdapSheet) set(a state.Answers) { w.setGDAP(*a.GDAP) }
 
 // setGDAP takes answers of the stage about customers.
 func (w *wizard) setGDAP(g state.GDAP) {
@@ -82,9 +80,10 @@ func (w *wizard) gdapChecks() []steps.Check {
 	return steps.GDAPChecks(a, w.scope(a), w.options())
 }
 
-// customerViews are all customers there are to choose from.
+// customerViews are all customers there are to choose from, as they were seen last:
+// which account and groups are wanted changes nothing about who they are.
 func (w *wizard) customerViews() []steps.CustomerView {
-	if w.stale() {
+	if w.findings == nil {
 		return nil
 	}
 	a := w.asked()
@@ -194,72 +193,56 @@ func roleTally(g state.GDAP) string {
 	return fmt.Sprintf("%d of %d", n, of)
 }
 
-// gdapChoice is the choice a question puts; false when it asks for something else.
-func (w *wizard) gdapChoice(i gdapItem) (readyChoice, bool) {
+func (w gdapSheet) choice(i formItem) (formChoice, bool) {
 	g := w.gdap()
-	pick := func(names, each []string, on bool, with func(*state.GDAP, bool)) (readyChoice, bool) {
-		at := 1
-		if on {
-			at = 0
-		}
-		return readyChoice{names, each, at, func(a *state.Answers, n int) { with(a.GDAP, n == 0) }}, true
-	}
 	switch {
 	case i == gdapCustomers && g.File == "":
-		return pick([]string{"All", "Chosen ones"}, []string{
+		return either([]string{"All", "Chosen ones"}, []string{
 			"Every customer of the tenant, those that come later too when this is run again.",
 			"Only those you tick in the table under this. Nothing is done about the others.",
-		}, g.All, func(g *state.GDAP, all bool) { g.All = all })
+		}, g.All, func(a *state.Answers, all bool) { a.GDAP.All = all }), true
 	case i == gdapExtend:
-		return pick([]string{"Extend by half a year", "Let it end"}, []string{
+		return either([]string{"Extend by half a year", "Let it end"}, []string{
 			"The relationship is extended by 180 days each time it would end. The customer can still end it at any time.",
 			"After its days the relationship ends, and everything Rewst does at the customer with it. You are reminded 60 days before.",
-		}, g.AutoExtend, func(g *state.GDAP, extend bool) { g.AutoExtend = extend })
+		}, g.AutoExtend, func(a *state.Answers, extend bool) { a.GDAP.AutoExtend = extend }), true
 	}
-	return readyChoice{}, false
+	return formChoice{}, false
 }
 
-// gdapText is a question that asks for a text; false when it does not.
-func (w *wizard) gdapText(i gdapItem) (readyText, bool) {
+func (w gdapSheet) text(i formItem) (formText, bool) {
 	g := w.gdap()
 	switch i {
 	case gdapAccount:
-		return readyText{
+		return formText{
 			"gdap.account", state.DefaultUsername, "The user name of the account that Rewst works with. It becomes a member of each role's group.",
 			g.Account, func(a *state.Answers, s string) { a.GDAP.Account = s },
 		}, true
 	case gdapGroup:
-		return readyText{
+		return formText{
 			"gdap.groupName", state.DefaultGroupName, "One group for each role; {role} stands for the role's name. Groups called so are adopted.",
 			g.GroupName, func(a *state.Answers, s string) { a.GDAP.GroupName = s },
 		}, true
 	case gdapRelation:
-		return readyText{
+		return formText{
 			"gdap.relationshipName", state.DefaultRelationshipName,
 			fmt.Sprintf("{customer} stands for the customer's name. At most %d characters together: a long name is shortened, and ends in letters made from the tenant id when it would be ambiguous.", state.MaxRelationshipName),
 			g.RelationshipName, func(a *state.Answers, s string) { a.GDAP.RelationshipName = s },
 		}, true
 	case gdapDays:
-		return readyText{
+		return formText{
 			"gdap.days", number(state.DefaultDays), fmt.Sprintf("How long a relationship lasts: 1 to %d days from the approval.", state.MaxRelationshipDays),
 			strconv.Itoa(g.Days), func(a *state.Answers, s string) { a.GDAP.Days, _ = strconv.Atoi(s) },
 		}, true
 	}
-	return readyText{}, false
-}
-
-// answerGDAP takes the text of a question, or the number of a choice.
-func (w *wizard) answerGDAP(with func(*state.Answers)) {
-	a := w.asked()
-	with(&a)
-	w.setGDAP(*a.GDAP)
+	return formText{}, false
 }
 
 // example shows what the answer to a question leads to; empty when there is
 // nothing to show.
-func (w *wizard) example(i gdapItem) string {
+func (w gdapSheet) example(i formItem) string {
 	a := w.asked()
-	if w.gdapFault(i) != "" {
+	if w.fault(a, i) != "" {
 		return ""
 	}
 	switch i {
@@ -276,22 +259,14 @@ func (w *wizard) example(i gdapItem) string {
 	return ""
 }
 
-// gdapFault is what is wrong with the answer to a question; empty when it can be
-// used.
-func (w *wizard) gdapFault(i gdapItem) string {
-	key := "gdap.customers"
-	if q, ok := w.gdapText(i); ok {
-		key = q.key
-	} else if i != gdapTable {
-		return ""
+func (w gdapSheet) fault(a state.Answers, i formItem) string {
+	q, _ := w.text(i)
+	if i != gdapTable {
+		return faultAt(a, q.key)
 	}
-	for _, bad := range w.asked().Validate() {
-		if bad.Key == key {
-			if i == gdapTable && len(w.gdap().Customers) == 0 {
-				return "nobody is chosen yet: press space and tick at least one customer"
-			}
-			return bad.Text
-		}
+	text := faultAt(a, "gdap.customers")
+	if text != "" && len(a.GDAP.Customers) == 0 {
+		return "nobody is chosen yet: press space and tick at least one customer"
 	}
-	return ""
+	return text
 }

@@ -3,6 +3,7 @@ package ui
 import (
 	"strings"
 
+	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
@@ -13,37 +14,77 @@ import (
 
 // customerTable shows the tenant's customers, to be looked at or chosen from.
 type customerTable struct {
+	w      *wizard
+	keys   tableKeys
 	views  []steps.CustomerView
 	list   *picker
 	filter field
 }
 
-func newCustomerTable(views []steps.CustomerView) *customerTable {
-	t := &customerTable{views: views, filter: newField("", "part of a name, a domain or a state")}
+type tableKeys struct {
+	Tick, All, None key.Binding
+	Find, Done      key.Binding
+	move            moveKeys
+}
+
+func newTableKeys() tableKeys {
+	return tableKeys{
+		Tick: bind("space", "take or leave", "space"),
+		All:  bind("a", "all shown", "a"),
+		None: bind("u", "none shown", "u"),
+		Find: bind("/", "filter", "/"),
+		Done: bind("enter", "done", "enter"),
+		move: newMoveKeys(),
+	}
+}
+
+func (k tableKeys) ShortHelp() []key.Binding {
+	return []key.Binding{k.Tick, k.Find, k.Done, k.All, k.None}
+}
+
+func (k tableKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp(), k.move.all()} }
+
+func newCustomerTable(w *wizard, views []steps.CustomerView) *customerTable {
+	t := &customerTable{w: w, keys: newTableKeys(), views: views, filter: newField("", "part of a name, a domain or a state")}
 	rows := make([]row, len(views))
 	for i, v := range views {
 		rows[i].search = strings.ToLower(strings.Join([]string{v.Customer.Name, v.Domain, v.TenantID, v.State, v.Proposal}, "\n"))
 	}
 	t.list = newPicker(rows)
+	t.settle()
 	return t
 }
 
-func (t *customerTable) edit(msg tea.Msg) {
-	if t.filter.Focused() {
+func (t *customerTable) settle() {
+	g, free := t.w.gdap(), !t.typing()
+	picks := free && !g.All && g.File == ""
+	t.keys.Tick.SetEnabled(picks)
+	t.keys.All.SetEnabled(picks)
+	t.keys.None.SetEnabled(picks)
+	t.keys.Find.SetEnabled(free)
+}
+
+func (t *customerTable) Keys() help.KeyMap { return t.keys }
+
+func (t *customerTable) typing() bool { return t.filter.Focused() }
+
+func (t *customerTable) paste(msg tea.PasteMsg) { t.find(msg) }
+
+func (t *customerTable) find(msg tea.Msg) {
+	if t.typing() {
 		t.filter.Update(msg)
 		t.list.Filter(t.filter.Value())
 	}
 }
 
-// unfilter shows all rows again; false when they were shown.
-func (t *customerTable) unfilter() bool {
-	if !t.filter.Focused() && t.list.filter == "" {
-		return false
-	}
+// escape closes the filter before the table.
+func (t *customerTable) escape() bool {
+	defer t.settle()
+	done := !t.typing() && t.list.filter == ""
 	t.filter.Set("")
 	t.filter.Blur()
 	t.list.Filter("")
-	return true
+	return done
 }
 
 // shown are the customers that pass the filter.
@@ -55,47 +96,50 @@ func (t *customerTable) shown() []steps.Customer {
 	return out
 }
 
-func (s *gdap) pressTable(msg tea.KeyPressMsg) {
-	t, k := s.customers, s.keys
-	at := t.list.Current()
+func (t *customerTable) press(msg tea.KeyPressMsg) bool {
+	defer t.settle()
+	k, at := t.keys, t.list.Current()
 	switch {
-	case t.filter.Focused() && key.Matches(msg, k.Done):
+	case t.typing() && key.Matches(msg, k.Done):
 		t.filter.Blur()
-	case t.filter.Focused():
+	case t.typing():
 		if msg.Text != "" || !t.list.Update(msg, k.move) {
-			t.edit(msg)
+			t.find(msg)
 		}
 	case key.Matches(msg, k.Done):
-		s.customers = nil
+		return true
 	case key.Matches(msg, k.Find):
 		t.filter.Focus()
 	case key.Matches(msg, k.Tick) && at >= 0:
 		c := t.views[at].Customer
-		s.w.pickCustomers(!picks(s.w.gdap(), c), c)
+		t.w.pickCustomers(!picks(t.w.gdap(), c), c)
 	case key.Matches(msg, k.All):
-		s.w.pickCustomers(true, t.shown()...)
+		t.w.pickCustomers(true, t.shown()...)
 	case key.Matches(msg, k.None):
-		s.w.pickCustomers(false, t.shown()...)
+		t.w.pickCustomers(false, t.shown()...)
 	default:
 		t.list.Update(msg, k.move)
 	}
+	return false
 }
 
 // glyph is a customer's state at a glance; the words beside it say the same.
-func (t *Theme) glyph(c steps.CheckState) string {
-	switch c {
-	case steps.Passed:
+func (t *Theme) glyph(c steps.CheckState, chosen bool) string {
+	switch {
+	case !chosen:
+		return t.Muted.Render("·")
+	case c == steps.Passed:
 		return t.Good.Render("✓")
-	case steps.Warned:
+	case c == steps.Warned:
 		return t.Warn.Render("!")
-	case steps.Failed:
-		return t.Bad.Render("✗")
+	case c == steps.Failed: // nothing has gone wrong: the customer is to be asked
+		return t.Accent.Render("+")
 	}
 	return t.Accent.Render("…")
 }
 
-func (t *customerTable) View(f Frame, g state.GDAP) []string {
-	th := f.Theme
+func (t *customerTable) View(f Frame) []string {
+	th, g := f.Theme, t.w.gdap()
 	about := customerTally(g, t.views) + "."
 	if g.All {
 		about += " All are taken: choose \"Chosen ones\" to leave some out."
@@ -138,12 +182,12 @@ func (t *customerTable) table(f Frame, g state.GDAP) []string {
 		return []string{head, "", th.Muted.Render("        No customer matches. esc shows all.")}
 	}
 	return append([]string{head}, f.sized(f.Width, f.Height-1).list(t.list, func(i int, current bool, _ int) string {
-		v := t.views[i]
-		lead := th.cursorAt(current) + th.tick(chosen.has(v.Customer)) + " " + th.glyph(v.Status) + " "
-		proposal := v.Proposal
-		if !chosen.has(v.Customer) {
-			proposal = "not chosen"
+		v, proposal := t.views[i], "not chosen"
+		on := chosen.has(v.Customer)
+		if on {
+			proposal = v.Proposal
 		}
+		lead := th.cursorAt(current) + th.tick(on) + " " + th.glyph(v.Status, on) + " "
 		text := line("", shownName(v.Customer), v.Domain, v.State, proposal)
 		return lead + th.row(text, current)
 	})...)
@@ -169,7 +213,11 @@ func (t *customerTable) details(f Frame) []string {
 		proposal += ": " + v.NewName
 	}
 	lines = append(lines, f.labelled("Relationship", state, 14)...)
-	lines = append(lines, f.labelled("Proposed", proposal, 14)...)
+	label := "Proposed"
+	if !picks(t.w.gdap(), v.Customer) {
+		label = "If chosen"
+	}
+	lines = append(lines, f.labelled(label, proposal, 14)...)
 	for n, text := range v.More {
 		label := "Besides"
 		if n > 0 {
@@ -181,26 +229,41 @@ func (t *customerTable) details(f Frame) []string {
 }
 
 // roleList has roles ticked.
-type roleList struct{ list *picker }
-
-func newRoleList() *roleList { return &roleList{newPicker(make([]row, len(catalog.ServiceRoles())))} }
-
-func (s *gdap) pressRoles(msg tea.KeyPressMsg) {
-	k := s.keys
-	switch {
-	case key.Matches(msg, k.Done):
-		s.roles = nil
-	case key.Matches(msg, k.Tick):
-		s.w.turnRole(catalog.ServiceRoles()[s.roles.list.Current()])
-	default:
-		s.roles.list.Update(msg, k.move)
-	}
+type roleList struct {
+	w    *wizard
+	keys tableKeys
+	list *picker
 }
+
+func newRoleList(w *wizard) *roleList {
+	r := &roleList{w, newTableKeys(), newPicker(make([]row, len(catalog.ServiceRoles())))}
+	for _, k := range []*key.Binding{&r.keys.All, &r.keys.None, &r.keys.Find} {
+		k.SetEnabled(false)
+	}
+	return r
+}
+
+func (r *roleList) press(msg tea.KeyPressMsg) bool {
+	switch {
+	case key.Matches(msg, r.keys.Done):
+		return true
+	case key.Matches(msg, r.keys.Tick):
+		r.w.turnRole(catalog.ServiceRoles()[r.list.Current()])
+	default:
+		r.list.Update(msg, r.keys.move)
+	}
+	return false
+}
+
+func (r *roleList) paste(tea.PasteMsg) {}
+func (r *roleList) escape() bool       { return true }
+func (r *roleList) typing() bool       { return false }
+func (r *roleList) Keys() help.KeyMap  { return r.keys }
 
 const addLater = "Microsoft lets no role be added to a relationship: adding one later takes a new relationship, which the customer has to approve again."
 
-func (r *roleList) View(f Frame, g state.GDAP) []string {
-	t := f.Theme
+func (r *roleList) View(f Frame) []string {
+	t, g := f.Theme, r.w.gdap()
 	head := t.lines(t.Plain, "Roles asked for: "+roleTally(g)+". "+addLater, f.Width)
 	head = append(head, "")
 	return append(head, f.sized(f.Width, f.Height-len(head)).list(r.list, func(i int, current bool, w int) string {

@@ -20,6 +20,7 @@ type inbox struct {
 	keys   inboxKeys
 	list   *picker
 	from   []steps.Invitation // what the rows were made of
+	rows   []inboxRow
 	filter field
 
 	mail   bool // the text for the customer under the cursor fills the screen
@@ -28,14 +29,27 @@ type inbox struct {
 	busy   bool   // exporting
 }
 
+// inboxRow is a customer who is waited for, or with whom it did not work.
+type inboxRow struct {
+	steps.Invitation
+	failed *steps.Problem // nil for who is waited for
+}
+
+func (r inboxRow) state() string {
+	if r.failed != nil {
+		return "failed"
+	}
+	return r.StatusWord()
+}
+
 type inboxKeys struct {
 	Open, Link, Mail, Export, Remind key.Binding
-	Find, Done, Finish               key.Binding
+	Look, Find, Done, Finish         key.Binding
 	move                             moveKeys
 }
 
 func (k inboxKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Done, k.Link, k.Mail, k.Finish, k.Export, k.Remind, k.Find, k.Open}
+	return []key.Binding{k.Done, k.Link, k.Mail, k.Look, k.Finish, k.Export, k.Remind, k.Find, k.Open}
 }
 
 func (k inboxKeys) FullHelp() [][]key.Binding {
@@ -51,7 +65,7 @@ type (
 	}
 	remindedMsg struct {
 		run
-		ids []string
+		id  string
 		at  time.Time
 		err error
 	}
@@ -66,6 +80,7 @@ func newInbox(w *wizard) *inbox {
 			Mail:   bind("m", "mail text", "m"),
 			Export: bind("x", "export all", "x"),
 			Remind: bind("d", "mark reminded", "d"),
+			Look:   bind("l", "look now", "l"),
 			Find:   bind("/", "filter", "/"),
 			Done:   bind("enter", "done", "enter"),
 			Finish: bind("f", "finish for now", "f"),
@@ -89,35 +104,42 @@ func (b *inbox) sync() {
 	if len(now) == len(b.from) && (len(now) == 0 || &now[0] == &b.from[0]) {
 		return
 	}
-	at := ""
-	if i, ok := b.current(); ok {
-		at = i.ID
+	at, _ := b.current()
+	b.from, b.rows = now, nil
+	for _, i := range now {
+		b.rows = append(b.rows, inboxRow{Invitation: i})
 	}
-	b.from = now
-	rows := make([]row, len(now))
-	for n, i := range now {
-		rows[n].search = strings.ToLower(strings.Join([]string{i.Customer.Name, i.Customer.Domain, i.Customer.TenantID, i.Name, i.StatusWord()}, "\n"))
+	if len(now) > 0 {
+		for _, f := range b.w.apply.failed {
+			b.rows = append(b.rows, inboxRow{steps.Invitation{Customer: f.Customer}, f.Problem})
+		}
+	}
+	rows := make([]row, len(b.rows))
+	for n, r := range b.rows {
+		rows[n].search = strings.ToLower(strings.Join([]string{r.Customer.Name, r.Customer.Domain, r.Customer.TenantID, r.Name, r.state()}, "\n"))
 	}
 	b.list.SetRows(rows)
-	if n := slices.IndexFunc(now, func(i steps.Invitation) bool { return i.ID == at }); n >= 0 {
+	n := slices.IndexFunc(b.rows, func(r inboxRow) bool { return r.Customer.TenantID == at.Customer.TenantID })
+	if n >= 0 {
 		b.list.refresh(n)
 	}
-	b.mail = b.mail && len(now) > 0 && slices.ContainsFunc(now, func(i steps.Invitation) bool { return i.ID == at })
+	b.mail = b.mail && n >= 0 && b.rows[n].failed == nil
 }
 
-// current is the invitation under the cursor.
-func (b *inbox) current() (steps.Invitation, bool) {
+// current is the customer under the cursor.
+func (b *inbox) current() (inboxRow, bool) {
 	at := b.list.Current()
-	if at < 0 || at >= len(b.from) {
-		return steps.Invitation{}, false
+	if at < 0 || at >= len(b.rows) {
+		return inboxRow{}, false
 	}
-	return b.from[at], true
+	return b.rows[at], true
 }
 
 func (b *inbox) settle() {
 	b.sync()
-	_, some := b.current()
-	k := &b.keys
+	i, some := b.current()
+	some = some && i.failed == nil
+	k, a := &b.keys, b.w.apply
 	free := !b.filter.Focused() && b.folder == nil
 	k.Open.SetEnabled(free && some && b.w.cfg.OpenURL != nil)
 	k.Link.SetEnabled(free && some)
@@ -126,7 +148,9 @@ func (b *inbox) settle() {
 	k.Export.SetEnabled(free && !b.mail && !b.busy)
 	k.Find.SetEnabled(free && !b.mail)
 	k.Done.SetEnabled(!free)
-	k.Finish.SetEnabled(free && !b.mail && b.w.apply.running() && !b.w.apply.enough)
+	k.Finish.SetEnabled(free && !b.mail && a.running() && !a.enough)
+	k.Look.SetEnabled(free && !b.mail && a.running() && !a.enough && !a.looks && a.wait != nil)
+	k.Remind.SetHelp("d", map[bool]string{true: "mark reminded", false: "not reminded"}[some && !b.w.reminding(i.Invitation).Before(b.w.now)])
 	k.Link.SetHelp("c", map[bool]string{false: "copy the link", true: "copy the text"}[b.mail])
 	k.Done.SetHelp("enter", map[bool]string{false: "done", true: "export"}[b.folder != nil])
 }
@@ -150,15 +174,17 @@ func (b *inbox) press(msg tea.KeyPressMsg) tea.Cmd {
 		b.w.say("•", "Asked the browser to open the link. It serves only whoever signs in as a Global Administrator of the customer's tenant.")
 		return b.w.openURL(i.Link)
 	case key.Matches(msg, k.Link) && b.mail:
-		return b.copyMail(i)
+		return b.copyMail(i.Invitation)
 	case key.Matches(msg, k.Link):
 		b.w.say("•", "Sent the link for "+shownName(i.Customer)+" to the clipboard. It stands under the table, too.")
 		return b.w.copyText(i.Link)
 	case key.Matches(msg, k.Mail):
 		b.mail, b.scroll = true, scroller{}
-		return b.copyMail(i)
+		return b.copyMail(i.Invitation)
 	case key.Matches(msg, k.Remind):
-		return b.remind(i)
+		return b.remind(i.Invitation)
+	case key.Matches(msg, k.Look):
+		b.w.apply.lookNow()
 	case key.Matches(msg, k.Export):
 		b.ask()
 	case key.Matches(msg, k.Find):
@@ -183,11 +209,39 @@ func (b *inbox) copyMail(i steps.Invitation) tea.Cmd {
 	return b.w.copyText(subject + "\n\n" + body)
 }
 
+// remind notes that a customer was reminded today, or takes that back.
 func (b *inbox) remind(i steps.Invitation) tea.Cmd {
-	setup, n, at := b.w.cfg.Setup, run(b.w.run), b.w.now
+	setup, n, at := b.w.cfg.Setup, run(b.w.run), b.w.reminding(i)
 	return func() tea.Msg {
-		return remindedMsg{n, []string{i.ID}, at, setup.Remind([]steps.Invitation{i})}
+		return remindedMsg{n, i.ID, at, setup.Remind([]steps.Invitation{i}, at)}
 	}
+}
+
+// reminding is when a customer counts as last reminded after that is noted: today,
+// or as it was before today when that had been noted already.
+func (w *wizard) reminding(i steps.Invitation) time.Time {
+	before, noted := w.reminders[i.ID]
+	if noted || date(i.Reminded) == date(w.now) {
+		return before
+	}
+	return w.now
+}
+
+// reminded takes over what was noted, and says it.
+func (w *wizard) reminded(i *steps.Invitation, at time.Time) string {
+	if at.Equal(w.reminders[i.ID]) {
+		delete(w.reminders, i.ID)
+	} else {
+		w.reminders[i.ID] = i.Reminded
+	}
+	i.Reminded = at
+	switch {
+	case at.IsZero():
+		return "Taken back: " + shownName(i.Customer) + " was not reminded yet."
+	case date(at) == date(w.now):
+		return "Noted: " + shownName(i.Customer) + " was reminded today."
+	}
+	return "Taken back: " + shownName(i.Customer) + " was last reminded on " + date(at) + "."
 }
 
 // ask has the person name a folder.
@@ -231,9 +285,9 @@ func (b *inbox) take(msg tea.Msg) {
 			return
 		}
 		for n := range b.w.apply.invitations {
-			if slices.Contains(msg.ids, b.w.apply.invitations[n].ID) {
-				b.w.apply.invitations[n].Reminded = msg.at
-				b.w.say("✓", "Noted: "+shownName(b.w.apply.invitations[n].Customer)+" was reminded today.")
+			if i := &b.w.apply.invitations[n]; i.ID == msg.id {
+				b.w.say("✓", b.w.reminded(i, msg.at))
+				b.from = nil // the rows are made anew
 			}
 		}
 	}
@@ -262,7 +316,7 @@ func (b *inbox) View(f Frame) []string {
 	t := f.Theme
 	i, some := b.current()
 	if b.mail && some {
-		return b.mailView(f, i)
+		return b.mailView(f, i.Invitation)
 	}
 	lines := b.head(f)
 	switch {
@@ -283,9 +337,16 @@ func (b *inbox) View(f Frame) []string {
 // head says who is waited for, who has to act, and what goes on just now.
 func (b *inbox) head(f Frame) []string {
 	t, a := f.Theme, b.w.apply
-	text := count(len(b.from), "customer has", "customers have") + " to approve."
+	n, others := pending(b.from)
+	text := count(n, "customer has", "customers have") + " to approve."
+	if others > 0 {
+		text += " " + number(others) + " being set up."
+	}
 	if a.approved > 0 {
 		text += " " + number(a.approved) + " approved meanwhile."
+	}
+	if len(a.failed) > 0 {
+		text += " " + number(len(a.failed)) + " failed."
 	}
 	next := ""
 	switch {
@@ -295,6 +356,8 @@ func (b *inbox) head(f Frame) []string {
 		next = b.w.spin() + " writing"
 	case a.enough:
 		next = b.w.spin() + " finishing"
+	case a.looks:
+		next = b.w.spin() + " looking"
 	case a.wait != nil:
 		next = b.w.spin() + " next look in " + elapsed(max(a.waitAt.Add(a.wait.Next).Sub(b.w.now), 0))
 	}
@@ -302,7 +365,11 @@ func (b *inbox) head(f Frame) []string {
 	if a.current != "" && a.wait == nil {
 		return append(lines, t.Accent.Render(clip(a.current, f.Width)))
 	}
-	return append(lines, t.Muted.Render(clip("Leave this open, or come back any time: the roles are given by themselves to whoever approves.", f.Width)))
+	about := "Whoever approves gets the roles by itself: leave this open, or come back."
+	if n := a.plan.Rest; n > 0 {
+		about = count(n, "other write is", "other writes are") + " left for a plan that shows them: f, then a leads there."
+	}
+	return append(lines, t.lines(t.Muted, about, f.Width)...)
 }
 
 // The widths below which the table leaves columns to its details, and from which it
@@ -322,9 +389,9 @@ func (b *inbox) table(f Frame) []string {
 	if f.Width >= roomy {
 		state, link = 26, 26
 	}
-	name := max(w-state-waits-ends-reminded-link, 10)
-	line := func(customer, word, days, until, last, link string) string {
-		return pad(clip(customer, name-1), name) + pad(clip(word, state-1), state) + pad(days, waits) + pad(until, ends) + pad(last, reminded) + link
+	customer := max(w-state-waits-ends-reminded-link, 10)
+	line := func(who, word, days, until, last, link string) string {
+		return pad(clip(who, customer-1), customer) + pad(clip(word, state-1), state) + pad(days, waits) + pad(until, ends) + pad(last, reminded) + link
 	}
 	head := "Link"
 	if link == 0 {
@@ -339,14 +406,30 @@ func (b *inbox) table(f Frame) []string {
 		return append(lines, "", t.Muted.Render("  "+text))
 	}
 	return append(lines, f.sized(f.Width, f.Height-1).list(b.list, func(n int, current bool, _ int) string {
-		i := b.from[n]
+		i := b.rows[n]
+		if i.failed != nil {
+			why := ": " + name(i.failed.Cause, i.failed.What)
+			who, word := pad(clip(shownName(i.Customer), customer-1), customer), "✗ "+i.state()
+			return t.cursorAt(current) + t.row(who, current) + t.Bad.Render(word) + clip(why, w-customer-len(word))
+		}
 		shown := ""
 		if link > 0 {
 			shown = clip("…/"+i.ID, link-2) // the whole of it stands under the table
 		}
-		text := line(shownName(i.Customer), i.StatusWord(), b.days(i), date(i.Until), b.lastReminder(i), shown)
+		text := line(shownName(i.Customer), i.state(), b.days(i.Invitation), date(i.Until), b.lastReminder(i.Invitation), shown)
 		return t.cursorAt(current) + t.row(text, current)
 	})...)
+}
+
+// pending are those among invitations that wait for a customer; the others are
+// being opened for approval, or set up after it.
+func pending(list []steps.Invitation) (n, others int) {
+	for _, i := range list {
+		if i.Status == steps.RelationPending {
+			n++
+		}
+	}
+	return n, len(list) - n
 }
 
 // days is for how long a customer has been waited for.
@@ -376,18 +459,28 @@ func date(t time.Time) string {
 }
 
 // details shows the customer under the cursor, the link whole: it is what matters.
-func (b *inbox) details(f Frame, i steps.Invitation, some bool) []string {
+func (b *inbox) details(f Frame, i inboxRow, some bool) []string {
 	t := f.Theme
 	if !some {
 		return []string{""}
 	}
 	lines := []string{t.Strong.Render(clip(fmt.Sprintf("%s  %s", shownName(i.Customer), i.Customer.Domain), f.Width))}
+	if p := i.failed; p != nil {
+		lines = append(lines, f.labelled("What", sentence(p.What), 6)...)
+		if p.Cause != "" {
+			lines = append(lines, f.labelled("Why", sentence(p.Cause), 6)...)
+		}
+		if p.Do != "" {
+			lines = append(lines, f.labelled("Do", sentence(p.Do), 6)...)
+		}
+		return lines[:min(len(lines), max(f.Height/2, 6))]
+	}
 	for l := range strings.SplitSeq(ansi.Hardwrap(clean(i.Link), f.Width+2*margin, false), "\n") {
 		lines = append(lines, flushMark+t.Accent.Render(l)) // whole, so that it can be selected
 	}
 	facts := "Request " + i.Name + ", tenant " + i.Customer.TenantID
 	if f.Width < narrow {
-		facts = "Lapses " + date(i.Until) + ", reminded " + b.lastReminder(i) + ". " + facts
+		facts = "Lapses " + date(i.Until) + ", reminded " + b.lastReminder(i.Invitation) + ". " + facts
 	}
 	lines = append(lines, t.Muted.Render(clip(facts, f.Width)))
 	return append(lines, t.lines(t.Plain, "Who may approve: a Global Administrator of the customer's own tenant, signed in there, best in a private window.", f.Width)...)

@@ -16,7 +16,7 @@ import (
 // after the other, and then the checks.
 func gdapStops() []stop {
 	out := []stop{{page: pageGDAP, ask: (*Lines).lookAtCustomers, passing: true}}
-	for _, i := range []gdapItem{gdapCustomers, gdapTable, gdapRoles, gdapAccount, gdapGroup, gdapRelation, gdapDays, gdapExtend} {
+	for _, i := range []formItem{gdapCustomers, gdapTable, gdapRoles, gdapAccount, gdapGroup, gdapRelation, gdapDays, gdapExtend} {
 		out = append(out, stop{
 			page: pageGDAP, ask: func(l *Lines, ctx context.Context) error { return l.gdap(ctx, i) },
 			applies: func(l *Lines) bool { return l.gdapApplies(i) },
@@ -25,7 +25,7 @@ func gdapStops() []stop {
 	return append(out, stop{page: pageGDAP, ask: (*Lines).gdapReady})
 }
 
-func (l *Lines) gdapApplies(i gdapItem) bool {
+func (l *Lines) gdapApplies(i formItem) bool {
 	g := l.w.gdap()
 	switch {
 	case i == gdapTable:
@@ -33,7 +33,7 @@ func (l *Lines) gdapApplies(i gdapItem) bool {
 	case i == gdapCustomers && g.File != "":
 		return false
 	}
-	return slices.Contains(l.w.gdapAsked(), i)
+	return slices.Contains(gdapSheet{l.w}.questions(), i)
 }
 
 // lookAtCustomers reads the tenant, unless it was read for these answers, and says
@@ -61,41 +61,18 @@ func (l *Lines) customers() {
 }
 
 // gdap asks one question.
-func (l *Lines) gdap(ctx context.Context, i gdapItem) error {
+func (l *Lines) gdap(ctx context.Context, i formItem) error {
 	switch i {
 	case gdapTable:
 		return l.pickCustomers(ctx)
 	case gdapRoles:
 		return l.pickRoles(ctx)
 	}
-	if c, choice := l.w.gdapChoice(i); choice {
-		names := make([]string, len(c.names))
-		for n, name := range c.names {
-			names[n] = name + ". " + closed(c.each[n])
-		}
-		n, err := l.choose(ctx, gdapLabel(i)+":", names, c.at, "Nothing is written before you have seen the plan and typed yes.")
-		if err != nil {
-			return err
-		}
-		l.w.answerGDAP(func(a *state.Answers) { c.with(a, n) })
-		return nil
-	}
-	q, _ := l.w.gdapText(i)
-	text, err := l.text(ctx, keeping(gdapLabel(i), q.now, ""), q.now, func(text string) string {
-		a := l.w.asked()
-		q.with(&a, text)
-		for _, bad := range a.Validate() {
-			if bad.Key == q.key {
-				return bad.Text
-			}
-		}
-		return ""
-	}, q.about)
-	if err != nil {
+	sheet := gdapSheet{l.w}
+	if err := l.question(ctx, sheet, i); err != nil {
 		return err
 	}
-	l.w.answerGDAP(func(a *state.Answers) { q.with(a, text) })
-	if text := l.w.example(i); text != "" {
+	if text := sheet.example(i); text != "" {
 		l.say(closed(capital(text)))
 	}
 	return nil
@@ -121,7 +98,7 @@ func (l *Lines) pickCustomers(ctx context.Context) error {
 		}
 		verb, rest, _ := strings.Cut(text, " ")
 		switch n, _ := strconv.Atoi(text); {
-		case text == "" && l.w.gdapFault(gdapTable) == "":
+		case text == "" && gdapSheet{l.w}.fault(l.w.asked(), gdapTable) == "":
 			return nil
 		case text == "":
 			l.say("Nobody is chosen yet.")
@@ -139,7 +116,7 @@ func (l *Lines) pickCustomers(ctx context.Context) error {
 }
 
 func (l *Lines) findCustomers(views []steps.CustomerView, text string) {
-	t := newCustomerTable(views)
+	t := newCustomerTable(l.w, views)
 	t.list.Filter(text)
 	if len(t.list.visible) == 0 {
 		l.say("No customer matches.")
@@ -272,12 +249,13 @@ func (l *Lines) inbox(list []steps.Invitation, text string) bool {
 		}
 		l.whole(count(len(list), "mail", "mails")+" and a table", path)
 	case verb == "reminded" && one:
-		if err := l.w.cfg.Setup.Remind(list[n-1 : n]); err != nil {
+		i := &list[n-1]
+		at := l.w.reminding(*i)
+		if err := l.w.cfg.Setup.Remind(list[n-1:n], at); err != nil {
 			l.problem(err)
 			break
 		}
-		list[n-1].Reminded = l.w.now
-		l.say("Noted: " + shownName(list[n-1].Customer) + " was reminded today.")
+		l.say(l.w.reminded(i, at))
 	default:
 		return false
 	}

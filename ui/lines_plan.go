@@ -73,7 +73,7 @@ func (l *Lines) planned(s *plan) {
 		l.say("", strings.TrimSpace(fmt.Sprintf("%s, %s. %s", g.Title, count(len(g.Changes), "write", "writes"), common)))
 		for i, c := range g.Changes {
 			n++
-			if left := len(g.Changes) - i; many && c.Customer() != "" && i >= fewSaid && left > 1 {
+			if left := len(g.Changes) - i; many && c.Customer != "" && i >= fewSaid && left > 1 {
 				l.say(fmt.Sprintf("And %s more, numbers %d to %d.", number(left), n, n+left-1))
 				n += left - 1
 				break
@@ -139,6 +139,12 @@ func (l *Lines) inFull(s *plan, c steps.Change) {
 	}
 	l.say("Risk: "+c.Risk.String()+".", undoText(c), "Method: "+c.Method, "Path:")
 	l.alone(c.Path)
+	if ids := s.plan.Meanings(c); len(ids) > 0 {
+		l.say("What the ids stand for:")
+		for _, m := range ids {
+			l.alone(m.Name + ": " + m.ID)
+		}
+	}
 	for _, part := range []struct {
 		title string
 		body  []byte

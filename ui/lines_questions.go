@@ -62,6 +62,10 @@ func (l *Lines) start(ctx context.Context) error {
 			}
 		}
 		if s.err == nil {
+			if len(l.w.awaited) > 0 { // here every plan is shown first
+				l.w.awaited = nil
+				l.w.begin()
+			}
 			return nil
 		}
 	}

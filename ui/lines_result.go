@@ -175,7 +175,7 @@ func (l *Lines) afterwards(ctx context.Context, s *result, list func()) error {
 func (l *Lines) outcomeOf(s *result) {
 	r := s.got
 	l.say(verdictOf(l.w.stage, r) + ". " + sentence(s.proof()))
-	if l.w.apply != nil && l.w.apply.err != nil && !l.w.customersWait() {
+	if l.w.apply != nil && l.w.apply.err != nil && !l.w.told() {
 		l.problem(l.w.apply.err)
 	}
 	for _, i := range s.authorised() {

@@ -12,13 +12,13 @@ import (
 // tenant: those of the page, one after the other, and then the checks.
 func accountStops() []stop {
 	out := []stop{{page: pageAccount, ask: (*Lines).lookAtTenant, passing: true}}
-	for _, i := range []readyItem{
+	for _, i := range []formItem{
 		readyAccount, readyUser, readyCreate, readyName, readyRoles, readyMFA, readyAccess, readyPolicy, readyExclude,
 		readyAzure, readySubscription, readyVault, readyGroup, readyLocation, readyAzureRole, readyExchange,
 	} {
 		out = append(out, stop{
 			page: pageAccount, ask: func(l *Lines, ctx context.Context) error { return l.ready(ctx, i) },
-			applies: func(l *Lines) bool { return slices.Contains(l.w.readyAsked(), i) },
+			applies: func(l *Lines) bool { return slices.Contains(readySheet{l.w}.questions(), i) },
 		})
 	}
 	return append(out, stop{page: pageAccount, ask: (*Lines).readiness})
@@ -34,64 +34,37 @@ func (l *Lines) lookAtTenant(ctx context.Context) error {
 
 // ready asks one question. When its answer takes another look at the tenant, that
 // is had before the next one.
-func (l *Lines) ready(ctx context.Context, i readyItem) error {
-	switch i {
-	case readyUser:
+func (l *Lines) ready(ctx context.Context, i formItem) error {
+	found := func() {
 		_, text := l.w.found()
 		l.say("Found: " + closed(text))
+	}
+	switch i {
+	case readyUser:
+		found()
 	case readyAccess:
 		l.policies()
 	}
-	c, choice := l.w.readyChoice(i)
-	if !choice {
-		return l.readyText(ctx, i)
-	}
-	names := make([]string, len(c.names))
-	for n, name := range c.names {
-		names[n] = name + ". " + closed(c.each[n])
-	}
-	n, err := l.choose(ctx, readyLabel(i)+":", names, c.at, "Every part can be left out. Nothing is written before you have seen the plan and typed yes.")
-	if err != nil {
+	was := l.w.asked()
+	if err := l.question(ctx, readySheet{l.w}, i, "Every part can be left out."); err != nil {
 		return err
 	}
-	l.w.choose(i, n)
+	now := l.w.asked()
 	if text, none := l.w.noAccess(); i == readyAccess && none {
 		l.say("Conditional Access: " + closed(text))
 	}
-	if i == readyAzure && l.w.asked().Azure != nil {
+	switch {
+	case i == readyUser && was.ServiceAccount.Username != now.ServiceAccount.Username, i == readyAzure && now.Azure != nil, i == readySubscription:
 		if err := l.lookAtTenant(ctx); err != nil {
 			return err
 		}
+	}
+	switch {
+	case i == readyUser && was.ServiceAccount.Username != now.ServiceAccount.Username:
+		found()
+	case i == readyAzure && now.Azure != nil:
 		_, text := l.w.foundAzure()
 		l.say("Azure: " + closed(text))
-	}
-	if i == readySubscription {
-		return l.lookAtTenant(ctx)
-	}
-	return nil
-}
-
-func (l *Lines) readyText(ctx context.Context, i readyItem) error {
-	q := l.w.readyText(i)
-	otherwise := ""
-	if q.now == "" {
-		otherwise = q.hint
-	}
-	text, err := l.text(ctx, keeping(readyLabel(i), q.now, otherwise), q.now, func(text string) string {
-		a := l.w.asked()
-		q.with(&a, text)
-		return l.w.readyFault(a, i)
-	}, q.about)
-	if err != nil {
-		return err
-	}
-	l.w.write(i, text)
-	if i == readyUser && text != q.now {
-		if err := l.lookAtTenant(ctx); err != nil {
-			return err
-		}
-		_, text := l.w.found()
-		l.say("Found: " + closed(text))
 	}
 	return nil
 }
@@ -171,7 +144,7 @@ func (l *Lines) readiness(ctx context.Context) error {
 			l.w.ticked[id] = !l.w.ticked[id]
 			told = false
 		case verb == "insist" && l.w.stepDownStops():
-			l.w.write(readyInsist, strings.TrimSpace(rest))
+			l.w.insistOn(strings.TrimSpace(rest))
 			told = false
 		case text == "again":
 			l.w.findings, l.w.read = nil, nil

@@ -41,8 +41,9 @@ func talking(t *testing.T, set func(*fake, *Config, *Console), tale func(*talk))
 		begin := time.Now()
 		x := &talk{t: t, f: newFake(), in: make(chan string), ended: make(chan struct{})}
 		cfg := Config{
-			Again: func(file string, ready bool) string {
-				return "msbundle apply -f " + file + map[bool]string{true: " --password-out password.txt"}[ready]
+			Undo: "msbundle undo",
+			Again: func(file string, a state.Answers) string {
+				return "msbundle apply -f " + file + map[bool]string{true: " --password-out password.txt"}[a.Ready()]
 			},
 			Setup: x.f, Answers: state.DefaultAnswers(), Methods: x.f.methods,
 			Now:    func() time.Time { return epoch.Add(time.Since(begin)) },

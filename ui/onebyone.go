@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"msbundle/state"
 	"msbundle/steps"
@@ -86,7 +87,9 @@ func (o oneByOne) ExportInvitations(dir, partner string, list []steps.Invitation
 	return o.setup.ExportInvitations(dir, partner, list)
 }
 
-func (o oneByOne) Remind(list []steps.Invitation) error { return o.setup.Remind(list) }
+func (o oneByOne) Remind(list []steps.Invitation, at time.Time) error {
+	return o.setup.Remind(list, at)
+}
 
 func (o oneByOne) SecretDelivered() error {
 	o.turn <- struct{}{}

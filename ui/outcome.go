@@ -119,7 +119,7 @@ func (c *course) summary(w *wizard) []string {
 		} else {
 			lines = append(lines, "Not everything was done.", w.rest())
 		}
-		if err := c.failure(); err != nil {
+		if err := c.failure(); err != nil && (waitsOnly(err) || !c.told()) {
 			p := problemOf(err)
 			var said []string
 			for _, text := range []string{p.What, p.Cause, p.Do} {
@@ -138,7 +138,7 @@ func (c *course) summary(w *wizard) []string {
 	return lines
 }
 
-const comeBack = "Start msbundle again and choose GDAP: whoever has approved by then gets the roles."
+const comeBack = "Start msbundle again and choose Resume: whoever has approved by then gets the roles."
 
 // fleeting tells whether everything is gone with the program: a rehearsal in it.
 func (w *wizard) fleeting() bool { return w.cfg.Sandbox != "" && w.cfg.Again == nil }

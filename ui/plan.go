@@ -380,6 +380,12 @@ func (s *plan) full(f Frame) []string {
 	lines = append(lines, t.Muted.Render(pad("Undo", 12))+undoStyle(t, c).Render(undoWord(c)))
 	lines = append(lines, in.labelled("Method", c.Method, 12)...)
 	lines = append(lines, in.labelled("Path", c.Path, 12)...)
+	if ids := s.plan.Meanings(c); len(ids) > 0 {
+		lines = append(lines, "", t.Strong.Render("What the ids stand for"))
+		for _, m := range ids {
+			lines = append(lines, wrap(m.Name+": "+m.ID, in.Width)...)
+		}
+	}
 	if len(c.Body) > 0 {
 		lines = append(lines, "", t.Strong.Render("Body"))
 		lines = append(lines, pretty(c.Body, in.Width)...)

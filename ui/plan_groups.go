@@ -44,7 +44,7 @@ func (s *plan) customerGroups() []steps.Group {
 	at := map[string]int{}
 	var out []steps.Group
 	for _, c := range s.plan.Changes {
-		id := c.Customer()
+		id := c.Customer
 		n, known := at[id]
 		if !known {
 			n = len(out)
@@ -53,7 +53,7 @@ func (s *plan) customerGroups() []steps.Group {
 		}
 		out[n].Changes = append(out[n].Changes, c)
 	}
-	general := func(g steps.Group) bool { return g.Changes[0].Customer() == "" }
+	general := func(g steps.Group) bool { return g.Changes[0].Customer == "" }
 	slices.SortStableFunc(out, func(a, b steps.Group) int {
 		switch {
 		case general(a):

@@ -1,11 +1,9 @@
 package ui
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
@@ -17,21 +15,13 @@ import (
 
 // preflight looks at the tenant and shows what stands in the way.
 type preflight struct {
-	w      *wizard
+	looking
 	keys   preflightKeys
-	run    run
-	ctx    context.Context
-	cancel context.CancelFunc
-
-	loading bool
-	began   time.Time
-	wait    *steps.Wait // for an earlier write whose outcome is unknown
-	err     error
-	checks  []steps.Check
-	offers  map[string]steps.Offer // of the plan, by id
-	list    *picker
-	whole   bool // the check under the cursor fills the screen
-	scroll  scroller
+	checks []steps.Check
+	offers map[string]steps.Offer // of the plan, by id
+	list   *picker
+	whole  bool // the check under the cursor fills the screen
+	scroll scroller
 
 	choosing bool // among apps of the chosen name
 	apps     *picker
@@ -52,23 +42,9 @@ func (k preflightKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{{k.Apply, k.Adopt, k.Next, k.Choose, k.Rename, k.Fix, k.Again, k.Account, k.Whole}, k.move.all()}
 }
 
-type inspectedMsg struct {
-	run
-	findings *steps.Findings
-	err      error
-}
-
-type lookMsg struct {
-	run
-	event  steps.Event
-	ctx    context.Context
-	events <-chan steps.Event
-}
-
 func newPreflight(w *wizard) Screen {
-	ctx, cancel := context.WithCancel(w.ctx)
 	s := &preflight{
-		w: w, run: run(w.run), ctx: ctx, cancel: cancel, list: newPicker(nil), apps: newPicker(nil),
+		looking: newLooking(w), list: newPicker(nil), apps: newPicker(nil),
 		rename: newField(w.answers.Registration.Name, "Rewst Integration"),
 		keys: preflightKeys{
 			Next:    bind("enter", "continue", "enter"),
@@ -98,36 +74,11 @@ func (s *preflight) Init() tea.Cmd {
 }
 
 func (s *preflight) inspect() tea.Cmd {
-	s.loading, s.err, s.began, s.choosing, s.whole = true, nil, s.w.now, false, false
+	s.choosing, s.whole = false, false
 	s.w.forgetFindings()
+	cmd := s.begin(s.w.asked(), s.w.cfg.Setup.Inspect)
 	s.settle()
-	s.wait = nil
-	ctx, cancel := context.WithCancel(s.ctx)
-	setup, answers, n := s.w.cfg.Setup, s.w.asked(), s.run
-	events := make(chan steps.Event, 8)
-	look := func() tea.Msg {
-		defer cancel()
-		f, err := setup.Inspect(ctx, answers, func(e steps.Event) {
-			select {
-			case events <- e:
-			case <-ctx.Done():
-			}
-		})
-		return inspectedMsg{n, f, err}
-	}
-	return tea.Batch(look, nextLook(ctx, events, n))
-}
-
-// nextLook waits for news of the reading.
-func nextLook(ctx context.Context, events <-chan steps.Event, n run) tea.Cmd {
-	return func() tea.Msg {
-		select {
-		case e := <-events:
-			return lookMsg{n, e, ctx, events}
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	return cmd
 }
 
 // show turns findings into checks and puts the cursor on the first that needs
@@ -182,7 +133,7 @@ func (s *preflight) offer() (steps.Offer, bool) {
 
 func (s *preflight) settle() {
 	k := &s.keys
-	ready := !s.loading && s.err == nil
+	ready := s.looked()
 	list := ready && !s.choosing
 	_, mends := s.offer()
 	k.Next.SetEnabled(list)
@@ -199,17 +150,6 @@ func (s *preflight) settle() {
 func (s *preflight) Update(msg tea.Msg) tea.Cmd {
 	defer s.settle()
 	switch msg := msg.(type) {
-	case inspectedMsg:
-		s.loading, s.err = false, msg.err
-		if msg.err == nil {
-			s.w.findings = msg.findings
-			s.show()
-		}
-	case lookMsg:
-		if msg.event.Wait != nil {
-			s.wait = msg.event.Wait
-		}
-		return nextLook(msg.ctx, msg.events, s.run)
 	case tea.PasteMsg:
 		if s.rename.Focused() {
 			s.rename.Update(msg)
@@ -217,7 +157,12 @@ func (s *preflight) Update(msg tea.Msg) tea.Cmd {
 	case tea.KeyPressMsg:
 		return s.press(msg)
 	}
-	return nil
+	found, cmd := s.heard(msg)
+	if found != nil {
+		s.w.findings = found
+		s.show()
+	}
+	return cmd
 }
 
 func (s *preflight) press(msg tea.KeyPressMsg) tea.Cmd {
@@ -309,18 +254,9 @@ func (s *preflight) useName() tea.Cmd {
 func (s *preflight) View(f Frame) string {
 	t := f.Theme
 	switch {
-	case s.loading:
-		lines := []string{t.Accent.Render(s.w.spin()) + " Looking at the tenant. Nothing is changed.", ""}
-		lines = append(lines, t.lines(t.Muted, "Reads the organisation, your roles, policies, the app and what was granted to it. This usually takes 5 to 20 seconds; "+
-			elapsed(s.w.now.Sub(s.began))+" so far. Then you see what stands in the way, if anything.", f.Width-2)...)
-		if s.wait != nil {
-			lines = append(lines, "")
-			lines = append(lines, f.waiting(s.w, s.wait)...)
-		}
-		return f.fill(lines)
-	case s.err != nil:
-		lines := f.problem(problemOf(s.err))
-		return f.fill(append(lines, "", "  "+t.Key.Render("r")+" looks again, "+t.Key.Render("s")+" signs in again, "+t.Key.Render("esc")+" goes back."))
+	case !s.looked():
+		return f.fill(s.lines(f, "Reads the organisation, your roles, policies, the app and what was granted to it. This usually takes 5 to 20 seconds",
+			"Then you see what stands in the way, if anything."))
 	case s.choosing:
 		return f.fill(s.chooser(f))
 	case len(s.checks) == 0:
@@ -480,12 +416,4 @@ func (s *preflight) escape() {
 	s.settle()
 }
 
-func (s *preflight) every() time.Duration {
-	if s.loading {
-		return s.w.pace()
-	}
-	return 0
-}
-
 func (s *preflight) Keys() help.KeyMap { return s.keys }
-func (s *preflight) Close()            { s.cancel() }

@@ -8,16 +8,14 @@ import (
 	"msbundle/steps"
 )
 
-// readyItem is a question of the stage about the tenant, or a line that tells of
-// it.
-type readyItem int
+// readySheet holds the questions of the stage about the tenant.
+type readySheet struct{ *wizard }
 
 const (
-	readyAccount readyItem = iota
+	readyAccount formItem = iota + 100
 	readyUser
 	readyName
 	readyCreate
-	readyOffer
 	readyRoles
 	readyInsist
 	readyMFA
@@ -32,15 +30,13 @@ const (
 	readyLocation
 	readyAzureRole
 	readyExchange
-	readyCheck
-	readyPassed // all the checks that passed, in one line
 )
 
 // heads begin a part that can be left out as a whole.
-var heads = []readyItem{readyAccount, readyAccess, readyAzure, readyExchange}
+var heads = []formItem{readyAccount, readyAccess, readyAzure, readyExchange}
 
-func readyLabel(i readyItem) string {
-	return map[readyItem]string{
+func (w readySheet) label(i formItem) string {
+	return map[formItem]string{
 		readyAccount: "Service account", readyUser: "User name", readyName: "Display name", readyCreate: "If it is absent",
 		readyRoles: "Directory roles", readyInsist: "Tenant's name", readyMFA: "MFA",
 		readyAccess: "Conditional Access", readyPolicy: "New policy", readyExclude: "Exclusions", readyPolicies: "Policies now",
@@ -49,12 +45,10 @@ func readyLabel(i readyItem) string {
 	}[i]
 }
 
-// readyAsked lists the questions that apply to what was answered and found. They
-// are the same in both faces of the wizard.
-func (w *wizard) readyAsked() []readyItem {
+func (w readySheet) questions() []formItem {
 	a := w.asked()
 	owned := a.Registration.Kind == state.KindOwned
-	items := []readyItem{readyAccount}
+	items := []formItem{readyAccount}
 	if s := a.ServiceAccount; s != nil {
 		items = append(items, readyUser)
 		if r := w.readiness(); r != nil && r.User == nil && len(r.Deleted) == 0 {
@@ -137,8 +131,7 @@ func toRead(a state.Answers) state.Answers {
 	return a
 }
 
-// setReady takes answers of the stage about the tenant.
-func (w *wizard) setReady(a state.Answers) {
+func (w readySheet) set(a state.Answers) {
 	before := w.asked()
 	if reflect.DeepEqual(before, a) {
 		return

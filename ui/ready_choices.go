@@ -10,37 +10,19 @@ import (
 	"msbundle/steps"
 )
 
-// readyChoice is a question with a few answers.
-type readyChoice struct {
-	names []string
-	each  []string // what each of them means
-	at    int
-	with  func(*state.Answers, int)
-}
-
 const leaveOut = "Leave out"
 
 // part is the choice between a part and leaving it out.
-func part(does, not string, on bool, with func(*state.Answers, bool)) readyChoice {
-	at := 1
-	if on {
-		at = 0
-	}
-	return readyChoice{
-		[]string{"Set up", leaveOut},
-		[]string{does, not},
-		at,
-		func(a *state.Answers, n int) { with(a, n == 0) },
-	}
+func part(does, not string, on bool, with func(*state.Answers, bool)) formChoice {
+	return either([]string{"Set up", leaveOut}, []string{does, not}, on, with)
 }
 
 // words is a choice among words of the answers.
-func words(names, each, values []string, now string, put func(*state.Answers, string)) readyChoice {
-	return readyChoice{names, each, slices.Index(values, now), func(a *state.Answers, n int) { put(a, values[n]) }}
+func words(names, each, values []string, now string, put func(*state.Answers, string)) formChoice {
+	return formChoice{names, each, slices.Index(values, now), func(a *state.Answers, n int) { put(a, values[n]) }}
 }
 
-// readyChoice is the choice a question puts; false when it asks for a text.
-func (w *wizard) readyChoice(i readyItem) (readyChoice, bool) {
+func (w readySheet) choice(i formItem) (formChoice, bool) {
 	a := w.asked()
 	switch i {
 	case readyAccount:
@@ -60,15 +42,10 @@ func (w *wizard) readyChoice(i readyItem) (readyChoice, bool) {
 		c.names = []string{"Exchange Administrator", leaveOut}
 		return c, true
 	case readyCreate:
-		at := 1
-		if a.ServiceAccount.Create {
-			at = 0
-		}
-		return readyChoice{
+		return either(
 			[]string{"Make it", "Only use one that is there"},
 			[]string{"A cloud-only account with a long password that is shown once.", "Choose it to stop rather than to make an account: give another user name then."},
-			at, func(a *state.Answers, n int) { a.ServiceAccount.Create = n == 0 },
-		}, true
+			a.ServiceAccount.Create, func(a *state.Answers, on bool) { a.ServiceAccount.Create = on }), true
 	case readyRoles:
 		return words([]string{"For setting up", "For operating", "As they are"}, []string{
 			"Global Administrator, which authorising in Rewst takes. Afterwards come back and choose the roles for operating.",
@@ -90,18 +67,13 @@ func (w *wizard) readyChoice(i readyItem) (readyChoice, bool) {
 		}, []string{state.PolicyEnabled, state.PolicyReportOnly}, a.ConditionalAccess.Policy,
 			func(a *state.Answers, s string) { a.ConditionalAccess.Policy = s }), true
 	case readyExclude:
-		at := 1
-		if a.ConditionalAccess.Exclude {
-			at = 0
-		}
-		return readyChoice{
+		return either(
 			[]string{"Exclude the account", "Change none"},
 			[]string{
 				"The account is added to the excluded users of each policy that would break its sign-in, and to no other.",
 				"Policies stay as they are. Those that would break the sign-in are still named.",
 			},
-			at, func(a *state.Answers, n int) { a.ConditionalAccess.Exclude = n == 0 },
-		}, true
+			a.ConditionalAccess.Exclude, func(a *state.Answers, on bool) { a.ConditionalAccess.Exclude = on }), true
 	case readySubscription:
 		return w.subscriptions(a), true
 	case readyAzureRole:
@@ -111,7 +83,7 @@ func (w *wizard) readyChoice(i readyItem) (readyChoice, bool) {
 		}, []string{"Contributor", "Reader", "Owner", state.AzureRoleLeave}, a.Azure.Role,
 			func(a *state.Answers, s string) { a.Azure.Role = s }), true
 	}
-	return readyChoice{}, false
+	return formChoice{}, false
 }
 
 // kept is a part as it was before it was left out, or as it begins; nil when it is
@@ -150,17 +122,6 @@ func (w *wizard) withAzure(a *state.Answers, on bool) {
 	}
 }
 
-// choose takes the n-th answer of a question.
-func (w *wizard) choose(i readyItem, n int) {
-	c, ok := w.readyChoice(i)
-	if !ok {
-		return
-	}
-	a := w.asked()
-	c.with(&a, n)
-	w.setReady(a)
-}
-
 // accept takes what was proposed for what is wanted, when nothing of it was
 // changed.
 func (w *wizard) accept() {
@@ -187,7 +148,7 @@ func (w *wizard) keep(a state.Answers) {
 }
 
 // subscriptions is the choice among those the person can see.
-func (w *wizard) subscriptions(a state.Answers) readyChoice {
+func (w *wizard) subscriptions(a state.Answers) formChoice {
 	z := w.findings.Ready.Azure
 	first := "Chosen for you"
 	if z.Subscription != nil && a.Azure.Subscription == "" {
@@ -205,7 +166,7 @@ func (w *wizard) subscriptions(a state.Answers) readyChoice {
 	if at < 0 {
 		at = slices.Index(names, a.Azure.Subscription)
 	}
-	return readyChoice{names, each, max(at, 0), func(a *state.Answers, n int) { a.Azure.Subscription = ids[n] }}
+	return formChoice{names, each, max(at, 0), func(a *state.Answers, n int) { a.Azure.Subscription = ids[n] }}
 }
 
 // twelve names the roles the account works with.
@@ -227,51 +188,50 @@ func (w *wizard) autoMFA() string {
 	return "In this tenant: " + steps.MFAChoice(a, w.findings)
 }
 
-// readyText is a question that asks for a text.
-type readyText struct {
-	key   string // of the answers, which says what is wrong with it
-	hint  string
-	about string
-	now   string
-	with  func(*state.Answers, string)
-}
-
-func (w *wizard) readyText(i readyItem) readyText {
+func (w readySheet) text(i formItem) (formText, bool) {
 	a := w.asked()
 	switch i {
 	case readyUser:
-		return readyText{
+		return formText{
 			"serviceAccount.username", state.DefaultUsername,
 			"At the tenant's default domain, or with a domain: rewst@contoso.onmicrosoft.com. A federated domain cannot be used: its people sign in elsewhere.",
 			a.ServiceAccount.Username, func(a *state.Answers, s string) { a.ServiceAccount.Username = s },
-		}
+		}, true
 	case readyName:
-		return readyText{
+		return formText{
 			"serviceAccount.displayName", state.DefaultDisplayName, "How the account is called in Entra.",
 			a.ServiceAccount.DisplayName, func(a *state.Answers, s string) { a.ServiceAccount.DisplayName = s },
-		}
+		}, true
 	case readyVault:
 		hint := "made from the tenant's name"
 		if w.findings != nil && w.findings.Ready != nil && w.findings.Ready.Azure.Name != "" {
 			hint = w.findings.Ready.Azure.Name
 		}
-		return readyText{
+		return formText{
 			"azure.vault", hint, "The subscription has no key vault. An empty one is made; its name is taken worldwide. Leave it open for a name that is free.",
 			a.Azure.Vault, func(a *state.Answers, s string) { a.Azure.Vault = s },
-		}
+		}, true
 	case readyGroup:
-		return readyText{
+		return formText{
 			"azure.resourceGroup", state.DefaultGroup, "Made unless it is there.",
 			a.Azure.ResourceGroup, func(a *state.Answers, s string) { a.Azure.ResourceGroup = s },
-		}
+		}, true
 	case readyLocation:
-		return readyText{
+		return formText{
 			"azure.location", state.DefaultLocation, "An Azure region such as eastus, uksouth, westeurope or australiaeast. It cannot be changed later.",
 			a.Azure.Location, func(a *state.Answers, s string) { a.Azure.Location = s },
-		}
+		}, true
+	case readyInsist:
+		return formText{
+			hint: "to the letter", about: fmt.Sprintf("Only to have Global Administrator taken away all the same: type the tenant's name, %s.", w.tenantName()),
+			now: w.insist, with: func(_ *state.Answers, s string) { w.insistOn(s) },
+		}, true
 	}
-	return readyText{hint: "to the letter", about: fmt.Sprintf("Only to have Global Administrator taken away all the same: type the tenant's name, %s.", w.tenantName()), now: w.insist}
+	return formText{}, false
 }
+
+// insistOn takes the tenant's name for the danger there is just now.
+func (w *wizard) insistOn(text string) { w.insist, w.insistFor = text, w.stepDownWhy() }
 
 func (w *wizard) tenantName() string {
 	if w.findings == nil {
@@ -280,17 +240,7 @@ func (w *wizard) tenantName() string {
 	return w.findings.Org.Name
 }
 
-// readyFault is what is wrong with the answer to a question; empty when it can be
-// used.
-func (w *wizard) readyFault(a state.Answers, i readyItem) string {
-	if _, choice := w.readyChoice(i); choice {
-		return ""
-	}
-	key := w.readyText(i).key
-	for _, bad := range a.Validate() {
-		if key != "" && bad.Key == key {
-			return bad.Text
-		}
-	}
-	return ""
+func (w readySheet) fault(a state.Answers, i formItem) string {
+	q, _ := w.text(i)
+	return faultAt(a, q.key)
 }

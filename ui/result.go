@@ -8,6 +8,7 @@ import (
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"msbundle/catalog"
 	"msbundle/state"
@@ -100,7 +101,8 @@ func (s *result) settle() {
 	s.keys.Copy.SetEnabled(len(s.rows) > 0)
 	s.keys.Text.SetEnabled(!s.reading && slices.ContainsFunc(s.rows, func(r resultRow) bool { return r.text }))
 	s.keys.Open.SetEnabled(r.PortalURL != "" && s.w.cfg.OpenURL != nil && !s.reading)
-	s.keys.Again.SetEnabled(!r.Done() && !s.reading)
+	rest := s.w.plan != nil && s.w.plan.Rest > 0
+	s.keys.Again.SetEnabled((!r.Done() || rest) && !s.reading)
 	s.keys.Next.SetEnabled(!s.reading && nextStage(s.w.stage) != "")
 	s.keys.Start.SetEnabled(!s.reading)
 	s.keys.Finish.SetEnabled(!s.reading)
@@ -197,7 +199,7 @@ func (s *result) View(f Frame) string {
 	lines := s.verdict(f)
 	if s.err != nil {
 		lines = append(lines, f.problem(problemOf(s.err))...)
-	} else if s.w.apply != nil && s.w.apply.err != nil && !s.w.customersWait() {
+	} else if s.w.apply != nil && s.w.apply.err != nil && !s.w.told() {
 		lines = append(lines, f.problem(problemOf(s.w.apply.err))...)
 	}
 	lines = append(lines, "")
@@ -224,7 +226,14 @@ func (s *result) verdict(f Frame) []string {
 	if r.Done() {
 		mark = t.Good.Render("✓ ")
 	}
-	return []string{mark + t.Strong.Render(verdictOf(s.w.stage, r)+".") + " " + t.Muted.Render(s.proof())}
+	text := verdictOf(s.w.stage, r) + "."
+	lines := []string{mark + t.Strong.Render(clip(text, f.Width-2))}
+	if proof := s.proof(); ansi.StringWidth(text+proof)+3 <= f.Width {
+		lines[0] += " " + t.Muted.Render(proof)
+	} else {
+		lines = append(lines, "  "+t.Muted.Render(clip(proof, f.Width-2)))
+	}
+	return lines
 }
 
 func verdictOf(stage steps.Stage, r *steps.Result) string {
@@ -354,6 +363,7 @@ const (
 	factNext  = "Next"
 	factFile  = "Your answers"
 	factAgain = "Run again"
+	factUndo  = "Take it back"
 )
 
 func (s *result) facts(f Frame) []string {
@@ -389,6 +399,9 @@ func (s *result) known() []fact {
 		if again := s.w.runAgain(); again != "" {
 			add(factAgain, again)
 		}
+	}
+	if r.Written > 0 && s.w.cfg.Undo != "" {
+		add(factUndo, s.w.cfg.Undo+" shows everything that was written here, and takes it back when you agree")
 	}
 	add("Redirect URI", r.RedirectURI)
 	add("Portal", r.PortalURL)

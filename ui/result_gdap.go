@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"msbundle/steps"
 )
@@ -27,22 +28,40 @@ func waitsOnly(err error) bool {
 	return errors.As(err, &waits)
 }
 
-// customersWait tells whether the open stage ended only because customers have yet to
-// approve: its result says so.
-func (w *wizard) customersWait() bool {
-	return w.stage == steps.StageGDAP && w.apply != nil && waitsOnly(w.apply.err)
+// told tells whether a result says what its apply ended with: that customers have
+// yet to approve, or with whom it did not work.
+func (c *course) told() bool {
+	if c.stage != steps.StageGDAP || c.apply == nil || c.result == nil {
+		return false
+	}
+	var failed *steps.CustomersFailed
+	return waitsOnly(c.apply.err) || errors.As(c.apply.err, &failed) && problemOf(c.apply.err) == &failed.Problem
 }
 
 // delegationVerdict says in one sentence how the stage about customers came out.
 func delegationVerdict(r *steps.Result) string {
 	d := r.Delegation
-	switch {
-	case d == nil || d.Ready < d.Customers && len(d.Invitations) == 0:
+	if d == nil {
 		return "Not every customer is ready"
-	case len(d.Invitations) > 0:
-		return count(len(d.Invitations), "customer has", "customers have") + " yet to approve"
 	}
-	return "Every customer is ready"
+	n, others := pending(d.Invitations)
+	text := ""
+	switch {
+	case n > 0:
+		text = count(n, "customer has", "customers have") + " yet to approve"
+	case others > 0:
+		text = count(others, "customer is", "customers are") + " being set up by Microsoft"
+	case d.Ready < d.Customers && len(d.Failed) == 0:
+		return "Not every customer is ready"
+	case len(d.Failed) == 0:
+		return "Every customer is ready"
+	default:
+		return count(len(d.Failed), "customer", "customers") + " failed"
+	}
+	if len(d.Failed) > 0 {
+		text += ", " + number(len(d.Failed)) + " failed"
+	}
+	return text
 }
 
 // longestListed is how many customers a result names; the inbox has them all.
@@ -55,6 +74,7 @@ func delegationFacts(r *steps.Result) []fact {
 		return nil
 	}
 	facts := []fact{{"Customers", fmt.Sprintf("%s of %s ready, with every role in force", number(d.Ready), number(d.Customers))}}
+	facts = append(facts, failedFacts(d.Failed)...)
 	if len(d.Invitations) == 0 {
 		return facts
 	}
@@ -69,6 +89,23 @@ func delegationFacts(r *steps.Result) []fact {
 		facts = append(facts, fact{label, fmt.Sprintf("%s, %s, lapses on %s", shownName(i.Customer), waited(i.Waits(r.Proof.At)), day(i.Until))})
 	}
 	if more := len(d.Invitations) - longestListed; more > 0 {
+		facts = append(facts, fact{"", "and " + number(more) + " more"})
+	}
+	return facts
+}
+
+// failedFacts say with whom it did not work, why, and what to do.
+func failedFacts(list []steps.CustomerFailure) []fact {
+	var facts []fact
+	for n, f := range list[:min(len(list), longestListed)] {
+		label := "Failed"
+		if n > 0 {
+			label = ""
+		}
+		p := f.Problem
+		facts = append(facts, fact{label, strings.TrimSpace(shownName(f.Customer) + ": " + sentence(name(p.Cause, p.What)) + " " + sentence(p.Do))})
+	}
+	if more := len(list) - longestListed; more > 0 {
 		facts = append(facts, fact{"", "and " + number(more) + " more"})
 	}
 	return facts

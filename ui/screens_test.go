@@ -30,6 +30,7 @@ func TestScreens(t *testing.T) {
 		{name: "start-resume", fake: func(f *fake) {
 			f.open = []steps.Unfinished{{TenantID: tenantID, Name: "Contoso", When: epoch, Left: "12 writes done, 1 to be looked at"}}
 		}, tale: func(s *story) { s.keys("down") }},
+		{name: "start-approvals", fake: awaited, tale: func(s *story) { s.keys("down") }},
 		{name: "start-failed", fake: func(f *fake) { f.openErr = errors.New("permission denied") }, tale: func(*story) {}},
 		{name: "rehearsal", cfg: func(c *Config) { c.Sandbox = "sandbox: happy" }, tale: func(*story) {}},
 		{name: "integrations", tale: func(s *story) { s.toIntegrations(); s.keys("down", "down", "space") }},
@@ -136,8 +137,8 @@ func TestScreens(t *testing.T) {
 		}},
 		{name: "serviceaccount-stale", tale: func(s *story) { s.toAccount(); s.focus(readyAzure); s.keys("left") }},
 		{name: "serviceaccount-policies", fake: withPolicies, tale: func(s *story) { s.toAccount(); s.focus(readyPolicies); s.keys("space", "down") }},
-		{name: "serviceaccount-check", tale: func(s *story) { s.toAccount(); s.focus(readyPassed) }},
-		{name: "serviceaccount-whole", tale: func(s *story) { s.toAccount(); s.focus(readyPassed); s.keys("v") }},
+		{name: "serviceaccount-check", tale: func(s *story) { s.toAccount(); s.focus(formPassed) }},
+		{name: "serviceaccount-whole", tale: func(s *story) { s.toAccount(); s.focus(formPassed); s.keys("v") }},
 		{name: "tenant-plan", fake: withPolicies, tale: func(s *story) { s.toAccount(); s.keys("enter") }},
 		{name: "tenant-plan-policy", fake: withPolicies, tale: func(s *story) {
 			s.toAccount()
@@ -172,6 +173,15 @@ func TestScreens(t *testing.T) {
 			s.keys("enter", "c", "down", "down", "right")
 		}},
 		{name: "gdap-inbox", fake: approving(5), tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(2); s.keys("down") }},
+		{name: "gdap-inbox-look", fake: func(f *fake) { awaited(f); f.inspect = make(chan error) }, tale: func(s *story) {
+			s.keys("down", "enter")
+			s.pass(3 * time.Second)
+		}},
+		{name: "gdap-inbox-failed", fake: failing, tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(4); s.keys("end") }},
+		{name: "gdap-result-failed", fake: func(f *fake) {
+			failing(f)
+			f.step, f.events, f.applyErr = nil, nil, f.enoughErr
+		}, tale: func(s *story) { s.toGDAP(); s.keys("enter", "A") }},
 		{name: "gdap-inbox-mail", fake: approving(5), tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(2); s.keys("m") }},
 		{name: "gdap-inbox-export", fake: approving(5), tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(2); s.keys("x") }},
 		{name: "gdap-result", fake: func(f *fake) { f.outcome = delegationResult(0) }, tale: func(s *story) { s.toGDAP(); s.keys("enter", "A") }},

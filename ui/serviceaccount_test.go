@@ -18,7 +18,7 @@ func (s *story) toAccount() {
 }
 
 // focus moves to a question.
-func (s *story) focus(i readyItem) {
+func (s *story) focus(i formItem) {
 	s.t.Helper()
 	page := s.app.screen.(*account)
 	for range page.items {
@@ -27,7 +27,7 @@ func (s *story) focus(i readyItem) {
 		}
 		s.keys("tab")
 	}
-	s.t.Fatalf("there is no question %q:\n%s", readyLabel(i), s.text())
+	s.t.Fatalf("there is no question %q:\n%s", page.label(i), s.text())
 }
 
 // toChange puts the cursor of the plan on the first change of a kind.

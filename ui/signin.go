@@ -140,7 +140,7 @@ func (s *signin) done(msg signedInMsg) {
 		s.w.propose() // for whoever signed in
 	}
 	s.w.save.last = nil // what was a draft now belongs to the tenant
-	s.w.openByItself(lookPage(s.w.stage))
+	s.w.openByItself(s.w.firstPage())
 }
 
 func (s *signin) View(f Frame) string {

@@ -130,6 +130,7 @@ type course struct {
 	ticked    map[string]bool // offers taken
 	insist    string          // the tenant's name, typed to have something dangerous done
 	insistFor string          // why that was asked for
+	awaited   []string        // relationships an earlier run waited for: the stage begins with its inbox
 	plan      *steps.Plan
 	apply     *applying
 	wrote     bool // something was written to the tenant: there is no way back to the questions
@@ -149,7 +150,7 @@ func (w *wizard) enter(id steps.Stage) {
 		c = &course{stage: id, ticked: map[string]bool{}, before: c}
 		w.courses[id] = c
 	}
-	w.course = c
+	w.course, c.awaited = c, nil
 	w.propose()
 }
 
@@ -178,7 +179,15 @@ func (w *wizard) begin() {
 		w.open(pageSignIn)
 		return
 	}
-	w.open(lookPage(w.stage))
+	w.open(w.firstPage())
+}
+
+// firstPage is where a stage begins once somebody is signed in.
+func (w *wizard) firstPage() string {
+	if len(w.awaited) > 0 {
+		return pageApply
+	}
+	return lookPage(w.stage)
 }
 
 // here tells whether a stage has a result to go back to, of the tenant that is
@@ -240,7 +249,9 @@ func (w *wizard) signedIn(account steps.Account, saved *state.Answers) {
 func (w *wizard) asked() state.Answers {
 	a := w.usable()
 	if w.proposed != nil {
+		noApp := a.NoApp
 		a = w.proposed.Clone()
+		a.NoApp = noApp
 	}
 	if s := a.ServiceAccount; w.stage == steps.StageGDAP && s != nil && a.GDAP != nil {
 		a.GDAP.Account = s.Username
@@ -255,9 +266,12 @@ func (w *wizard) asked() state.Answers {
 }
 
 // usable are the answers without what waits for an owned app while the connector
-// is chosen.
+// is chosen. They are about an app only where that was gone through, now or before.
 func (w *wizard) usable() state.Answers {
 	a := w.answers.Clone()
+	if w.stage == steps.StageAuthorize || w.carriedOut(steps.StageAuthorize) {
+		a.NoApp = false
+	}
 	if a.Registration.Kind == state.KindConnector {
 		a.Exchange = nil
 	}
@@ -266,7 +280,7 @@ func (w *wizard) usable() state.Answers {
 
 // options are what was decided about the open stage's plan.
 func (w *wizard) options() steps.PlanOptions {
-	return steps.PlanOptions{Stage: w.stage, Secret: true, Password: true, Insist: w.insist, Ticked: w.ticked}
+	return steps.PlanOptions{Stage: w.stage, Secret: true, Password: true, Insist: w.insist, Ticked: w.ticked, Awaited: w.awaited}
 }
 
 // gone lists how far each stage has come, the stages in order. Of one that was

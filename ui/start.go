@@ -54,7 +54,7 @@ type (
 	}
 	resumedMsg struct {
 		run
-		stage   steps.Stage
+		from    steps.Unfinished
 		answers state.Answers
 		err     error
 	}
@@ -85,8 +85,12 @@ func (s *start) build(unfinished []steps.Unfinished) {
 		func() tea.Cmd { s.w.enter(steps.StageAuthorize); s.w.open(pageIntegrations); return nil },
 	}}
 	for _, u := range unfinished {
+		title := "Resume " + name(u.Name, u.TenantID)
+		if len(u.Awaited) > 0 {
+			title += ": customers' approvals"
+		}
 		s.items = append(s.items, startItem{
-			"Resume " + name(u.Name, u.TenantID),
+			title,
 			fmt.Sprintf("Last worked on %s. Left: %s", u.When.Format("2 Jan 2006 15:04"), u.Left),
 			func() tea.Cmd { return s.resume(u) },
 		})
@@ -129,16 +133,17 @@ func (s *start) resume(u steps.Unfinished) tea.Cmd {
 	s.busy = "Reading the answers of " + name(u.Name, u.TenantID)
 	return func() tea.Msg {
 		a, err := setup.Resume(u)
-		return resumedMsg{n, u.Stage, a, err}
+		return resumedMsg{n, u, a, err}
 	}
 }
 
 // resumed goes on in the stage that was left.
 func (s *start) resumed(msg resumedMsg) {
-	if msg.stage == steps.StageTenant {
-		s.w.enter(steps.StageTenant)
+	if msg.from.Stage == steps.StageTenant || msg.from.Stage == steps.StageGDAP {
+		s.w.enter(msg.from.Stage)
 		s.w.setAnswers(msg.answers)
 		s.w.propose()
+		s.w.awaited = msg.from.Awaited
 		s.w.begin()
 		return
 	}

@@ -47,8 +47,9 @@ func tell(t *testing.T, set func(*fake, *Config), tale func(*story)) {
 		f := newFake()
 		s := &story{t: t, f: f, msgs: make(chan tea.Msg), done: make(chan struct{})}
 		cfg := Config{
-			Again: func(file string, ready bool) string {
-				return "msbundle apply -f " + file + map[bool]string{true: " --password-out password.txt"}[ready]
+			Undo: "msbundle undo",
+			Again: func(file string, a state.Answers) string {
+				return "msbundle apply -f " + file + map[bool]string{true: " --password-out password.txt"}[a.Ready()]
 			},
 			Setup: f, Answers: state.DefaultAnswers(), NoColor: true,
 			Now:     func() time.Time { return epoch.Add(time.Since(begin)) },

@@ -29,6 +29,8 @@ type wizard struct {
 	account  *steps.Account
 	noSignIn bool // the last sign-in failed
 
+	reminders map[string]time.Time // when customers had been reminded before that was noted here, by relationship
+
 	noPolicies bool // Conditional Access was left out while there was an account
 
 	*course // of the stage that is open
@@ -92,8 +94,9 @@ func newWizard(ctx context.Context, cfg Config) *wizard {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &wizard{
 		ctx: ctx, cancel: cancel, now: cfg.Now(), answers: cfg.Answers.Clone(), courses: map[steps.Stage]*course{},
-		prompts: newPrompts(), method: steps.ByDevice,
+		prompts: newPrompts(), method: steps.ByDevice, reminders: map[string]time.Time{},
 	}
+	w.answers.NoApp = true // until somebody answers, or loads, something about it
 	w.enter(steps.StageAuthorize)
 	if len(cfg.Methods) > 0 {
 		w.method = cfg.Methods[0]
@@ -125,7 +128,7 @@ func (w *wizard) setAnswers(a state.Answers) {
 // as they stand: a file that cannot be read back helps nobody.
 func (w *wizard) saveAnswers() tea.Cmd {
 	a := w.usable()
-	if len(a.Validate()) > 0 {
+	if a.Blank() || len(a.Validate()) > 0 {
 		return nil
 	}
 	if w.save.busy {
@@ -166,7 +169,7 @@ func (w *wizard) saved(msg savedMsg) tea.Cmd {
 // again looks at the tenant anew, so that what is left can be planned: whatever
 // the last apply did is found there.
 func (w *wizard) again() {
-	w.apply, w.plan, w.result = nil, nil, nil
+	w.apply, w.plan, w.result, w.awaited = nil, nil, nil, nil
 	w.forgetFindings()
 	w.open(lookPage(w.stage))
 }
@@ -200,12 +203,12 @@ func openWith(open func(string) error, url string) tea.Cmd {
 // runAgain is the command that applies the same answers later; empty when there
 // is nothing left to apply them to, or when that would do more than was done here.
 func (w *wizard) runAgain() string {
-	ready := w.answers.Ready()
-	if w.cfg.Again == nil || w.save.path == "" || !w.carriedOut(steps.StageAuthorize) || ready && !w.carriedOut(steps.StageTenant) ||
-		w.answers.GDAP != nil && !w.carriedOut(steps.StageGDAP) {
+	a := w.usable()
+	if w.cfg.Again == nil || w.save.path == "" || !a.NoApp && !w.carriedOut(steps.StageAuthorize) || a.Ready() && !w.carriedOut(steps.StageTenant) ||
+		a.GDAP != nil && !w.carriedOut(steps.StageGDAP) {
 		return ""
 	}
-	return w.cfg.Again(w.save.path, ready)
+	return w.cfg.Again(w.save.path, a)
 }
 
 // carriedOut tells whether the plan of a stage was applied, or begun to be.
