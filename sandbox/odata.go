@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -79,12 +80,15 @@ func (q *call) list(l listing) (*result, error) {
 		data object
 	}
 	var items []item
+	byID := idWord.MatchString(q.query.Get("$filter"))
 	for _, e := range l.source(v) {
 		data := e.read(v)
 		if l.show != nil {
 			data = l.show(e, v)
 		}
-		data = with(data, object{"id": e.id})
+		if byID {
+			data = with(data, object{"id": e.id})
+		}
 		if match(data) && (search == nil || search(data)) {
 			items = append(items, item{e, data})
 		}
@@ -125,7 +129,7 @@ func (q *call) list(l listing) (*result, error) {
 	}
 	values := []any{}
 	for _, it := range items[start:end] {
-		shown := q.project(it.data, l.kind)
+		shown := q.projectOf(it.e, it.data, l.kind)
 		if l.mixed {
 			shown["@odata.type"] = "#microsoft.graph." + it.e.kind
 		}
@@ -314,6 +318,23 @@ func (q *call) project(data object, kind string) object {
 	return out
 }
 
+// projectOf is project for what is stored, which does not hold its own id: copying
+// a service principal to put that in costs more than all the rest.
+func (q *call) projectOf(e *entity, data object, kind string) object {
+	out := q.project(data, kind)
+	names := q.selected()
+	if names == nil {
+		names = defaultProperties[kind]
+	}
+	if names == nil || slices.Contains(names, "id") {
+		out["id"] = e.id
+	}
+	return out
+}
+
+// idWord finds the property id in a filter.
+var idWord = regexp.MustCompile(`\bid\b`)
+
 // defaultProperties are what is sent of a person without $select.
 // https://learn.microsoft.com/graph/api/user-get
 var defaultProperties = map[string][]string{
@@ -334,7 +355,7 @@ func (q *call) one(e *entity, data object, kind, context string) (*result, error
 	if err := q.checkExpand(kind); err != nil {
 		return nil, err
 	}
-	shown := q.project(with(data, object{"id": e.id}), kind)
+	shown := q.projectOf(e, data, kind)
 	shown["@odata.context"] = q.context(context + "/$entity")
 	return ok(q.expand(shown, e, q.v)), nil
 }

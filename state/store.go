@@ -199,7 +199,7 @@ func (s *Store) Append(records ...Record) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lock != nil {
+	if s.journal != nil {
 		if err := appendLines(s.journal, records); err != nil {
 			return dirError(s.dir, err)
 		}
@@ -255,7 +255,7 @@ func (s *Store) Answers() (Answers, bool, error) {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lock == nil {
+	if s.journal == nil { // only looked at
 		return nil
 	}
 	var errs []error
