@@ -49,7 +49,7 @@ func TestCustomersFromPlanToDone(t *testing.T) {
 		}
 		first := w.run("apply", "-f", gdapExample, "--yes", "--json").must(t, exitWaiting)
 		doc := decode[applyDocument](t, first)
-		if got := fmt.Sprint(doc.Done, doc.Written, *doc.Customers, len(doc.Invitations)); got != "false 45 {40 15 25} 25" {
+		if got := fmt.Sprint(doc.Done, doc.Written, *doc.Customers, len(doc.Invitations)); got != "false 45 {40 15 25 []} 25" {
 			t.Errorf("done, written, customers, invitations: got %s", got)
 		}
 		if i := doc.Invitations[0]; i.Days != 81 || i.State != "approvalPending" || i.Customer["name"] == "" || !strings.HasSuffix(i.Link, "/granularAdminRelationships/"+i.ID) {
@@ -65,7 +65,7 @@ func TestCustomersFromPlanToDone(t *testing.T) {
 			t.Fatalf("%d approved", n)
 		}
 		done := decode[applyDocument](t, w.run("apply", "-f", gdapExample, "--yes", "--json").must(t, exitDone))
-		if got := fmt.Sprint(done.Done, done.Written, *done.Customers, len(done.Invitations)); got != "true 300 {40 40 0} 0" {
+		if got := fmt.Sprint(done.Done, done.Written, *done.Customers, len(done.Invitations)); got != "true 300 {40 40 0 []} 0" {
 			t.Errorf("done, written, customers, invitations: got %s", got)
 		}
 		before := len(w.writes())

@@ -167,4 +167,3 @@ func at(method, end string, s *stub) func(string, string) *stub {
 		return nil
 	}
 }
-

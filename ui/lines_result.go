@@ -135,7 +135,7 @@ func (l *Lines) afterwards(ctx context.Context, s *result, list func()) error {
 	if len(inbox) > 0 {
 		prompt += ", waiting for the customers with their links, mail and a number, export and a folder, reminded and a number"
 		about = append(about, "waiting says who has not approved yet, with the links. mail and a number says a text to send to that customer.",
-			"export and a folder writes such a mail for each of them and a table. reminded and a number notes that you reminded that customer.")
+			"export and a folder writes such a mail for each of them and a table. reminded and a number notes that you reminded that customer, or takes that back.")
 	}
 	if !s.got.Done() {
 		prompt += ", again to look at the tenant again"
