@@ -7,7 +7,10 @@ var gdapAddress = []string{
 	"gdap", "delegatedadminrelationships", "delegatedadminrelationship", "delegatedadmincustomers", "delegatedadminaccessassignments", "accessassignments",
 }
 
-var partnerAddress = []string{"partnercenter", "partner center", "applicationconsents"}
+var (
+	consentAddress = []string{"applicationconsents"}
+	partnerAddress = []string{"partnercenter", "partner center", "applicationconsents"}
+)
 
 // gdapRules are about granular delegated admin privileges.
 var gdapRules = []Rule{
@@ -150,12 +153,14 @@ var partnerRules = []Rule{
 	},
 	{
 		ID: "partner.900308", Where: AtPartnerCenter, Codes: []string{"900308"},
+		Also:  []Match{{Codes: []string{"900308"}, Any: []string{"insufficient privileges"}}},
 		Cause: "The account lacks the right: it is not a member of AdminAgents, or has no fitting GDAP role with this customer.",
 		Fix:   "Add the account to AdminAgents and to the GDAP groups (Application Administrator or Cloud Application Administrator for consent), then sign in again.",
 		Who:   ByAdmin, Source: partnerPage,
 	},
 	{
 		ID: "partner.900309", Where: AtPartnerCenter, Codes: []string{"900309"},
+		Also:  []Match{{Codes: []string{"900309"}, Any: []string{"access has been blocked", "conditional access"}}},
 		Cause: "Conditional Access blocks the call: a policy of your tenant, or one of the customer's.",
 		Fix:   "Take the account out of that policy; in the customer's tenant have service provider users of your tenant excluded.",
 		Who:   ByEitherAdmin, Source: partnerPage,
@@ -178,6 +183,28 @@ var partnerRules = []Rule{
 		Cause: "Partner Center knows no tenant of this id.",
 		Fix:   "Check the id; the list of customers in Partner Center shows the right one.",
 		Who:   ByYouHere, Source: partnerPage,
+	},
+	{
+		ID: "partner.consent-forbidden", Where: AtPartnerCenter,
+		Also:  []Match{{Status: []int{403}, About: consentAddress}},
+		Cause: "Partner Center does not take the consent from this sign-in: it was made with another app than the one the consent is for, the account is not a member of AdminAgents, or the company is an indirect reseller, which this API does not serve.",
+		Fix:   "Sign in with the very app the consent is for, by an account in AdminAgents. An indirect reseller sets each customer up without CSP.",
+		Here:  "Run it again and sign in as a member of AdminAgents when the app's own sign-in asks. An indirect reseller sets each customer up without CSP.",
+		Who:   ByAdmin, Source: partnerPage,
+	},
+	{
+		ID: "partner.consent-missing", Where: AtPartnerCenter,
+		Also:  []Match{{Status: []int{404}, About: consentAddress}},
+		Cause: "Something the consent is about is not there: an API it names does not exist in the customer's tenant, or, when it is removed, there was none.",
+		Fix:   "Have the API provisioned in the customer's tenant first (it comes with a licence or is made by its app id), then consent again.",
+		Who:   ByCustomerAdmin, Source: partnerPage,
+	},
+	{
+		ID: "partner.consent-invalid", Where: AtPartnerCenter,
+		Also:  []Match{{Status: []int{400, 415}, About: consentAddress}},
+		Cause: "Partner Center cannot take the consent as it is: the app is not open to other organizations, or a permission it names is not a delegated one of that API.",
+		Fix:   "Make the app multitenant (AzureADMultipleOrgs), and leave out what is not a delegated permission.",
+		Who:   ByAdmin, Source: partnerPage,
 	},
 	{
 		ID: "partner.exists", Where: AtPartnerCenter,

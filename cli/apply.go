@@ -25,6 +25,7 @@ type applyRun struct {
 	yes     bool
 	verbose bool
 	wait    days
+	workers int
 	choices
 }
 
@@ -35,7 +36,8 @@ func (a *app) applyCommand() *cobra.Command {
 		Short: "Carry out the plan and prove the result",
 		Long: "Shows the plan, asks, writes, and reads everything back until it was right several times in a row.\n" +
 			"It can be killed at any moment and run again: it goes on where it stopped.\n" +
-			"What customers have to approve first is done once they have: with --wait in this run, else by running it again.",
+			"What customers have to approve first is done once they have: with --wait in this run, else by running it again.\n" +
+			"The customers' own tenants come last, with a plan and a question of their own.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd.Context()) },
 	}
@@ -44,6 +46,7 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().StringVar(&r.secretOut, "secret-out", "", "make a client secret and deliver it to this file (mode 0600), or to stdout with -")
 	c.Flags().StringVar(&r.passwordOut, "password-out", "", "deliver the service account's password to this file (mode 0600), or to stdout with -")
 	c.Flags().Var(&r.wait, "wait", "how long customers' approvals are waited for, for example 2h or 14d; exit code 8 when some are left")
+	c.Flags().IntVar(&r.workers, "workers", 0, workersUsage)
 	c.Flags().BoolVarP(&r.verbose, "verbose", "v", false, verboseUsage)
 	r.register(c)
 	return c
@@ -54,11 +57,21 @@ func (r *applyRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if direct(answers) {
+		return (&directRun{app: r.app, answers: answers, choices: r.choices, writes: true, yes: r.yes, verbose: r.verbose}).run(ctx)
+	}
 	if !r.yes && !r.interactive() {
 		return usage("apply writes to the tenant, and nobody can be asked here: add --yes to agree (see the writes first with 'msbundle plan')")
 	}
 	if err := r.checkPlaces(); err != nil {
 		return err
+	}
+	if onlyCustomers(answers) {
+		s, _, err := r.signedIn(ctx, answers, false)
+		if err != nil {
+			return err
+		}
+		return r.applyCustomers(ctx, s, answers, agreed)
 	}
 	s, p, err := r.makePlan(ctx, answers, options, false)
 	if err != nil {
@@ -77,7 +90,7 @@ func (r *applyRun) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.apply(ctx, s, p)
+	return r.apply(ctx, s, p, agreed)
 }
 
 // checkPlaces makes sure, before anything is made, that what is made can be
@@ -170,8 +183,15 @@ func (r *applyRun) halfWay(p steps.Plan, done int) error {
 	return nil
 }
 
+// errDeclined is said of a plan nobody agreed to.
+var errDeclined = errors.New("declined; nothing was written")
+
 func (a *app) ask(ctx context.Context, p steps.Plan) error {
-	question := fmt.Sprintf("Write these %d changes to %s? Type yes to go ahead: ", len(p.Changes), plain(p.TenantName))
+	return a.confirm(ctx, fmt.Sprintf("Write these %d changes to %s? Type yes to go ahead: ", len(p.Changes), plain(p.TenantName)))
+}
+
+// confirm asks for the word.
+func (a *app) confirm(ctx context.Context, question string) error {
 	if a.flags.json {
 		a.progress(map[string]any{"event": "question", "text": question})
 	} else {
@@ -182,12 +202,12 @@ func (a *app) ask(ctx context.Context, p steps.Plan) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil || word != "yes":
-		return &exitError{exitUsage, errors.New("declined; nothing was written")}
+		return &exitError{exitUsage, errDeclined}
 	}
 	return nil
 }
 
-func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) error {
+func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan, agreed []steps.Change) error {
 	// In a document secret and password stand beside the rest.
 	inline := func(place string) bool { return place == "-" && r.flags.json }
 	watch, done := r.watch(), 0
@@ -207,12 +227,29 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) erro
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err()
 	}
-	var waiting *steps.Waiting
 	if result == nil {
 		return errors.Join(err, r.halfWay(p, done))
 	}
+	if !r.flags.json {
+		printResult(r.Err, result, r.secretOut)
+		printReady(r.Err, result, r.passwordOut)
+		printCustomers(r.Err, result, s.Reminded)
+	}
+	var consent *consentDocument
+	ended := verdict(p, result, err)
+	if goesOn(p.Answers, err) {
+		customers := r.customersOf(s, p.Answers, r.workers, r.verbose)
+		customers.yes, customers.agreed = r.yes, agreed
+		atThem := customers.carryOut(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		ended, consent = r.worse(ended, atThem), customers.document()
+	}
 	if r.flags.json {
 		doc := resultDocument(p, result, s.Reminded)
+		doc.Consent = consent
+		doc.Done = doc.Done && (consent == nil || ended == nil)
 		if inline(r.secretOut) && !result.Secret.IsZero() {
 			doc.Secret.Value = result.Secret.Reveal()
 		}
@@ -223,16 +260,64 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) erro
 			return err
 		}
 		if inline(r.secretOut) {
-			err = errors.Join(err, s.SecretDelivered())
+			ended = errors.Join(ended, s.SecretDelivered())
 		}
 		if inline(r.passwordOut) {
-			err = errors.Join(err, s.PasswordDelivered())
+			ended = errors.Join(ended, s.PasswordDelivered())
 		}
-	} else {
-		printResult(r.Err, result, r.secretOut)
-		printReady(r.Err, result, r.passwordOut)
-		printCustomers(r.Err, result, s.Reminded)
 	}
+	return ended
+}
+
+// goesOn tells whether the customers' turn comes after the partner's tenant: also
+// while some of them are waited for.
+func goesOn(a state.Answers, err error) bool {
+	var waiting *steps.Waiting
+	return a.Customers != nil && (err == nil || errors.As(err, &waiting))
+}
+
+// applyCustomers carries out what a file about customers alone asks for.
+func (r *applyRun) applyCustomers(ctx context.Context, s *steps.Setup, answers state.Answers, agreed []steps.Change) error {
+	customers := r.customersOf(s, answers, r.workers, r.verbose)
+	customers.yes, customers.agreed = r.yes, agreed
+	err := customers.carryOut(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if doc := customers.document(); r.flags.json && doc != nil {
+		org := customers.clientele.Findings.Org
+		err = errors.Join(err, r.printJSON(customersApplyDocument{
+			Schema: applySchema, Tenant: org.ID, TenantName: org.Name, Account: customers.clientele.Findings.Account.Username,
+			Done: err == nil, Written: customers.written, Consent: doc,
+		}))
+	}
+	return err
+}
+
+// worse is how two parts ended together. Why the first did is told here.
+func (a *app) worse(first, second error) error {
+	if first == nil || second == nil {
+		return errors.Join(first, second)
+	}
+	a.explain(first)
+	if code := exitOf(first); exitOf(second) == exitWaiting && code != exitWaiting {
+		return &exitError{code, second}
+	}
+	return second
+}
+
+// exitOf is the exit code an error leads to.
+func exitOf(err error) int {
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit.code
+	}
+	return exitFailed
+}
+
+// verdict is how an apply ended, by what was read back.
+func verdict(p steps.Plan, result *steps.Result, err error) error {
+	var waiting *steps.Waiting
 	switch {
 	case errors.As(err, &waiting):
 		return &exitError{exitWaiting, err}

@@ -164,7 +164,7 @@ func (a *app) root() *cobra.Command {
 	root.Version = version()
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
 	a.flags.register(root.PersistentFlags())
-	root.AddCommand(a.planCommand(), a.applyCommand(), a.invitationsCommand(), a.undoCommand(), a.clientCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.explainCommand(), a.sandboxCommand(), a.completionCommand())
+	root.AddCommand(a.planCommand(), a.applyCommand(), a.invitationsCommand(), a.customersCommand(), a.undoCommand(), a.clientCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.explainCommand(), a.sandboxCommand(), a.completionCommand())
 	for _, c := range append(root.Commands(), root) {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, list []string) error {
@@ -250,6 +250,11 @@ func (a *app) answers(path string, data []byte) (state.Answers, error) {
 	if g := answers.GDAP; g != nil && g.File != "" {
 		if _, err := state.LoadCustomers(g.File); err != nil { // said before anybody signs in
 			return answers, &exitError{exitUsage, fmt.Errorf("gdap.file: %w", err)}
+		}
+	}
+	if c := answers.Customers; c != nil && c.Mapping != "" {
+		if _, err := state.LoadOrganizations(c.Mapping); err != nil {
+			return answers, &exitError{exitUsage, fmt.Errorf("customers.mapping: %w", err)}
 		}
 	}
 	return answers, checked(path, answers)

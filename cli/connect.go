@@ -112,20 +112,29 @@ type purpose struct {
 	looks   bool // nor is the journal: another run may be under way
 	account bool // only the account is asked for: no journal, no lock
 	anew    bool // a remembered sign-in is not wanted
-	azure   bool // it cannot be done without the sign-in for Azure, whoever is there
+	// stranger is for somebody of a customer: they sign in elsewhere, with a code, and
+	// are neither remembered nor taken up again.
+	stranger bool
+	azure    bool // it cannot be done without the sign-in for Azure, whoever is there
 }
 
 // setup makes the engine for a connection.
 func (a *app) setup(ctx context.Context, c *connection, p purpose) (*steps.Setup, error) {
 	o := msclient.Options{Cloud: a.flags.cloud, ClientID: a.flags.clientID, Transport: c.transport, Log: c.log, Methods: a.methods(c)}
 	o.Method, o.Unattended = o.Methods[0], !a.interactive() && !p.azure
+	if p.stranger {
+		o.ClientID = "" // a client of one's own is in one's own tenant
+		if a.flags.auth == "" {
+			o.Method = steps.ByDevice
+		}
+	}
 	if a.flags.auth == authEnv {
 		app, err := a.appCredentials(p)
 		if err != nil {
 			return nil, err
 		}
 		o.App = app
-	} else {
+	} else if !p.stranger {
 		var err error
 		if c.sessions, err = a.sessions(ctx, c, p); err != nil {
 			return nil, err

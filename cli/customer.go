@@ -46,10 +46,16 @@ func (a *app) explainCustomer(ctx context.Context, way customerWay, args []strin
 	case err != nil:
 		return err
 	}
+	shield := s.LastShield(t.Customer.TenantID)
 	if a.flags.json {
-		err = a.printJSON(traceOf(t))
+		doc := traceOf(t)
+		doc.Shield = shieldInDocument(shield)
+		err = a.printJSON(doc)
 	} else {
 		printTrace(a.Out, t)
+		if !shield.At.IsZero() {
+			printShield(a.Out, steps.CustomerRow{Customer: t.Customer, Shield: shield})
+		}
 	}
 	if err == nil && len(steps.Broken(t.Links)) > 0 {
 		return &exitError{code: exitFailed}
@@ -116,6 +122,7 @@ type traceDocument struct {
 	Roles    []string          `json:"roles"`
 	Broken   string            `json:"broken,omitempty"` // id of the first broken link, the one to mend first
 	Links    []linkDocument    `json:"links"`
+	Shield   *directShield     `json:"shield,omitempty"` // as it was seen last; absent when it never was
 }
 
 type linkDocument struct {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"msbundle/steps"
 )
@@ -24,15 +26,40 @@ func plain(s string) string {
 }
 
 func (a *app) printJSON(doc any) error {
-	enc := json.NewEncoder(a.Out)
+	enc := json.NewEncoder(unarmed{a.Out})
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(doc)
 }
 
+// unarmed writes JSON so that no terminal it is shown on acts upon it: what plain
+// removes from text, and JSON allows in a string, is escaped. It takes a value at a
+// time.
+type unarmed struct{ io.Writer }
+
+func (w unarmed) Write(data []byte) (int, error) {
+	out := data
+	if bytes.ContainsFunc(data, acts) {
+		out = nil
+		for _, r := range string(data) {
+			if acts(r) {
+				out = fmt.Appendf(out, `\u%04x`, r)
+			} else {
+				out = utf8.AppendRune(out, r)
+			}
+		}
+	}
+	_, err := w.Writer.Write(out)
+	return len(data), err
+}
+
+func acts(r rune) bool {
+	return r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
+}
+
 // progress writes one JSON line to stderr.
 func (a *app) progress(v map[string]any) {
-	enc := json.NewEncoder(a.Err)
+	enc := json.NewEncoder(unarmed{a.Err})
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v) // nothing to be done when nobody listens
 }
@@ -186,6 +213,7 @@ type applyDocument struct {
 	Ready        *accountDocument      `json:"serviceAccount,omitempty"` // what became of the tenant's own sections
 	Customers    *customersDocument    `json:"customers,omitempty"`      // what became of the section about customers
 	Invitations  []invitationDocument  `json:"invitations,omitempty"`    // what customers have to approve
+	Consent      *consentDocument      `json:"consent,omitempty"`        // what became of the customers' own tenants
 	Proof        map[string]any        `json:"proof"`
 	Notes        []steps.Note          `json:"notes"`
 }

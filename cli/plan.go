@@ -32,6 +32,9 @@ type planDocument struct {
 	Password   bool           `json:"password"`         // and one to deliver a password
 	Insist     string         `json:"insist,omitempty"` // what --insist said
 	Taken      []string       `json:"taken"`            // offers taken with --take
+	// Customers are those that were looked at; absent when the answers have no section
+	// about their tenants.
+	Customers []standDocument `json:"customers,omitempty"`
 }
 
 func document(p steps.Plan, o steps.PlanOptions) planDocument {
@@ -56,6 +59,7 @@ func document(p steps.Plan, o steps.PlanOptions) planDocument {
 func (a *app) planCommand() *cobra.Command {
 	var file, out string
 	var verbose bool
+	var workers int
 	var choose choices
 	c := &cobra.Command{
 		Use:   "plan -f setup.yaml",
@@ -74,6 +78,15 @@ func (a *app) planCommand() *cobra.Command {
 			answers, err := a.answers(file, data)
 			if err != nil {
 				return err
+			}
+			if direct(answers) {
+				if out != "" {
+					return usage("-o: a plan file is about one tenant; on the direct route apply the setup file itself")
+				}
+				return (&directRun{app: a, answers: answers, choices: choose, verbose: verbose}).run(cmd.Context())
+			}
+			if answers.Customers != nil {
+				return a.planWithCustomers(cmd.Context(), answers, choose, workers, verbose, out)
 			}
 			options := choose.options(answers)
 			_, p, err := a.makePlan(cmd.Context(), answers, options, true)
@@ -107,6 +120,7 @@ func (a *app) planCommand() *cobra.Command {
 	c.Flags().StringVarP(&out, "out", "o", "", "also write the plan to this file, for 'msbundle apply -f plan.json'")
 	c.Flags().StringVar(&choose.secretOut, "secret-out", "", "plan a client secret as if it were delivered there")
 	c.Flags().StringVar(&choose.passwordOut, "password-out", "", "plan as if the service account's password were delivered there")
+	c.Flags().IntVar(&workers, "workers", 0, workersUsage)
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, verboseUsage)
 	choose.register(c)
 	return c
@@ -146,26 +160,40 @@ func ticked(ids []string) map[string]bool {
 // makePlan signs in, inspects, checks and plans. What blocks the setup is an
 // error that names the answer or the flag to change.
 func (a *app) makePlan(ctx context.Context, answers state.Answers, o steps.PlanOptions, readOnly bool) (*steps.Setup, steps.Plan, error) {
+	s, _, err := a.signedIn(ctx, answers, readOnly)
+	if err != nil {
+		return nil, steps.Plan{}, err
+	}
+	p, err := a.planned(ctx, s, answers, o)
+	return s, p, err
+}
+
+// signedIn signs in for the work on answers. Customers' tenants are reached with the
+// sign-in that serves Azure.
+func (a *app) signedIn(ctx context.Context, answers state.Answers, readOnly bool) (*steps.Setup, steps.Account, error) {
 	c, err := a.connect(ctx)
 	if err != nil {
-		return nil, steps.Plan{}, err
+		return nil, steps.Account{}, err
 	}
-	s, err := a.setup(ctx, c, purpose{reads: readOnly, azure: answers.Azure != nil})
+	s, err := a.setup(ctx, c, purpose{reads: readOnly, azure: answers.Azure != nil || answers.Customers != nil})
 	if err != nil {
-		return nil, steps.Plan{}, err
+		return nil, steps.Account{}, err
 	}
-	if _, err := a.signIn(ctx, c, s, answers); err != nil {
-		return nil, steps.Plan{}, err
-	}
+	account, err := a.signIn(ctx, c, s, answers)
+	return s, account, err
+}
+
+// planned inspects, checks and plans for whoever signed in.
+func (a *app) planned(ctx context.Context, s *steps.Setup, answers state.Answers, o steps.PlanOptions) (steps.Plan, error) {
 	f, err := s.Inspect(ctx, answers, a.watch())
 	if err != nil {
-		return nil, steps.Plan{}, err
+		return steps.Plan{}, err
 	}
 	if err := a.preflight(answers, f, o); err != nil {
-		return nil, steps.Plan{}, err
+		return steps.Plan{}, err
 	}
 	p := steps.MakePlan(answers, f, o)
-	return s, p, takenOffers(p, slices.Sorted(maps.Keys(o.Ticked)))
+	return p, takenOffers(p, slices.Sorted(maps.Keys(o.Ticked)))
 }
 
 // preflight reports what the checks of the tenant found and ends the run where

@@ -100,7 +100,7 @@ func (a *app) prompt(c *connection, s *steps.Setup, asked *bool) func(steps.Prom
 		}
 		*asked = true
 		if p.Skip && shown != p.N && a.interactive() {
-			leave = a.offerSkip(s, p.N)
+			leave = a.offerSkip(s, p.N, "One more sign-in would show more. Press enter to leave it out.")
 		}
 		if a.flags.json {
 			a.progress(promptDocument(c, p))
@@ -118,10 +118,10 @@ func (a *app) prompt(c *connection, s *steps.Setup, asked *bool) func(steps.Prom
 
 // offerSkip lets the person leave a sign-in out by pressing enter, until stop is
 // called.
-func (a *app) offerSkip(s *steps.Setup, n int) (stop func()) {
+func (a *app) offerSkip(s *steps.Setup, n int, words string) (stop func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	if !a.flags.json {
-		fmt.Fprintln(a.Err, "\nOne more sign-in would show more. Press enter to leave it out.")
+		fmt.Fprintln(a.Err, "\n"+words)
 	}
 	go func() {
 		text, _ := a.line(ctx)

@@ -26,30 +26,47 @@ type undoDocument struct {
 	Offers     []steps.Offer  `json:"offers"`
 	Notes      []steps.Note   `json:"notes"`
 	Proof      map[string]any `json:"proof"`
+	// Customers are those at which something was taken back, or was to be.
+	Customers []undoneDocument `json:"customers,omitempty"`
 }
 
 func (a *app) undoCommand() *cobra.Command {
-	var yes, verbose bool
+	var yes, verbose, leave bool
 	var take []string
 	c := &cobra.Command{
 		Use:   "undo",
 		Short: "Take back what this program made in a tenant",
 		Long: "Takes back what the journal on this machine says was made in the tenant, newest first, and proves by reading\n" +
 			"back that it is gone. What others made or changed stays. Shows the plan and asks before it writes.\n" +
+			"Customers' tenants come first, with a plan and a question of their own: without the app their consents could not be\n" +
+			"taken back any more.\n" +
 			"It can be killed at any moment and run again: it goes on where it stopped.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.undo(cmd.Context(), yes, verbose, take) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.undo(cmd.Context(), yes, verbose, leave, take) },
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask before writing")
 	c.Flags().StringSliceVar(&take, "take", nil, "take an offer of the plan, by its id")
+	c.Flags().BoolVar(&leave, "leave-customers", false, "leave what was written at customers, for example where they have left you")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, verboseUsage)
 	return c
 }
 
-func (a *app) undo(ctx context.Context, yes, verbose bool, take []string) error {
+func (a *app) undo(ctx context.Context, yes, verbose, leave bool, take []string) error {
 	s, err := a.begin(ctx, "undo", true, purpose{azure: true}) // asked for where Azure was written to
 	if err != nil {
 		return err
+	}
+	var customers []undoneDocument
+	if !leave {
+		customers, err = a.undoCustomers(ctx, s, yes, verbose)
+		if err != nil && a.flags.json && len(customers) > 0 {
+			err = errors.Join(err, a.printJSON(undoDocument{
+				Schema: undoSchema, Tenant: s.TenantID(), Changes: []steps.Change{}, Offers: []steps.Offer{}, Notes: []steps.Note{}, Customers: customers,
+			}))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	traces, err := s.InspectUndo(ctx, a.flags.clientID, a.watch())
 	if err != nil {
@@ -73,7 +90,7 @@ func (a *app) undo(ctx context.Context, yes, verbose bool, take []string) error 
 		return errors.Join(err, a.printJSON(undoDocument{
 			Schema: undoSchema, Tenant: p.Tenant, TenantName: p.TenantName, Account: p.Account, Done: err == nil, Written: result.Written,
 			Changes: append([]steps.Change{}, p.Changes...), Offers: append([]steps.Offer{}, p.Offers...),
-			Notes: append([]steps.Note{}, p.Notes...), Proof: proofDocument(result.Proof),
+			Notes: append([]steps.Note{}, p.Notes...), Proof: proofDocument(result.Proof), Customers: customers,
 		}))
 	}
 	if result.Proof.Reads > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
@@ -65,10 +66,25 @@ func (c *Client) Forget(tenant string) {
 // id: those its person holds there, by delegated administration too. There may be
 // more.
 func (g *Graph) Roles(ctx context.Context) ([]string, error) {
-	var claims struct {
-		Roles []string `json:"wids"`
-	}
-	err := g.withPerson(ctx, func() error {
+	claims, err := g.claims(ctx)
+	return claims.Roles, err
+}
+
+// Scopes are the delegated permissions the token for the tenant carries: those that
+// were granted when it was issued, as far as the sign-in service knew.
+func (g *Graph) Scopes(ctx context.Context) ([]string, error) {
+	claims, err := g.claims(ctx)
+	return strings.Fields(claims.Scopes), err
+}
+
+// tokenClaims is what a token says about whoever brings it.
+type tokenClaims struct {
+	Roles  []string `json:"wids"`
+	Scopes string   `json:"scp"`
+}
+
+func (g *Graph) claims(ctx context.Context) (claims tokenClaims, err error) {
+	err = g.withPerson(ctx, func() error {
 		token, err := g.key.GetToken(ctx, policy.TokenRequestOptions{Scopes: g.key.scopes})
 		if err == nil {
 			decodeClaims(token.Token, &claims)
@@ -79,9 +95,9 @@ func (g *Graph) Roles(ctx context.Context) ([]string, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the roles in tenant %s: %w", g.key.tenant, err)
+		err = fmt.Errorf("read the token for tenant %s: %w", g.key.tenant, err)
 	}
-	return claims.Roles, nil
+	return claims, err
 }
 
 // customerLanes is how many requests a customer's tenant is sent at a time.

@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,20 +34,25 @@ func (c *Client) byBrowser(ctx context.Context, w wish, show func(url string, po
 	back := &callback{
 		state: rand.Text(), origins: append([]string{c.cloud.Login}, loginAliases...), done: make(chan struct{}),
 	}
+	if w.signer.delegates { // which port it will be makes no difference to the service
+		page, err := c.signInPage(ctx, w, "http://localhost", verifier, back.state)
+		if err != nil {
+			return public.AuthResult{}, signInError(err)
+		}
+		if err := c.awaitRedirect(ctx, page); err != nil {
+			return public.AuthResult{}, err
+		}
+	}
 	port, stop, err := back.listen(ctx)
 	if err != nil {
 		return public.AuthResult{}, fmt.Errorf("this machine does not let a browser come back to it: %w", err)
 	}
+	stop = sync.OnceFunc(stop)
 	defer stop()
 	redirect := fmt.Sprintf("http://localhost:%d", port)
 	page, err := c.signInPage(ctx, w, redirect, verifier, back.state)
 	if err != nil {
 		return public.AuthResult{}, signInError(err)
-	}
-	if w.signer.delegates {
-		if err := c.awaitRedirect(ctx, page); err != nil {
-			return public.AuthResult{}, err
-		}
 	}
 	show(page, port)
 	select {
@@ -56,6 +60,7 @@ func (c *Client) byBrowser(ctx context.Context, w wish, show func(url string, po
 	case <-ctx.Done():
 		return public.AuthResult{}, ctx.Err()
 	}
+	stop() // what follows may take a while, and nothing else is to come in
 	if back.refused != nil {
 		return public.AuthResult{}, back.refused
 	}
@@ -112,7 +117,7 @@ type callback struct {
 	port    int
 	done    chan struct{} // closed when code or refused is set
 
-	answering atomic.Int32 // requests under way
+	answering sync.WaitGroup // requests under way
 	mu        sync.Mutex
 	code      Secret
 	refused   *AuthError
@@ -142,8 +147,14 @@ func (b *callback) listen(ctx context.Context) (port int, stop func(), err error
 	return b.port, func() {
 		// The page that says what came of it may still be on its way. Browsers also
 		// keep connections open that they never use; those are not waited for.
-		for wait := time.Second; b.answering.Load() > 0 && wait > 0; wait -= 5 * time.Millisecond {
-			time.Sleep(5 * time.Millisecond)
+		answered := make(chan struct{})
+		go func() {
+			b.answering.Wait()
+			close(answered)
+		}()
+		select {
+		case <-answered:
+		case <-time.After(time.Second):
 		}
 		_ = server.Close()
 		served.Wait()
@@ -172,7 +183,7 @@ func loopback(ctx context.Context) ([]net.Listener, error) {
 // port may meet is refused and changes nothing.
 func (b *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.answering.Add(1)
-	defer b.answering.Add(-1)
+	defer b.answering.Done()
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 	w.Header().Set("Referrer-Policy", "no-referrer")

@@ -24,6 +24,7 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 		"/_sandbox/faults":            {http.MethodPost, "replace the faults", c.postFaults},
 		"/_sandbox/approve":           {http.MethodPost, `answer sign-ins and relationships: {"all": true}, {"user_code": "...", "account": "..."} or {"relationship": "..."}`, c.postApprove},
 		"/_sandbox/person":            {http.MethodPost, `who signs in from now on: {"account": "..."}; "" is the scenario's person`, c.postPerson},
+		"/_sandbox/connector":         {http.MethodPost, `press Authorize in Rewst with its connector: {"tenant": "..."}`, c.postConnector},
 		"/_sandbox/activate":          {http.MethodPost, `make an account's eligible roles active: {"account": "..."}`, c.postActivate},
 		"/_sandbox/clock":             {http.MethodPost, `move the clock: {"advance": "24h"}`, c.postClock},
 	}

@@ -344,7 +344,7 @@ func TestCustomersAreFilledLate(t *testing.T) {
 // Answers are written as encoding/json writes them.
 func TestEncode(t *testing.T) {
 	for _, v := range []any{
-		nil, true, 7, -3, "plain", "quote \" back\\slash <b>&amp; \u2028 \x00\x1b é 🧸", "bad \xff", 1.5,
+		nil, true, 7, -3, "plain", `"`, `\`, "<", ">", "&", "\x7f", "\t", "é", "\u2028", "quote \" back\\slash <b>&amp; \u2028 \x00\x1b é 🧸", "bad \xff", 1.5,
 		[]string{"a"},
 		[]any{},
 		map[string]any{},

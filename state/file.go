@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -135,6 +136,14 @@ func appendLines[T any](f *os.File, lines []T) error {
 // WriteFile replaces a file with mode 0600 in one step: after a crash there is
 // the old content or the new, never a part. It fails with a *DirError.
 func WriteFile(path string, data []byte) error {
+	return StreamFile(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// StreamFile is WriteFile for what is too much to be in memory at once.
+func StreamFile(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	if err := makeDir(dir); err != nil {
 		return fileError(path, err)
@@ -143,7 +152,11 @@ func WriteFile(path string, data []byte) error {
 	if err != nil {
 		return fileError(path, err)
 	}
-	_, err = f.Write(data)
+	w := bufio.NewWriter(f)
+	err = write(w)
+	if err == nil {
+		err = w.Flush()
+	}
 	if err == nil {
 		err = f.Sync()
 	}

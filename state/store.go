@@ -108,6 +108,15 @@ func (s *Store) Customers() []string {
 	return out
 }
 
+// HasCustomer tells whether something was written at a customer.
+func (s *Store) HasCustomer(tenant string) bool {
+	if !IsGUID(tenant) {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(s.dir, customersDir, strings.ToLower(tenant)))
+	return err == nil
+}
+
 // Look reads a tenant's folder without taking possession: another process may be
 // at work there. It makes and writes nothing, and what is appended is forgotten.
 func Look(root string, id Identity) (*Store, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"msbundle/msclient"
@@ -22,10 +23,13 @@ const (
 )
 
 // AppPlan is what it takes to sign in with the partner's own app, as a consent at
-// a customer asks for: what is opened before, and what is closed afterwards.
+// a customer asks for: what is opened before, and what is closed afterwards. Left
+// takes away what an earlier run opened and did not get to close; it is for when
+// nobody signs in with the app this time.
 type AppPlan struct {
 	Open  Plan
 	Close Plan
+	Left  Plan
 }
 
 // MakeAppPlan works it out from what was read of the partner's tenant. The app is
@@ -33,7 +37,7 @@ type AppPlan struct {
 // its name. It is a pure function.
 func MakeAppPlan(a state.Answers, f *Findings) AppPlan {
 	blank := Plan{Tenant: f.Org.ID, TenantName: f.Org.Name, Account: f.Account.Username, Answers: a, findings: f, want: desire(a, f)}
-	p := AppPlan{blank, blank}
+	p := AppPlan{blank, blank, blank}
 	app := f.App
 	if app == nil {
 		return p
@@ -49,7 +53,9 @@ func MakeAppPlan(a state.Answers, f *Findings) AppPlan {
 		}, map[string]any{"web": webOf(app, append(slices.Clone(app.RedirectURIs), ClientRedirect))})
 	}
 	for _, left := range f.Left {
-		p.Open.add(removeSecret(path, left.KeyID, left.Name, "An earlier run made it and ended before it was removed.", "customers/app/secret/"+left.KeyID+"/remove"), map[string]string{"keyId": left.KeyID})
+		for _, plan := range []*Plan{&p.Open, &p.Left} {
+			plan.add(removeSecret(path, left.Name, "An earlier run made it and ended before it was removed.", "customers/app/secret/"+left.KeyID+"/remove"), map[string]string{"keyId": left.KeyID})
+		}
 	}
 	p.Open.add(Change{
 		ID: appSecret, Step: stepCustomers, Kind: KindSecret, Action: Create, Binds: "secret",
@@ -59,19 +65,23 @@ func MakeAppPlan(a state.Answers, f *Findings) AppPlan {
 	}, map[string]any{"passwordCredential": map[string]string{
 		"displayName": secretPrefix + Generated, "endDateTime": f.At.Add(appSecretLifetime).UTC().Truncate(time.Second).Format(time.RFC3339),
 	}})
-	p.Close.add(removeSecret(path, "${secret.keyId}", secretPrefix, "It has served.", appSecretGone), map[string]string{"keyId": "${secret.keyId}"})
+	p.Close.add(removeSecret(path, secretPrefix, "It has served.", appSecretGone), map[string]string{"keyId": "${secret.keyId}"})
+	without := slices.DeleteFunc(slices.Clone(app.RedirectURIs), func(s string) bool { return s == ClientRedirect })
+	back := Change{
+		ID: appRedirectGone, Step: stepCustomers, Kind: KindApplication, Action: Update, Name: app.Name,
+		Object: fmt.Sprintf("app registration %q: sign-ins come back to Rewst only, as before", app.Name), Why: "The sign-in with the app is over.",
+		Method: "PATCH", Path: path, Risk: RiskLow, Reversible: true, Before: encode(map[string]any{"web": webOf(app, append(slices.Clone(without), ClientRedirect))}),
+	}
 	if !there || f.redirectOurs {
-		without := slices.DeleteFunc(slices.Clone(app.RedirectURIs), func(s string) bool { return s == ClientRedirect })
-		p.Close.add(Change{
-			ID: appRedirectGone, Step: stepCustomers, Kind: KindApplication, Action: Update, Name: app.Name,
-			Object: fmt.Sprintf("app registration %q: sign-ins come back to Rewst only, as before", app.Name), Why: "The sign-in with the app is over.",
-			Method: "PATCH", Path: path, Risk: RiskLow, Reversible: true, Before: encode(map[string]any{"web": webOf(app, append(slices.Clone(without), ClientRedirect))}),
-		}, map[string]any{"web": webOf(app, without)})
+		p.Close.add(back, map[string]any{"web": webOf(app, without)})
+	}
+	if there && f.redirectOurs {
+		p.Left.add(back, map[string]any{"web": webOf(app, without)})
 	}
 	return p
 }
 
-func removeSecret(app, key, name, why, id string) Change {
+func removeSecret(app, name, why, id string) Change {
 	return Change{
 		ID: id, Step: stepCustomers, Kind: KindSecret, Action: Remove, Object: "client secret of this run", Why: why, Name: name,
 		Method: "POST", Path: app + "/removePassword", Risk: RiskLow, Reversible: false,
@@ -118,58 +128,91 @@ func (s *Setup) OpenApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 	}
 	e := s.engineFor(p.Open, o)
 	ctx = s.telling(ctx, e.tell)
-	if err := e.run(ctx); err != nil {
+	s.appOpened = true
+	err := e.run(ctx)
+	s.appKey = e.refs["secret.keyId"]
+	if err != nil {
 		return problem(err, "the sign-in with the app could not be prepared")
 	}
-	s.appKey = e.refs["secret.keyId"]
-	_, err := s.client.Delegate(ctx, msclient.App{TenantID: s.account.TenantID, ClientID: app.AppID, Secret: e.secret}, app.Name, msclient.Wish{
+	_, err = s.client.Delegate(ctx, msclient.App{TenantID: s.account.TenantID, ClientID: app.AppID, Secret: e.secret}, app.Name, msclient.Wish{
 		Why: fmt.Sprintf("the app %q itself: Partner Center takes a consent at a customer only from it, on behalf of a person who passed multifactor authentication", app.Name),
 	})
 	return problem(err, "the sign-in with the app did not come about")
 }
 
-// CloseApp takes away what OpenApp made, and reads back that it is gone. It is
-// carried out whatever became of the rest; only the context ends it.
+// CloseApp takes away what OpenApp made, or what an earlier run left when OpenApp
+// was not called, and reads back that it is gone. It is carried out whatever became
+// of the rest; only the context ends it.
 func (s *Setup) CloseApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 	if err := s.requireSignIn(); err != nil {
 		return err
 	}
-	plan := p.Close
-	plan.Changes = slices.DeleteFunc(slices.Clone(plan.Changes), func(c Change) bool { return c.ID == appSecretGone && s.appKey == "" })
+	plan := p.Left
+	if s.appOpened {
+		plan = p.Close
+	}
+	plan.Changes = slices.DeleteFunc(slices.Clone(plan.Changes), func(c Change) bool {
+		return c.ID == appSecretGone && s.appKey == "" || c.ID == appRedirectGone && !s.redirectLeft()
+	})
+	for i := range plan.Changes {
+		if plan.Changes[i].ID == appSecretGone { // by its own name the journal knows that it is gone
+			plan.Changes[i].Name = s.keyName(s.appKey)
+		}
+	}
 	s.client.Undelegate()
+	if plan.Empty() {
+		s.appOpened = false
+		return nil
+	}
 	e := s.engineFor(plan, o)
 	e.refs["secret.keyId"] = s.appKey
 	ctx = s.telling(ctx, e.tell)
 	if err := e.run(ctx); err != nil {
 		return problem(err, "the sign-in with the app could not be closed")
 	}
-	key, app := s.appKey, plan.findings.App
-	proof, missing, err := e.prove(ctx, proofLimit, func(ctx context.Context) (string, []string, error) {
-		res, err := s.graph.Do(ctx, msclient.Request{Path: query(applications+"/"+app.ObjectID, "$select", applicationFields)})
-		if err != nil {
-			return "", nil, err
-		}
-		var w wireApplication
-		if err := res.Decode(&w); err != nil {
-			return "", nil, err
-		}
-		now := w.application(res.Body)
-		switch {
-		case slices.ContainsFunc(now.Passwords, func(x PasswordFound) bool { return x.KeyID == key }):
-			return "the client secret of this run is still there", nil, nil
-		case len(plan.Changes) > 1 && slices.Contains(now.RedirectURIs, ClientRedirect):
-			return "the way back to this computer is still there", nil, nil
-		}
-		return "", []string{res.RequestID}, nil
-	})
+	proof, missing, err := e.prove(ctx, proofLimit, e.readClosed)
 	if err == nil {
-		err = s.store.AddEvidence(state.Evidence{At: proof.At, What: "the sign-in with the app is closed", Good: missing == "", Text: missing, RequestIDs: proof.RequestIDs})
+		err = e.evidence("the sign-in with the app is closed", proof, missing)
 	}
 	if err == nil && missing != "" {
 		err = unproven(missing)
 	}
-	s.appKey = ""
+	if err == nil {
+		s.appKey, s.appOpened = "", false
+	}
 	return problem(err, "the sign-in with the app could not be closed")
+}
+
+// keyName is what the journal calls a client secret.
+func (s *Setup) keyName(key string) string {
+	for _, e := range s.store.Entries() {
+		if e.Change == appSecret && e.Outcome.Refs["secret.keyId"] == key {
+			return e.Name
+		}
+	}
+	return ""
+}
+
+// readClosed reads back that nothing is left of the sign-in with the app.
+func (e *engine) readClosed(ctx context.Context) (missing string, requests []string, err error) {
+	res, err := e.graph.Do(ctx, msclient.Request{Path: query(applications+"/"+e.plan.findings.App.ObjectID, "$select", applicationFields)})
+	if err != nil {
+		return "", nil, err
+	}
+	var w wireApplication
+	if err := res.Decode(&w); err != nil {
+		return "", nil, err
+	}
+	now := w.application(res.Body)
+	for _, c := range e.plan.Changes {
+		switch {
+		case c.ID == appRedirectGone && slices.Contains(now.RedirectURIs, ClientRedirect):
+			return "the way back to this computer is still there", nil, nil
+		case c.Kind == KindSecret && slices.ContainsFunc(now.Passwords, func(x PasswordFound) bool { return strings.Contains(e.resolve(string(c.Body)), x.KeyID) }):
+			return "a client secret of ours is still there", nil, nil
+		}
+	}
+	return "", []string{res.RequestID}, nil
 }
 
 func (s *Setup) engineFor(p Plan, o ApplyOptions) *engine {

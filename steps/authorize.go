@@ -348,12 +348,15 @@ func (p *Plan) extraRoles() []extraRole {
 		return nil
 	}
 	var out []extraRole
+	wanted := map[string]bool{} // by API and id
+	for api, list := range p.want.permissions {
+		for _, w := range list {
+			wanted[api+string(w.kind)+w.id] = true
+		}
+	}
 	for _, a := range p.findings.Principal.Assignments {
 		api, known := p.apiByObject(a.ResourceID)
-		if !known || a.RoleID == defaultAccess {
-			continue
-		}
-		if slices.ContainsFunc(p.want.roles(api.AppID), func(w wanted) bool { return w.id == a.RoleID }) {
+		if !known || a.RoleID == defaultAccess || wanted[api.AppID+string(catalog.Application)+a.RoleID] {
 			continue
 		}
 		name := api.PermissionName(a.RoleID, catalog.Application)

@@ -15,7 +15,9 @@ func (e *engine) prepare(ctx context.Context, changes []Change) ([]Change, error
 	if err := e.proveRoles(ctx, changes[0]); err != nil {
 		return nil, err
 	}
-	e.renewToken(changes[0])
+	if err := e.renewToken(ctx, changes[0]); err != nil {
+		return nil, err
+	}
 	return e.rebase(ctx, changes)
 }
 

@@ -19,6 +19,11 @@ const stepCustomers = "customers"
 // https://learn.microsoft.com/partner-center/developer/control-panel-vendor-apis
 var bootstrapScopes = []string{"DelegatedPermissionGrant.ReadWrite.All", "Directory.ReadWrite.All", "AppRoleAssignment.ReadWrite.All"}
 
+// policyScope is what changing a Conditional Access policy takes beyond the
+// permissions about policies.
+// https://learn.microsoft.com/graph/api/conditionalaccesspolicy-update
+const policyScope = "Application.Read.All"
+
 // References of what the consent at a customer makes: the app's enterprise
 // application has the one of the partner's.
 const refConsent = "consent" // its grant for Microsoft Graph
@@ -31,8 +36,12 @@ type CustomerPlan struct {
 	Skipped  string // why nothing is done there, though something is missing; empty when something is, or nothing has to be
 
 	shared   *sharedPlan
-	findings *Findings
+	findings *Findings // nil when there is nothing to be written
 	writes   int
+	notes    []Note
+	there    bool     // the app is
+	domains  []string // of the customer
+	asApp    bool     // some of them take the sign-in with the app
 }
 
 // sharedPlan is what the plans of all customers have in common.
@@ -51,7 +60,11 @@ func share(a state.Answers, f *Findings) *sharedPlan {
 	want := desire(a, f)
 	want.why = "Rewst acts there as the account that authorised it, within these permissions."
 	api := want.permissions[catalog.GraphAppID]
-	for _, name := range bootstrapScopes {
+	takes := bootstrapScopes
+	if a.Customers != nil && a.Customers.Exclude && slices.Contains(want.scopes(catalog.GraphAppID), scopesOf[KindPolicy]) {
+		takes = append(slices.Clone(takes), policyScope)
+	}
+	for _, name := range takes {
 		if !slices.ContainsFunc(api, func(w wanted) bool { return w.kind == catalog.Delegated && w.name == name }) {
 			api = append(api, wanted{name, delegatedID(catalog.GraphAppID, name), catalog.Delegated})
 		}
@@ -76,7 +89,7 @@ func share(a state.Answers, f *Findings) *sharedPlan {
 // Plan is everything that will be written at the customer, in order.
 func (c CustomerPlan) Plan() Plan {
 	if c.findings == nil || c.Skipped != "" {
-		return Plan{Tenant: c.Customer.TenantID, TenantName: c.Customer.Name}
+		return Plan{Tenant: c.Customer.TenantID, TenantName: c.Customer.Name, Notes: c.notes}
 	}
 	return makeCustomerPlan(c.shared, c.Customer, c.findings)
 }
@@ -135,7 +148,7 @@ func (p *Plan) planConsent(c Customer) {
 // https://learn.microsoft.com/powershell/exchange/app-only-auth-powershell-v2
 func (p *Plan) planExchangeAt(c Customer) {
 	w := p.findings.place
-	if p.findings.Principal != nil && !w.appRolesKnown() || slices.Contains(w.AppRoles, catalog.RoleExchangeAdministrator) || slices.Contains(w.AppRoles, catalog.RoleGlobalAdministrator) {
+	if p.findings.Principal != nil && !w.appRolesKnown() || w.reachesExchange() {
 		return
 	}
 	if need := "RoleManagement.ReadWrite.Directory"; !slices.Contains(p.want.scopes(catalog.GraphAppID), need) {

@@ -74,6 +74,13 @@ func (p AccessPolicy) providers(partner string, roles []string) (reach, string) 
 	return in, because
 }
 
+// legacyOnly tells whether a policy is only about programs that sign in with a
+// password alone, which nothing of the setup does.
+func (p AccessPolicy) legacyOnly() bool {
+	c := p.Conditions.Clients
+	return len(c) > 0 && !containsFold(c, "all") && !containsFold(c, "browser") && !containsFold(c, "mobileAppsAndDesktopClients")
+}
+
 // planExclusionsAt takes the partner's people out of each policy of a customer
 // that would keep them out, and out of no other.
 // https://learn.microsoft.com/graph/api/conditionalaccesspolicy-update
@@ -87,7 +94,7 @@ func (p *Plan) planExclusionsAt(c Customer) {
 		return
 	}
 	if w.PoliciesNo != nil {
-		if !unlicensed(w.PoliciesNo) { // without the licence there is no policy
+		if w.asApp && !unlicensed(w.PoliciesNo) { // nobody but the app can read them, and without the licence there is none
 			p.note("The Conditional Access policies of %s could not be read, so no exclusion is planned: %s", c.name(), reasonOf(w.PoliciesNo))
 		}
 		return
@@ -96,7 +103,7 @@ func (p *Plan) planExclusionsAt(c Customer) {
 		in, because := x.providers(partner, w.Roles)
 		harm := x.harm()
 		switch {
-		case in == spared, harm == "", x.State == policyOff:
+		case in == spared, harm == "", x.State == policyOff, x.legacyOnly():
 			continue
 		case x.State != policyOn:
 			p.note("The policy %q of %s only reports so far. Once it is switched on it %s: exclude the partner before that.", x.Name, c.name(), harm)

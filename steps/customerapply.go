@@ -35,7 +35,7 @@ func (s *Setup) inspectCustomer(ctx context.Context, shared *sharedPlan, observe
 
 // applyCustomer carries out what one customer takes and proves it.
 func (s *Setup) applyCustomer(ctx context.Context, c CustomerPlan, gate *Gate, observe func(Event)) (f *Findings, err error) {
-	there, err := s.at(c.Customer, c.findings.Principal != nil, true)
+	there, err := s.at(c.Customer, c.findings.admitsApp(), true)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +77,9 @@ func (e *engine) proveCustomer(ctx context.Context) (*Findings, error) {
 		}
 		last = f
 		for _, c := range e.plan.again(f).Changes {
-			// Policies can be read only with what was consented to just now: what is found
-			// there is another plan's.
-			agreed := c.Kind != KindPolicy || slices.ContainsFunc(e.plan.Changes, func(x Change) bool { return x.ID == c.ID })
+			// Some things only the app can read, with what was consented to just now: what is
+			// found there is another plan's.
+			agreed := !slices.Contains(undoneAsApp, c.Kind) || slices.ContainsFunc(e.plan.Changes, func(x Change) bool { return x.ID == c.ID })
 			if agreed {
 				return lowerFirst(c.Describe()) + " does not show yet", nil, nil
 			}
@@ -120,15 +120,36 @@ func (e *engine) actAsApp() {
 	}
 }
 
-// renewToken has what takes more than the consent itself gave be written with a
-// token that has it: a token keeps the permissions it was issued with.
-func (e *engine) renewToken(c Change) {
-	if !e.asApp || e.renewed || e.plan.customer == nil || c.Kind != KindRoleGiven && c.Kind != KindPolicy {
-		return
+// scopesOf are what a write at a customer takes beyond what the consent itself gave.
+var scopesOf = map[Kind]string{KindRoleGiven: "RoleManagement.ReadWrite.Directory", KindPolicy: "Policy.ReadWrite.ConditionalAccess"}
+
+// renewToken has a write be sent with a token that carries what it takes: a token
+// keeps the permissions it was issued with, and those given a moment ago are not
+// known to the sign-in service at once. What does not come is left to the service
+// to refuse.
+func (e *engine) renewToken(ctx context.Context, c Change) error {
+	scope := scopesOf[c.Kind]
+	if !e.asApp || e.plan.customer == nil || scope == "" {
+		return nil
 	}
-	e.renewed = true
-	e.client.Forget(e.account.TenantID)
-	e.actAsApp()
+	_, err := msclient.Until(ctx, msclient.Patience{
+		Good: 1, First: firstBackoff, Max: longestWait, Limit: laggingLimit,
+		Waiting: func(since time.Time, next time.Duration) {
+			e.tell(Event{Kind: EventWaiting, Text: c.Describe(), Wait: &Wait{
+				For: "the sign-in service to know what the app was given", Usual: replicaUsual, Since: since, Next: next, Then: "it is written",
+			}})
+		},
+	}, func(ctx context.Context) (bool, error) {
+		scopes, err := e.graph.Scopes(ctx)
+		if err != nil || slices.Contains(scopes, scope) {
+			return err == nil, err
+		}
+		e.client.Forget(e.account.TenantID)
+		e.actAsApp()
+		scopes, err = e.graph.Scopes(ctx)
+		return slices.Contains(scopes, scope), err
+	})
+	return problem(err, "there is no token for the customer's tenant")
 }
 
 // consented takes up what a consent made: the app's enterprise application at the

@@ -1,11 +1,13 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"msbundle/catalog"
 	"msbundle/msclient"
@@ -31,11 +33,14 @@ func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func
 	if observe == nil {
 		observe = func(Event) {}
 	}
+	gdap := a.GDAP
 	a, err := s.completed(a)
 	if err != nil {
 		return nil, err
 	}
-	s.widen(Scopes(a, s.read)...)
+	asked := a
+	asked.GDAP = gdap // relationships are only read here
+	s.widen(Scopes(asked, s.read)...)
 	f, err := s.look(s.telling(ctx, observe), a, false, observe)
 	if err != nil {
 		return nil, problem(err, "the tenant could not be inspected")
@@ -134,11 +139,21 @@ func (p *CustomersPlan) Writes() (writes, customers int) {
 
 // Consents tells whether somebody has to sign in with the app.
 func (p *CustomersPlan) Consents() bool {
-	return slices.ContainsFunc(p.Customers, func(c CustomerPlan) bool { return c.consents() })
+	return slices.ContainsFunc(p.Customers, func(c CustomerPlan) bool { return c.asApp })
 }
 
-func (c CustomerPlan) consents() bool {
-	return c.findings != nil && c.Skipped == "" && c.findings.Principal == nil
+// Untried tells whether looking again with the app's sign-in open would show more
+// of any customer.
+func (p *CustomersPlan) Untried() bool { return slices.ContainsFunc(p.Customers, CustomerPlan.Untried) }
+
+// Untried tells whether looking again with the app's sign-in open would show more
+// of the customer: a command to Exchange Online nobody but the app can try, and
+// policies nobody else can read.
+func (c CustomerPlan) Untried() bool {
+	if c.Skipped != "" || !c.there {
+		return false
+	}
+	return c.Shield.part(ProofExchange).State == Unknown || c.shared.policies && c.Shield.Spared.IsZero()
 }
 
 // InspectCustomers reads the tenants of customers and says what each takes. One
@@ -197,7 +212,6 @@ func (s *Setup) readCustomer(ctx context.Context, a state.Answers, f *Findings, 
 		c.Shield = failedShield(err, s.client.Now())
 		return err
 	}
-	c.findings = found
 	c.Shield = there.judgeCustomer(ctx, a, f, c, found)
 	switch {
 	case found.place.token != nil:
@@ -207,7 +221,7 @@ func (s *Setup) readCustomer(ctx context.Context, a state.Answers, f *Findings, 
 	case !a.Customers.Chosen(c.Customer.TenantID, append(slices.Clone(found.place.Domains), c.Customer.Domain)):
 		c.Skipped = "It is only looked at: the answers do not ask for a consent there."
 	}
-	c.writes = len(c.Plan().Changes)
+	c.found(found)
 	return nil
 }
 
@@ -221,14 +235,22 @@ func (s *Setup) judgeCustomer(ctx context.Context, a state.Answers, f *Findings,
 	return shieldOf(x)
 }
 
-// tryExchangeAt sends a command that only reads to a customer's Exchange Online.
+// tryExchangeAt sends a command that only reads to a customer's Exchange Online. A
+// secret or an app that is known to a part of Microsoft's servers only, being new,
+// is tried again for a while.
 func (s *Setup) tryExchangeAt(ctx context.Context, app msclient.App) *seen {
 	x, err := s.client.Exchange(app)
-	if err == nil {
-		var organization any
-		err = x.Read(ctx, "Get-OrganizationConfig", &organization)
+	if err != nil {
+		return &seen{err: err}
 	}
-	return &seen{err: err}
+	var last error
+	_, err = msclient.Until(ctx, msclient.Patience{Good: 1, First: firstBackoff, Max: longestWait, Limit: time.Minute}, func(ctx context.Context) (bool, error) {
+		var organization any
+		last = x.Read(ctx, "Get-OrganizationConfig", &organization)
+		var refused *msclient.AuthError
+		return !errors.As(last, &refused) || !exchangeLags(last), ctx.Err()
+	})
+	return &seen{err: cmp.Or(err, last)}
 }
 
 // ApplyCustomers carries out what the customers take and proves it, one customer's
@@ -257,7 +279,7 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 		case err != nil:
 			one.Shield = failedShield(err, s.client.Now())
 		default:
-			one.findings, one.writes = found, 0
+			one.found(found)
 			one.Shield = s.judgeCustomer(ctx, a, c.Findings, &one, found)
 		}
 		mu.Lock()

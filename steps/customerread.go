@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"msbundle/catalog"
 	"msbundle/msclient"
 )
 
@@ -80,6 +81,13 @@ func (s *Setup) lookCustomer(ctx context.Context, shared *sharedPlan, known jour
 		s.rolesOfToken(ctx, f.place)
 	}
 	return f, nil
+}
+
+// admitsApp tells whether the app can have a token there: being there is not
+// enough.
+func (f *Findings) admitsApp() bool {
+	p, graph := f.Principal, f.Resources[catalog.GraphAppID].ObjectID
+	return p != nil && slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.ResourceID == graph })
 }
 
 // customerReadings read a customer's tenant.
@@ -241,7 +249,7 @@ func (s *Setup) at(c Customer, asApp, writes bool) (*Setup, error) {
 		there.graph, there.asApp = s.client.Customer(c.TenantID), true
 	}
 	there.pending, there.pendingPassword, there.store = "", "", nil
-	if !writes && !slices.Contains(s.store.Customers(), strings.ToLower(c.TenantID)) {
+	if !writes && !s.store.HasCustomer(c.TenantID) {
 		return &there, nil
 	}
 	store, err := s.store.Customer(c.TenantID, c.Name)

@@ -32,6 +32,9 @@ type Shield struct {
 	Fix    string       `json:"fix"`    // what to do about it; empty when green
 	Checks []ShieldPart `json:"checks"`
 	At     time.Time    `json:"at"` // when it was looked at; zero when never
+	// Spared is when the customer's Conditional Access policies were last seen to keep
+	// nobody of the partner out; zero when they were not read, or do.
+	Spared time.Time `json:"spared,omitzero"`
 }
 
 // ShieldPart is one of the reads behind a shield.

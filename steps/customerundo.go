@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"msbundle/msclient"
 	"msbundle/state"
 )
 
@@ -19,6 +20,9 @@ type CustomerUndo struct {
 // undoneAsApp is what only the app's own sign-in can read at customers, and so
 // take back.
 var undoneAsApp = []Kind{KindPolicy, KindRoleGiven}
+
+// TenantID is the tenant that is signed in to; empty before.
+func (s *Setup) TenantID() string { return s.account.TenantID }
 
 // UndoTakesApp tells whether taking back what was written at customers takes the
 // sign-in with the app: OpenApp before InspectCustomersUndo.
@@ -51,8 +55,18 @@ func (s *Setup) InspectCustomersUndo(ctx context.Context, o FleetOptions) ([]Cus
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, there.leave()) }()
+		entries := there.store.Entries()
+		if len(trails(entries)) == 0 && !slices.ContainsFunc(entries, state.Entry.Open) {
+			return nil, nil // all was taken back
+		}
 		tell(FleetEvent{What: "reading"})
-		t, err := there.inspectUndo(ctx, "", func(ev Event) { tell(FleetEvent{What: waitingFor(ev)}) })
+		observe := func(ev Event) { tell(FleetEvent{What: waitingFor(ev)}) }
+		t, err := there.inspectUndo(ctx, "", observe)
+		var refused *msclient.AuthError
+		if there.asApp && errors.As(err, &refused) && slices.Contains(refused.Codes, 65001) { // the consent is gone
+			there.graph, there.asApp = s.client.Reader(tenant), false
+			t, err = there.inspectUndo(ctx, "", observe)
+		}
 		if err != nil {
 			return nil, problem(err, "what was written there could not be read")
 		}

@@ -38,8 +38,6 @@ type engine struct {
 	written int
 	secret  Secret
 
-	renewed bool // the token for the customer's tenant, since the app was given the rest
-
 	password    Secret // of the service account, when this run makes one
 	passwordSet bool   // and it was taken
 

@@ -17,6 +17,9 @@ import (
 // stepExchange is the step of the owned app's role.
 const stepExchange = "exchange"
 
+// exchangeAnswered is said of an app whose command Exchange carried out.
+const exchangeAnswered = "tried: Exchange answered"
+
 // exchangePermission is what an app calls Exchange's commands with; it works only
 // together with a role.
 // https://learn.microsoft.com/powershell/exchange/app-only-auth-powershell-v2
@@ -167,9 +170,9 @@ func (e *engine) tryExchange(ctx context.Context, f *Findings) {
 	})
 	switch {
 	case reached && len(configs) > 0:
-		app.Seen = fmt.Sprintf("tried: Exchange answered for %s", configs[0].Name)
+		app.Seen = fmt.Sprintf("%s for %s", exchangeAnswered, configs[0].Name)
 	case reached:
-		app.Seen = "tried: Exchange answered"
+		app.Seen = exchangeAnswered
 	case err == nil: // the time was up
 		app.Seen = "not in force yet; Microsoft takes up to an hour"
 	case ctx.Err() != nil:

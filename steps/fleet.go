@@ -21,11 +21,11 @@ type fleet struct {
 	options FleetOptions
 	places  chan struct{} // taken while somebody works
 	begun   time.Time
+	held    time.Duration // by the gate, before it began
 
-	mu     sync.Mutex // events come one at a time
-	of     int
-	done   int
-	paused time.Duration // altogether
+	mu   sync.Mutex // events come one at a time
+	of   int
+	done int
 }
 
 // each calls work for every tenant, in their order as far as there are workers,
@@ -38,18 +38,11 @@ func each(ctx context.Context, tenants []string, o FleetOptions, work func(ctx c
 	if o.Observe == nil {
 		o.Observe = func(FleetEvent) {}
 	}
-	f := &fleet{options: o, places: make(chan struct{}, o.Workers), begun: time.Now(), of: len(tenants)}
+	f := &fleet{options: o, places: make(chan struct{}, o.Workers), begun: time.Now(), held: o.Gate.Held(), of: len(tenants)}
 	begun := make(chan struct{}, o.Workers*fleetAhead)
 	var all sync.WaitGroup
 	for _, tenant := range tenants {
-		if err := f.gate(ctx); err != nil {
-			break
-		}
-		select {
-		case begun <- struct{}{}:
-		case <-ctx.Done():
-		}
-		if f.take(ctx) != nil {
+		if f.next(ctx, begun) != nil {
 			break
 		}
 		all.Go(func() {
@@ -59,18 +52,28 @@ func each(ctx context.Context, tenants []string, o FleetOptions, work func(ctx c
 				f.tell(ev)
 			}, tenant)
 			<-f.places
-			f.finished(tenant, shield, err)
+			f.tell(FleetEvent{Tenant: tenant, Done: true, Shield: shield, Err: err})
 		})
 	}
 	all.Wait()
 	return ctx.Err()
 }
 
-// take waits for a place to work in.
-func (f *fleet) take(ctx context.Context) error {
+// next waits until another customer can be begun, and takes a place for it.
+func (f *fleet) next(ctx context.Context, begun chan struct{}) error {
+	if g := f.options.Gate; g != nil {
+		if err := g.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	select {
+	case begun <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	select {
 	case f.places <- struct{}{}:
-		return nil
+		return ctx.Err()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -82,33 +85,15 @@ func (f *fleet) park() func() {
 	return func() { f.places <- struct{}{} }
 }
 
-// gate waits while a person has paused the work.
-func (f *fleet) gate(ctx context.Context) error {
-	g := f.options.Gate
-	if g == nil || !g.Paused() {
-		return ctx.Err()
-	}
-	since := time.Now()
-	err := g.Wait(ctx)
-	f.mu.Lock()
-	f.paused += time.Since(since)
-	f.mu.Unlock()
-	return err
-}
-
-func (f *fleet) finished(tenant string, shield *Shield, err error) {
-	f.mu.Lock()
-	f.done++
-	f.mu.Unlock()
-	f.tell(FleetEvent{Tenant: tenant, Done: true, Shield: shield, Err: err})
-}
-
 // tell adds to an event how far all are.
 func (f *fleet) tell(ev FleetEvent) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if ev.Done {
+		f.done++
+	}
 	ev.Of, ev.Left = f.of, f.of-f.done
-	if worked := time.Since(f.begun) - f.paused; f.done > 0 && worked > 0 {
+	if worked := time.Since(f.begun) - (f.options.Gate.Held() - f.held); f.done > 0 && worked > 0 {
 		ev.Rate = float64(f.done) / worked.Minutes()
 		ev.Rest = time.Duration(float64(worked) / float64(f.done) * float64(ev.Left))
 	}

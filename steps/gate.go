@@ -3,12 +3,15 @@ package steps
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Gate lets a person pause an apply between two requests. The zero Gate is open.
 type Gate struct {
 	mu     sync.Mutex
 	closed chan struct{} // non-nil while paused; closed on resume
+	since  time.Time     // of the pause
+	held   time.Duration // by the pauses before
 }
 
 // Pause stops the apply before its next request.
@@ -16,7 +19,7 @@ func (g *Gate) Pause() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed == nil {
-		g.closed = make(chan struct{})
+		g.closed, g.since = make(chan struct{}), time.Now()
 	}
 }
 
@@ -26,7 +29,7 @@ func (g *Gate) Resume() {
 	defer g.mu.Unlock()
 	if g.closed != nil {
 		close(g.closed)
-		g.closed = nil
+		g.closed, g.held = nil, g.held+time.Since(g.since)
 	}
 }
 
@@ -35,6 +38,19 @@ func (g *Gate) Paused() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.closed != nil
+}
+
+// Held is how long it has been closed altogether. That of no gate is nothing.
+func (g *Gate) Held() time.Duration {
+	if g == nil {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed != nil {
+		return g.held + time.Since(g.since)
+	}
+	return g.held
 }
 
 // Wait returns when the gate is open, or with the context's error.

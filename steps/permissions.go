@@ -340,7 +340,7 @@ func Loss(p catalog.Permission) string {
 // CheckAnswers lists what cannot be used in the answers before anybody signs in:
 // each answer, the permission entries, and the limits they have to keep.
 func CheckAnswers(a state.Answers) []state.Invalid {
-	out := a.Validate()
+	out := append(a.Validate(), checkDirect(a)...)
 	if len(out) > 0 {
 		return out
 	}

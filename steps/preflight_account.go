@@ -53,7 +53,7 @@ func checkMFA(a state.Answers, f *Findings) Check {
 	c.Fix = "Sign in again with multifactor authentication. If you were not asked for a second factor: register Microsoft Authenticator " +
 		"or a key for this account at https://aka.ms/mfasetup, have it demanded of the account (security defaults, a Conditional Access " +
 		"policy, or per-user multifactor authentication), and sign in again in a private window. A third party's does not count."
-	c.Blocks = a.Registration.Kind != state.KindConnector // with the connector nothing is written with this sign-in
+	c.Blocks = a.Registration.Kind != state.KindConnector || a.Ready() // the connector itself is not made with this sign-in
 	return c
 }
 

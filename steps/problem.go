@@ -32,6 +32,12 @@ func problem(err error, what string) error {
 	case errors.As(err, &other):
 		out.Cause = fmt.Sprintf("%s signed in, and %s was expected.", other.Got, other.Want)
 		out.Do, out.Who = "Sign in again and choose \"use another account\", in a private window if the browser keeps taking the wrong one.", string(catalog.ByYou)
+	case errors.Is(err, msclient.ErrNoMFA):
+		out.Cause = "The sign-in was finished without a second factor, and Partner Center takes a consent from nobody who did not give one."
+		out.Do, out.Who = "Have multifactor authentication demanded of the account and a method registered, then sign in again, in a private window so that an older sign-in does not serve.", string(catalog.ByYou)
+	case errors.Is(err, msclient.ErrNoRedirect):
+		out.Cause = "The app has no way back to this computer (http://localhost, platform Web)."
+		out.Do, out.Who = "Try again in a few minutes: what was just added may not be known everywhere yet.", string(catalog.ByYouHere)
 	case errors.As(err, &refused):
 		out.signIn(refused)
 	case unreachable:

@@ -46,6 +46,8 @@ func TestProblem(t *testing.T) {
 		"only an OAuth word":     {refusal("bad_verification_code", 0, ""), "AADSTS70018", "bad_verification_code", []string{"another sign-in"}, true},
 		"an unknown number":      {refusal("invalid_grant", 999999, "AADSTS999999: new"), "", "AADSTS999999", []string{"refused", "look up the code"}, true},
 		"an unknown word":        {refusal("brand_new", 0, ""), "", "", []string{"refused"}, true},
+		"no second factor":       {fmt.Errorf("sign in: %w", msclient.ErrNoMFA), "", "", []string{"without a second factor", "private window"}, true},
+		"no way back":            {msclient.ErrNoRedirect, "", "", []string{"no way back to this computer", "in a few minutes"}, true},
 		"wrapped": {
 			fmt.Errorf("POST /v1.0/applications: %w", refusal("invalid_grant", 50020, "AADSTS50020: words")), "AADSTS50020", "AADSTS50020", []string{"your own tenant"}, true,
 		},

@@ -50,6 +50,7 @@ type Setup struct {
 	pending    string // intent of a secret that was not delivered yet
 
 	pendingPassword string // the same of the service account's password
+	appOpened       bool   // the app's own sign-in was opened in this run
 	appKey          string // key id of the secret the app's own sign-in is made with
 
 	made ownSecret // the last client secret this process made

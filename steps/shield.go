@@ -47,7 +47,7 @@ type shieldFacts struct {
 // shieldOf says how a customer stands. It is a pure function.
 // https://learn.microsoft.com/partner-center/developer/control-panel-vendor-apis
 func shieldOf(x shieldFacts) Shield {
-	s := Shield{At: x.now}
+	s := Shield{At: x.now, Spared: x.spared()}
 	w := x.found.place
 	add := func(proof string, state CheckState, evidence, fix string) {
 		s.Checks = append(s.Checks, ShieldPart{Proof: proof, State: state, Evidence: evidence, Fix: fix, RequestID: w.seen[proof].requestID, At: x.now})
@@ -69,6 +69,7 @@ func shieldOf(x shieldFacts) Shield {
 	x.addExchange(add)
 	x.addGrants(add)
 	s.Shade = Green
+	worst := Passed
 	for _, c := range s.Checks {
 		if c.State == Passed {
 			continue
@@ -82,12 +83,36 @@ func shieldOf(x shieldFacts) Shield {
 		case c.Proof == ProofGrants && x.found.Principal.Disabled:
 			shade = Red
 		}
-		// The worst counts; without the app nothing else does.
-		if s.Shade == Green || shade == Blue || shade < s.Shade && s.Shade != Blue {
-			s.Shade, s.Reason, s.Fix = shade, c.Evidence, c.Fix
+		// The worst counts, what failed before what could not be tried; without the app
+		// nothing else does.
+		worse := shade < s.Shade || shade == s.Shade && worst == Unknown && c.State == Failed
+		if s.Shade == Green || shade == Blue || worse && s.Shade != Blue {
+			s.Shade, s.Reason, s.Fix, worst = shade, c.Evidence, c.Fix, c.State
+		}
+	}
+	if s.Shade == Blue {
+		if status, words, fix := x.relation(); status != RelationActive { // which comes first
+			s.Reason, s.Fix = words, fix
 		}
 	}
 	return s
+}
+
+// spared tells since when the customer's policies are known to let the partner's
+// people be. Only the app can read them, so what was seen before counts until then.
+func (x shieldFacts) spared() time.Time {
+	w := x.found.place
+	switch {
+	case !x.shared.policies || x.found.Principal == nil || w.token != nil:
+		return time.Time{}
+	case w.PoliciesNo != nil && !unlicensed(w.PoliciesNo):
+		return x.before.Spared
+	}
+	p := makeCustomerPlan(x.shared, x.customer, x.found)
+	if slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Kind == KindPolicy }) {
+		return time.Time{}
+	}
+	return x.now
 }
 
 type addPart func(proof string, state CheckState, evidence, fix string)
@@ -116,8 +141,22 @@ func (x shieldFacts) closed() (Shade, string, string) {
 		return Red, fmt.Sprintf("%s is not let into the tenant: it is in none of the groups that have roles there, or they are not in force yet.", x.found.Account.Username),
 			"Sign in as the service account, or give the groups their roles in the stage GDAP. A role takes minutes to some hours to be in force."
 	}
+	if refused != nil {
+		if i := slices.IndexFunc(refused.Codes, func(code int) bool { return slices.Contains(blockedCodes, code) }); i >= 0 {
+			return Red, fmt.Sprintf("A Conditional Access policy of the customer keeps %s out (AADSTS%d).", x.found.Account.Username, refused.Codes[i]), excludedFix
+		}
+	}
 	return Red, asSentence(cmp.Or(p.Cause, p.What)), p.Do
 }
+
+// blockedCodes are how the sign-in service says that a customer's policies keep
+// somebody out, whatever they do.
+// https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+var blockedCodes = []int{53003, 53000, 53001, 53002, 53009, 50158}
+
+// excludedFix is what to do about it: nothing of ours gets in to do it.
+const excludedFix = "An administrator of the customer excludes your people from it: Entra admin center, Conditional Access, the policy, Users, Exclude, Guest or external users, " +
+	"Service provider users, with the id of your tenant alone. Then look again."
 
 // strangerCodes are how the sign-in service says that an account is nobody in a
 // tenant: without delegated administration it is.
@@ -201,15 +240,23 @@ func (x shieldFacts) addExchange(add addPart) {
 		add(ProofExchange, Unknown, "Exchange Online was not tried: the app is not there.", x.consentFix())
 	case x.exchange != nil && x.exchange.err == nil:
 		add(ProofExchange, Passed, "Exchange Online answered a command of the app.", "")
+	case w.appRolesKnown() && !w.reachesExchange():
+		add(ProofExchange, Failed, "The app does not have the role Exchange Administrator there.", "Consent again: it is given then.")
+	case x.exchange != nil && exchangeLags(x.exchange.err):
+		add(ProofExchange, Unknown, "Exchange Online does not know of the app's role yet: "+exchangeUsual+".", "Look again later with the app's sign-in open.")
 	case x.exchange != nil:
 		add(ProofExchange, Failed, "Exchange Online does not take commands of the app: "+reasonOf(x.exchange.err), fixOf(x.exchange.err))
-	case w.appRolesKnown() && !slices.Contains(w.AppRoles, catalog.RoleExchangeAdministrator):
-		add(ProofExchange, Failed, "The app does not have the role Exchange Administrator there.", "Consent again: it is given then.")
 	case last.State == Passed && last.Evidence != "":
 		add(ProofExchange, Passed, fmt.Sprintf("Exchange Online answered a command of the app on %s; it was not tried again.", last.At.Format(time.DateOnly)), "")
 	default:
 		add(ProofExchange, Unknown, "Exchange Online was not tried: that takes the app's own sign-in.", "Consent, or look again with the app's sign-in open.")
 	}
+}
+
+// reachesExchange tells whether the app has a role that Exchange takes for
+// everything.
+func (w *place) reachesExchange() bool {
+	return slices.Contains(w.AppRoles, catalog.RoleExchangeAdministrator) || slices.Contains(w.AppRoles, catalog.RoleGlobalAdministrator)
 }
 
 // appRolesKnown tells whether it was read which roles the app has there.
@@ -312,9 +359,7 @@ func (s *Setup) keepShields(clientele *Clientele, p *CustomersPlan) error {
 			continue
 		}
 		row.Shield = c.Shield
-		if c.findings != nil {
-			row.Domains = union(row.Domains, c.findings.place.Domains)
-		}
+		row.Domains = union(row.Domains, c.domains)
 		kept[row.TenantID] = keptCustomer{c.Shield, row.Domains}
 	}
 	data, err := json.Marshal(kept)
@@ -322,6 +367,15 @@ func (s *Setup) keepShields(clientele *Clientele, p *CustomersPlan) error {
 		return err
 	}
 	return problem(s.store.SaveShields(data), "how the customers stand could not be kept")
+}
+
+// LastShield is how a customer stood when it was looked at last; its zero when it
+// never was.
+func (s *Setup) LastShield(tenant string) Shield {
+	if s.store == nil {
+		return Shield{}
+	}
+	return s.keptCustomers()[tenant].Shield
 }
 
 // keptCustomers are what is remembered, by tenant id. What cannot be read counts as

@@ -121,7 +121,7 @@ func (s *Setup) wish(ctx context.Context, a state.Answers) (msclient.Wish, error
 		Username: a.Account, Scopes: Scopes(a, s.read), Anew: s.asked,
 		Why: "Microsoft Graph, to look at the tenant and to make what the plan will show",
 	}
-	if s.read || a.Registration.Kind == state.KindConnector {
+	if s.read || a.Registration.Kind == state.KindConnector && !a.Ready() && a.GDAP == nil {
 		w.Why = "Microsoft Graph, to look at the tenant; nothing can be changed with it"
 	}
 	if a.Tenant != "" {

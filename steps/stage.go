@@ -15,6 +15,7 @@ const (
 	StageAuthorize Stage = "authorize" // the app registration and what it is granted
 	StageTenant    Stage = "tenant"    // the service account and what it needs of the tenant
 	StageGDAP      Stage = "gdap"      // delegated administration of customers
+	StageCustomers Stage = "customers" // customers' tenants: which organisation each is, the consent, the shields
 	StageRest      Stage = "rest"      // everything but the app registration
 )
 

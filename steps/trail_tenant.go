@@ -181,7 +181,11 @@ func replacedBack(was, ours, now any) any {
 			there, _ := is[name].([]any)
 			put(out, name, takenBackList(before, mine, there, func(a, b any) bool { return reflect.DeepEqual(a, b) }))
 		} else {
-			put(out, name, takenBack(had[name], sent[name], is[name]))
+			back := takenBack(had[name], sent[name], is[name])
+			if had[name] == nil && hollow(back) { // all of it was ours
+				back = nil
+			}
+			put(out, name, back)
 		}
 	}
 	switch {

@@ -106,7 +106,7 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 		a.ticking = false
 	case savedMsg:
 		cmd := a.w.saved(msg)
-		if a.leaving && !a.w.apply.running() && !a.w.save.busy {
+		if a.leaving && !a.w.apply.running() && !a.w.atCustomers() && !a.w.save.busy {
 			return tea.Quit
 		}
 		return cmd
@@ -116,6 +116,22 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 		}
 	case applyMsg:
 		return a.applied(msg)
+	case clientsMsg:
+		return a.worked(msg)
+	case keepMsg:
+		if msg.clients.edits == msg.edits {
+			return msg.clients.keep(a.w.cfg.Setup)
+		}
+		return nil
+	case rematchedMsg:
+		cmd := msg.clients.rematched(msg)
+		if s, ok := a.screen.(*customers); ok && s.table != nil {
+			s.table.filter()
+		}
+		return cmd
+	case keptMsg:
+		msg.clients.keeping, msg.clients.keepErr = false, msg.err
+		return msg.clients.keep(a.w.cfg.Setup)
 	case promptsMsg:
 		return a.prompted(msg)
 	case tea.KeyPressMsg:
@@ -205,7 +221,7 @@ func (a *App) backTo() int {
 		return a.from
 	case here == pageSignIn && a.w.wrote:
 		return look
-	case here == pageResult:
+	case here == pageResult, a.w.atCustomers():
 		return -1
 	case here == pageApply && a.w.apply == nil: // who is waited for is looked at
 		return a.index(pageStart)
@@ -322,7 +338,7 @@ func (a *App) interrupt() tea.Cmd {
 			yes:   "leave", no: "stay", agree: a.leave,
 		}
 		return nil
-	case a.w.apply.running():
+	case a.w.apply.running(), a.w.atCustomers():
 		a.w.ask = &question{
 			title: "Leave while changes are being written?",
 			text:  "The write in flight is finished first. What was done is kept; start msbundle again and choose Resume to do the rest.",
@@ -411,6 +427,10 @@ func (a *App) leave() tea.Cmd {
 		a.w.apply.stop()
 		return nil
 	}
+	if a.w.atCustomers() {
+		a.leaving = true
+		return a.w.leaveCustomers()
+	}
 	a.screen.Close()
 	a.leaving = true
 	if a.at > 0 {
@@ -454,13 +474,18 @@ func (a *App) applied(msg applyMsg) tea.Cmd {
 func (a *App) Stop(wait time.Duration) {
 	a.screen.Close()
 	a.cancel()
+	limit := time.After(wait)
 	if p := a.w.apply; p != nil {
 		p.stop()
 		p.abandon()
 		select {
 		case <-p.ended:
-		case <-time.After(wait):
+		case <-limit:
 		}
+	}
+	for _, c := range a.w.courses {
+		c.clients.stop(limit)
+		c.clients.flush(a.w.cfg.Setup)
 	}
 }
 

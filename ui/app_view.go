@@ -29,6 +29,8 @@ func (a *App) View() tea.View {
 	}
 	if a.w.apply.running() {
 		v.ProgressBar = a.w.apply.progressBar()
+	} else if c := a.w.clients; c != nil && c.work.running() {
+		v.ProgressBar = c.work.progressBar()
 	}
 	return v
 }
@@ -60,7 +62,7 @@ func (a *App) content() string {
 
 func (a *App) body(f Frame) string {
 	switch {
-	case a.leaving && !a.w.apply.running():
+	case a.leaving && !a.w.apply.running() && !a.w.atCustomers():
 		return f.dialog("Saving your answers", nil, "")
 	case a.leaving:
 		return f.dialog("Finishing the write in flight", []string{

@@ -27,6 +27,19 @@ type Setup interface {
 	InvitationsDir() string
 	ExportInvitations(dir, partner string, list []steps.Invitation) (string, error)
 	Remind(list []steps.Invitation, at time.Time) error
+	// These are about customers' tenants: who they are, how they stand, and the
+	// consent there, between opening and closing the sign-in with the app.
+	LookClientele(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Clientele, error)
+	InspectCustomers(ctx context.Context, a state.Answers, c *steps.Clientele, tenants []string, o steps.FleetOptions) (*steps.CustomersPlan, error)
+	OpenApp(ctx context.Context, p steps.AppPlan, o steps.ApplyOptions) error
+	ApplyCustomers(ctx context.Context, a state.Answers, c *steps.Clientele, p *steps.CustomersPlan, o steps.FleetOptions) ([]steps.CustomerFailure, error)
+	CloseApp(ctx context.Context, p steps.AppPlan, o steps.ApplyOptions) error
+	// KeptMapping and KeepMapping are about which organisation each customer is;
+	// they may be called while another method runs.
+	KeptMapping() (state.Mapping, error)
+	KeepMapping(kept state.Mapping) error
+	MappingDir() string
+	ExportMapping(m *steps.Mapping, dir string) ([]string, error)
 	// SecretDelivered says that the person took the secret of the last Result.
 	SecretDelivered() error
 	// PasswordDelivered says the same of the service account's password.

@@ -66,6 +66,8 @@ type fake struct {
 	used        []steps.Method
 	skips       int
 
+	clients fakeClientele
+
 	show    func(steps.Prompt)
 	hold    bool
 	asking  bool
@@ -88,6 +90,7 @@ func newFake() *fake {
 		findings: fakeFindings(), ready: fakeReadiness(), delegation: fakeDelegation(), account: fakeAccount(), page: fakePage,
 		why: "Microsoft Graph, to look at the tenant and to make what the plan will show", app: "Microsoft Graph Command Line Tools",
 		method: steps.ByDevice, methods: []steps.Method{steps.ByDevice, steps.ByBrowser, steps.ByTunnel},
+		clients: fakeClientele{rows: clientRows(6)},
 		choices: make(chan steps.Method, 1), renew: make(chan struct{}), moreDone: make(chan error),
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"msbundle/state"
 	"msbundle/steps"
 )
 
@@ -37,7 +38,7 @@ func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 func TestFrameFuzz(t *testing.T) {
 	keys := []string{
 		"enter", "enter", "esc", "space", "space", "tab", "shift+tab", "up", "down", "down", "left", "right", "pgup", "pgdown", "home", "end",
-		"backspace", "ctrl+u", "?", "/", "a", "A", "b", "c", "d", "e", "e", "m", "m", "n", "o", "p", "r", "s", "u", "v", "x", "y", "q", "G", "é", "統",
+		"backspace", "ctrl+u", "?", "/", "a", "A", "b", "c", "d", "e", "e", "m", "m", "n", "o", "p", "r", "s", "u", "v", "x", "y", "q", "G", "*", "f", "i", "R", "P", "w", "é", "統",
 	}
 	for seed := range uint64(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -54,6 +55,7 @@ func TestFrameFuzz(t *testing.T) {
 			}, func(s *story) {
 				start := []func(){
 					func() { s.keys("down", "down", "enter") }, func() { s.keys("down", "down", "enter") },
+					func() { s.keys("down", "down", "down", "enter") }, func() { s.keys("down", "down", "down", "enter") },
 					func() {}, s.toIntegrations, s.toRegistration, s.toPermissions,
 					func() { s.keys("down", "enter") }, func() { s.keys("down", "enter") }, // nobody knows where it leads here
 				}
@@ -141,7 +143,35 @@ func spoilTenant(r *rand.Rand, f *fake) {
 }
 
 // spoilCustomers gives the stage about customers nasty names, in any state.
+// spoilClients gives customers' tenants nasty names and reasons, in any state.
+func spoilClients(r *rand.Rand, f *fake) {
+	f.clients.rows = clientRows(pick(r, []int{0, 1, 6, 300}))
+	for i := range f.clients.rows {
+		c := &f.clients.rows[i]
+		c.Name, c.Domain, c.Relationship = pick(r, nasty), pick(r, nasty), pick(r, nasty)
+		if r.IntN(3) == 0 {
+			c.Shield = steps.Shield{Shade: steps.Shade(r.IntN(5)), Reason: pick(r, nasty), Fix: pick(r, nasty), At: epoch, Checks: []steps.ShieldPart{{Proof: steps.ProofToken, Evidence: pick(r, nasty), RequestID: pick(r, nasty)}}}
+		}
+		if r.IntN(4) == 0 {
+			s := noWayIn()
+			s.Reason, s.Fix = pick(r, nasty), pick(r, nasty)
+			f.clients.shut = map[string]steps.Shield{c.TenantID: s}
+		}
+		if r.IntN(4) == 0 {
+			f.clients.refuse = map[string]*steps.Problem{c.TenantID: {What: pick(r, nasty), Cause: pick(r, nasty), Do: pick(r, nasty)}}
+		}
+	}
+	for range r.IntN(20) {
+		f.clients.keeps.Typed = append(f.clients.keeps.Typed, state.Organization{Name: pick(r, nasty)})
+	}
+	f.clients.policies = r.IntN(4) == 0
+	if r.IntN(6) == 0 {
+		f.clients.openErr, f.clients.keepErr = errors.New(pick(r, nasty)), errors.New(pick(r, nasty))
+	}
+}
+
 func spoilCustomers(r *rand.Rand, f *fake) {
+	spoilClients(r, f)
 	d := f.delegation
 	if r.IntN(3) == 0 {
 		manyCustomers(200)(f)

@@ -107,11 +107,14 @@ func stops() []stop {
 	gdap := append(append([]stop{
 		{page: pageSignIn, ask: (*Lines).signIn, passing: true},
 	}, gdapStops()...), ending...)
+	customers := append([]stop{
+		{page: pageSignIn, ask: (*Lines).signIn, passing: true},
+	}, customersStops()...)
 	out := []stop{{page: pageStart, ask: (*Lines).start}}
 	for _, part := range []struct {
 		id   steps.Stage
 		asks []stop
-	}{{steps.StageAuthorize, authorize}, {steps.StageTenant, tenant}, {steps.StageGDAP, gdap}} {
+	}{{steps.StageAuthorize, authorize}, {steps.StageTenant, tenant}, {steps.StageGDAP, gdap}, {steps.StageCustomers, customers}} {
 		for _, s := range part.asks {
 			s.stage = part.id
 			out = append(out, s)

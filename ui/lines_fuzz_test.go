@@ -21,7 +21,7 @@ func TestLinesFuzz(t *testing.T) {
 		"", "1", "2", "3", "4", "5", "99", "-1", "2 3", "yes", "y", "no", "YES", "yes ", "ye", "back", "quit", "q", "?", "help", "again",
 		"account", "apps", "list", "show 1", "show", "show 999", "tick 1", "tick x", "n", "m", "m 1", "m 2", "e", "e 53003", "s", "any", "find", "find read",
 		"add 1", "remove 1", "remove 2/delegated", "add User.Read.All/", "Fabrikam automation", "contoso.onmicrosoft.com", "admin@contoso.com",
-		"cccccccc-0000-0000-0000-000000000001", "next", "start", "find toys", "waiting", "mail 1", "export", "export /tmp/x", "reminded 1", "insist Contoso", "rewst@contoso.onmicrosoft.com",
+		"cccccccc-0000-0000-0000-000000000001", "next", "start", "find toys", "waiting", "mail 1", "export", "export /tmp/x", "reminded 1", "insist Contoso", "consent all", "here", "look all", "accept all", "link 1 x", "retry", "result", "show 2", "none 1", "exclude", "rewst@contoso.onmicrosoft.com",
 	}
 	wrote, shown := 0, 0
 	for seed := range uint64(24) {
@@ -45,7 +45,7 @@ func TestLinesFuzz(t *testing.T) {
 			defer func() { wrote, shown = wrote+x.wrote(), shown+strings.Count(x.all(), fakeSafe) }()
 			begin := []func(){func() {}, x.toIntegrations, x.toPermissions, x.toAuthorize, x.toSignIn}
 			if healthy {
-				begin = []func(){x.toPlan, func() { x.toPlan(); x.types("") }, func() { x.types("2") }, func() { x.types("3") }, func() { x.toTenantChecks() }}
+				begin = []func(){x.toPlan, func() { x.toPlan(); x.types("") }, func() { x.types("2") }, func() { x.types("3") }, func() { x.types("4") }, func() { x.toTenantChecks() }}
 			}
 			pick(r, begin)()
 			agreed, asked := 0, false

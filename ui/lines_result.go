@@ -130,6 +130,9 @@ func (l *Lines) afterwards(ctx context.Context, s *result, list func()) error {
 	case steps.StageGDAP:
 		prompt += ", next for GDAP"
 		about = append(about, "next goes on to the stage GDAP: customers are asked for delegated administration.")
+	case steps.StageCustomers:
+		prompt += ", next for the customers"
+		about = append(about, "next goes on to the stage Customers: which organisation each is, the consent there, and how each stands.")
 	}
 	inbox := s.invitations()
 	if len(inbox) > 0 {

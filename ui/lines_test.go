@@ -186,7 +186,7 @@ func waitsInLines(f *fake, _ *Config, _ *Console) { f.signIn = make(chan error) 
 
 func TestLinesFirstTimeSetup(t *testing.T) {
 	talking(t, nil, func(x *talk) {
-		x.hears("What do you want to do?", "1. New setup.", "2. Service account.", "3. GDAP.", "Type a number from 1 to 4, or press Enter for 1:")
+		x.hears("What do you want to do?", "1. New setup.", "2. Service account.", "3. GDAP.", "4. Customers.", "Type a number from 1 to 5, or press Enter for 1:")
 		x.types("1")
 		x.hears("Select integrations, step 1 of 9", "2. Microsoft Exchange Online: not chosen.")
 		x.types("2, 3")
@@ -264,7 +264,7 @@ func TestLinesBack(t *testing.T) {
 func TestLinesAnyAnswer(t *testing.T) {
 	talking(t, func(f *fake, _ *Config, _ *Console) { f.findings.SameName = sameNamed() }, func(x *talk) {
 		for _, q := range []struct{ prompt, wrong, says, right string }{
-			{"What do you want to do?", "5", "none of the numbers from 1 to 4", "1"},
+			{"What do you want to do?", "6", "none of the numbers from 1 to 5", "1"},
 			{"Choose the parts", "7 1", "numbers from 1 to 5", ""},
 			{"Authorise with:", "owned", "none of the numbers", "1"},
 			{"Which app:", "0", "none of the numbers", "3"},
@@ -306,10 +306,10 @@ func TestLinesStart(t *testing.T) {
 		c.Rehearse = rehearse(other)
 		c.StateDir = "/home/alex/.local/state/msbundle"
 	}, func(x *talk) {
-		x.hears("2. Resume Contoso. Last worked on 1 Sep 2026 09:30. Left: 12 writes done", "3. Service account.", "4. GDAP.", "5. Rehearse in the sandbox.", "6. Quit.")
-		x.types("5")
+		x.hears("2. Resume Contoso. Last worked on 1 Sep 2026 09:30. Left: 12 writes done", "3. Service account.", "4. GDAP.", "5. Customers.", "6. Rehearse in the sandbox.", "7. Quit.")
+		x.types("6")
 		x.hears("Preparing the simulated cloud.", "Select integrations, step 1 of 9, rehearsal.")
-		x.types("back", "4")
+		x.types("back", "5")
 		x.leaves(Left)
 	})
 	talking(t, func(f *fake, _ *Config, _ *Console) {

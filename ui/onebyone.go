@@ -81,6 +81,54 @@ func (o oneByOne) Apply(ctx context.Context, p steps.Plan, opts steps.ApplyOptio
 	return o.setup.Apply(ctx, p, opts)
 }
 
+func (o oneByOne) LookClientele(ctx context.Context, a state.Answers, observe func(steps.Event)) (*steps.Clientele, error) {
+	if err := o.wait(ctx, callInspect); err != nil {
+		return nil, err
+	}
+	defer o.next()
+	return o.setup.LookClientele(ctx, a, observe)
+}
+
+func (o oneByOne) InspectCustomers(ctx context.Context, a state.Answers, c *steps.Clientele, tenants []string, opts steps.FleetOptions) (*steps.CustomersPlan, error) {
+	if err := o.wait(ctx, callInspect); err != nil {
+		return nil, err
+	}
+	defer o.next()
+	return o.setup.InspectCustomers(ctx, a, c, tenants, opts)
+}
+
+func (o oneByOne) OpenApp(ctx context.Context, p steps.AppPlan, opts steps.ApplyOptions) error {
+	if err := o.wait(ctx, callApply); err != nil {
+		return err
+	}
+	defer o.next()
+	return o.setup.OpenApp(ctx, p, opts)
+}
+
+func (o oneByOne) ApplyCustomers(ctx context.Context, a state.Answers, c *steps.Clientele, p *steps.CustomersPlan, opts steps.FleetOptions) ([]steps.CustomerFailure, error) {
+	if err := o.wait(ctx, callApply); err != nil {
+		return nil, err
+	}
+	defer o.next()
+	return o.setup.ApplyCustomers(ctx, a, c, p, opts)
+}
+
+func (o oneByOne) CloseApp(ctx context.Context, p steps.AppPlan, opts steps.ApplyOptions) error {
+	if err := o.wait(ctx, callApply); err != nil {
+		return err
+	}
+	defer o.next()
+	return o.setup.CloseApp(ctx, p, opts)
+}
+
+func (o oneByOne) KeptMapping() (state.Mapping, error)  { return o.setup.KeptMapping() }
+func (o oneByOne) KeepMapping(kept state.Mapping) error { return o.setup.KeepMapping(kept) }
+func (o oneByOne) MappingDir() string                   { return o.setup.MappingDir() }
+
+func (o oneByOne) ExportMapping(m *steps.Mapping, dir string) ([]string, error) {
+	return o.setup.ExportMapping(m, dir)
+}
+
 func (o oneByOne) InvitationsDir() string { return o.setup.InvitationsDir() }
 
 func (o oneByOne) ExportInvitations(dir, partner string, list []steps.Invitation) (string, error) {

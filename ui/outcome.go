@@ -31,6 +31,9 @@ func (w *wizard) outcome() Outcome {
 // outcome says how a stage ended.
 func (c *course) outcome(a state.Answers) Outcome {
 	var waits *steps.Waiting
+	if c.stage == steps.StageCustomers {
+		return c.clients.outcome()
+	}
 	switch {
 	case c.apply != nil && errors.As(c.apply.err, &waits):
 		return Waits
@@ -52,6 +55,9 @@ func (c *course) outcome(a state.Answers) Outcome {
 
 // failure is what the apply failed with, when the stage was left on that.
 func (c *course) failure() error {
+	if c.stage == steps.StageCustomers {
+		return c.clients.failure()
+	}
 	if c.apply != nil && c.apply.err != nil && !cancelled(c.apply.err) {
 		return c.apply.err
 	}
@@ -109,6 +115,9 @@ func (w *wizard) summary(begun bool) string {
 // summary is what remains to be said of a stage; nothing when nothing was carried
 // out.
 func (c *course) summary(w *wizard) []string {
+	if c.stage == steps.StageCustomers {
+		return c.clients.summary()
+	}
 	var lines []string
 	switch c.outcome(w.answers) {
 	case Done, Partial, Waits:

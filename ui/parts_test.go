@@ -344,7 +344,7 @@ func stringsOf(v reflect.Value) []string {
 func TestRehearsing(t *testing.T) {
 	rehearsal := newFake()
 	tell(t, func(_ *fake, c *Config) { c.Rehearse = rehearse(rehearsal) }, func(s *story) {
-		s.keys("down", "down", "down")
+		s.keys("down", "down", "down", "down")
 		s.sees("› Rehearse in the sandbox")
 		s.keys("enter")
 		s.on(pageIntegrations)

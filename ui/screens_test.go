@@ -185,6 +185,52 @@ func TestScreens(t *testing.T) {
 		{name: "gdap-inbox-mail", fake: approving(5), tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(2); s.keys("m") }},
 		{name: "gdap-inbox-export", fake: approving(5), tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(2); s.keys("x") }},
 		{name: "gdap-result", fake: func(f *fake) { f.outcome = delegationResult(0) }, tale: func(s *story) { s.toGDAP(); s.keys("enter", "A") }},
+		{name: "customers-loading", fake: func(f *fake) { f.clients.wait = make(chan struct{}) }, tale: func(s *story) { s.toCustomers(); s.pass(3 * time.Second) }},
+		{name: "customers", tale: func(s *story) { s.toCustomers() }},
+		{name: "customers-failed", fake: func(f *fake) { f.clients.lookErr = refused }, tale: func(s *story) { s.toCustomers() }},
+		{name: "customers-mapped", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("A", "space", "R", "down", "space") }},
+		{name: "customers-shared", fake: mixedClients, tale: func(s *story) {
+			s.toCustomers()
+			s.keys("a", "m")
+			s.types("adat")
+			s.keys("enter", "up")
+		}},
+		{name: "customers-filter", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("v", "down", "down", "enter", "/"); s.types("fab") }},
+		{name: "customers-states", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("v", "down") }},
+		{name: "customers-link", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("down", "m", "tab"); s.types("o") }},
+		{name: "customers-file", tale: func(s *story) { s.toCustomers(); s.keys("o") }},
+		{name: "customers-looking", fake: func(f *fake) { f.clients.step = make(chan struct{}) }, tale: func(s *story) {
+			s.toCustomers()
+			s.keys("R")
+			s.f.clients.step <- struct{}{}
+			s.pass(2 * time.Second)
+		}},
+		{name: "customers-notice", tale: func(s *story) { s.toCustomers(); s.keys("*", "c") }},
+		{name: "customers-plan", fake: shutOne, tale: func(s *story) { s.toCustomers(); s.keys("*", "c", "down", "enter", "down") }},
+		{name: "customers-plan-one", tale: func(s *story) { s.toCustomers(); s.keys("c", "down", "enter", "down", "enter") }},
+		{name: "customers-plan-write", tale: func(s *story) { s.toCustomers(); s.keys("c", "down", "enter", "down", "enter", "enter") }},
+		{name: "customers-progress", fake: refuseOne, tale: func(s *story) {
+			s.toCustomers()
+			s.keys("*", "c", "down", "enter")
+			s.f.clients.step = make(chan struct{})
+			s.keys("A")
+			for range 3 {
+				s.f.clients.step <- struct{}{}
+				s.pass(time.Second)
+			}
+		}},
+		{name: "customers-paused", tale: func(s *story) {
+			s.toCustomers()
+			s.keys("*", "c", "down", "enter")
+			s.f.clients.step = make(chan struct{})
+			s.keys("A")
+			s.f.clients.step <- struct{}{}
+			s.pass(time.Second)
+			s.keys("p")
+		}},
+		{name: "customers-result", fake: func(f *fake) { refuseOne(f); shutOne(f) }, tale: func(s *story) { s.toCustomers(); s.keys("*", "c", "down", "enter", "A") }},
+		{name: "customers-detail", tale: func(s *story) { s.toCustomers(); s.keys("R", "i") }},
+		{name: "customers-direct", tale: func(s *story) { s.toCustomers(); s.keys("d") }},
 		{name: "gdap-result-waiting", fake: func(f *fake) {
 			f.outcome = delegationResult(3)
 			f.applyErr = &steps.Waiting{Problem: steps.Problem{What: "3 customers did not approve yet", Retry: true}}

@@ -39,6 +39,7 @@ const (
 	pagePreflight    = "preflight"
 	pageAccount      = "serviceaccount"
 	pageGDAP         = "gdap"
+	pageCustomers    = "customers"
 	pagePlan         = "plan"
 	pageApply        = "apply"
 	pageResult       = "result"
@@ -68,6 +69,10 @@ func stages() []stage {
 			{id: pageSignIn, title: "Sign in", passing: true, aside: true, open: newSignIn},
 			{id: pageGDAP, title: "GDAP", open: newGDAP},
 			plan, apply, result,
+		}},
+		{id: steps.StageCustomers, title: "Customers", look: pageCustomers, pages: []page{
+			{id: pageSignIn, title: "Sign in", passing: true, aside: true, open: newSignIn},
+			{id: pageCustomers, title: "Customers", open: newCustomers},
 		}},
 	}
 }
@@ -138,6 +143,7 @@ type course struct {
 	taken     bool // the secret of the result was revealed or copied
 	revealed  bool // it was shown once and is not shown again
 	waived    bool // the person went on without it
+	clients   *clients
 
 	before *course // of the same stage, gone through earlier
 }
@@ -215,6 +221,12 @@ func (w *wizard) propose() {
 		a.GDAP, w.proposed = &gdap, &a
 		return
 	}
+	if w.stage == steps.StageCustomers && w.answers.Customers == nil {
+		a := w.answers.Clone()
+		customers := state.DefaultCustomers()
+		a.Customers, w.proposed = &customers, &a
+		return
+	}
 	if w.stage != steps.StageTenant || w.answers.Ready() {
 		return
 	}
@@ -238,7 +250,7 @@ func (w *wizard) signedIn(account steps.Account, saved *state.Answers) {
 	w.account = &account
 	w.load(saved)
 	for _, c := range w.courses {
-		c.findings, c.read, c.plan = nil, nil, nil
+		c.findings, c.read, c.plan, c.clients = nil, nil, nil, nil
 		c.ticked, c.insist = map[string]bool{}, ""
 	}
 	w.forgetFindings()
@@ -259,8 +271,11 @@ func (w *wizard) asked() state.Answers {
 	if w.stage != steps.StageTenant {
 		a.ServiceAccount, a.ConditionalAccess, a.Azure, a.Exchange = nil, nil, nil, nil
 	}
-	if w.stage != steps.StageGDAP {
+	if w.stage != steps.StageGDAP && w.stage != steps.StageCustomers { // whom it reaches there, and as whom
 		a.GDAP = nil
+	}
+	if w.stage != steps.StageCustomers {
+		a.Customers = nil
 	}
 	return a
 }
@@ -289,7 +304,7 @@ func (w *wizard) gone() []*course {
 	var out []*course
 	for _, s := range stages() {
 		c := w.courses[s.id]
-		for c != nil && c.apply == nil && !c.wrote && c.before != nil {
+		for c != nil && c.apply == nil && !c.wrote && c.clients == nil && c.before != nil {
 			c = c.before
 		}
 		if c != nil {

@@ -101,6 +101,9 @@ func (s *start) build(unfinished []steps.Unfinished) {
 	}, startItem{
 		"GDAP", "Customers asked for delegated administration, followed until they approve, and the twelve roles given there. Also shows who has not approved yet.",
 		func() tea.Cmd { s.w.enter(steps.StageGDAP); s.w.begin(); return nil },
+	}, startItem{
+		"Customers", "Customers against Rewst's organisations, the consent to the app in their tenants, and how each stands, with the reason. Sign in as the service account.",
+		func() tea.Cmd { s.w.enter(steps.StageCustomers); s.w.begin(); return nil },
 	})
 	if s.w.cfg.Rehearse != nil {
 		s.items = append(s.items, startItem{
@@ -139,7 +142,7 @@ func (s *start) resume(u steps.Unfinished) tea.Cmd {
 
 // resumed goes on in the stage that was left.
 func (s *start) resumed(msg resumedMsg) {
-	if msg.from.Stage == steps.StageTenant || msg.from.Stage == steps.StageGDAP {
+	if msg.from.Stage == steps.StageTenant || msg.from.Stage == steps.StageGDAP || msg.from.Stage == steps.StageCustomers {
 		s.w.enter(msg.from.Stage)
 		s.w.setAnswers(msg.answers)
 		s.w.propose()

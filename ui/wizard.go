@@ -205,7 +205,7 @@ func openWith(open func(string) error, url string) tea.Cmd {
 func (w *wizard) runAgain() string {
 	a := w.usable()
 	if w.cfg.Again == nil || w.save.path == "" || !a.NoApp && !w.carriedOut(steps.StageAuthorize) || a.Ready() && !w.carriedOut(steps.StageTenant) ||
-		a.GDAP != nil && !w.carriedOut(steps.StageGDAP) {
+		a.GDAP != nil && !w.carriedOut(steps.StageGDAP) || a.Customers != nil && a.Customers.Consents() && !w.carriedOut(steps.StageCustomers) {
 		return ""
 	}
 	return w.cfg.Again(w.save.path, a)

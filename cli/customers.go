@@ -1,0 +1,348 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+const customersSchema = "msbundle.customers/1"
+
+// Words --look takes besides the names of customers.
+const (
+	lookAll    = "all"
+	lookFailed = "failed"
+)
+
+// listing is what the command customers was asked for.
+type listing struct {
+	file    string
+	look    []string
+	mapping string
+	export  string
+	workers int
+	verbose bool
+}
+
+func (a *app) customersCommand() *cobra.Command {
+	var l listing
+	c := &cobra.Command{
+		Use:   "customers",
+		Short: "List the customers: how each stands, and which organisation it is in Rewst",
+		Long: "Lists the partner's customers with their shields, as they were seen last, and with the Rewst organisations they\n" +
+			"are linked to. --look reads customers' tenants anew. It writes to no tenant.\n\n" +
+			"A shield is green when six reads of the customer's tenant said so; amber when the way in is open and something is\n" +
+			"missing; blue when it is not set up yet; red when something is refused. -v shows the six reads.\n\n" +
+			"Organisations come from the file the setup file names (customers.mapping), and from a workflow of your own: its\n" +
+			"trigger's address in " + webhookVar + ", its secret in " + webhookSecretVar + ". Links that are certain are made\n" +
+			"and kept; others are listed with a question mark. --export writes them as a table; go through it, and give it back\n" +
+			"with --mapping. It also writes what Rewst is to import for customers that have no organisation.\n\n" +
+			"  msbundle customers --look all\n  msbundle customers --look failed\n  msbundle customers --look fabrikam.com -v\n" +
+			"  msbundle customers --export rewst\n  msbundle customers --mapping rewst/" + steps.MappingTable + "\n\n" +
+			"Exit code 1: a shield is red.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.customers(cmd.Context(), l) },
+	}
+	c.Flags().StringVarP(&l.file, "file", "f", "", "setup file; default: the one kept for the tenant")
+	c.Flags().StringSliceVar(&l.look, "look", nil, "read these customers' tenants: all, failed (the red ones), or names, domains or tenant ids")
+	c.Flags().StringVar(&l.mapping, "mapping", "", "take links from this table: tenantId, organizationName")
+	c.Flags().StringVar(&l.export, "export", "", "write the mapping (CSV and JSON) and the organisations Rewst lacks (CSV) into this folder")
+	c.Flags().IntVar(&l.workers, "workers", 0, workersUsage)
+	c.Flags().BoolVarP(&l.verbose, "verbose", "v", false, "show the reads behind each shield")
+	return c
+}
+
+func (a *app) customers(ctx context.Context, l listing) error {
+	if info, err := os.Stat(l.export); l.export != "" && err == nil && !info.IsDir() {
+		return usage("--export: %s is there and is no folder", l.export)
+	}
+	var links []state.CustomerLink
+	if l.mapping != "" {
+		var err error
+		if links, err = state.LoadLinks(l.mapping); err != nil {
+			return &exitError{exitUsage, fmt.Errorf("--mapping: %w", err)}
+		}
+	}
+	if a.flags.auth == authEnv {
+		return usage("--auth env: %s\nSign in as a person for this: --auth device or --auth browser", appOnlyLimits)
+	}
+	s, answers, err := a.beginCustomers(ctx, l.file)
+	if err != nil {
+		return err
+	}
+	r := a.customersOf(s, answers, l.workers, l.verbose)
+	if err := r.list(ctx); err != nil {
+		return err
+	}
+	if err := r.take(links); err != nil {
+		return err
+	}
+	if err := r.keepMapping(); err != nil {
+		return err
+	}
+	tenants, err := r.named(l.look)
+	if err != nil {
+		return err
+	}
+	if len(tenants) > 0 {
+		if err := r.read(ctx, tenants); err != nil {
+			return err
+		}
+	}
+	rows := slices.Clone(r.clientele.Rows)
+	if len(tenants) > 0 {
+		rows = r.looked()
+	}
+	slices.SortFunc(rows, func(a, b steps.CustomerRow) int {
+		return cmp.Or(strings.Compare(strings.ToLower(label(a.Customer)), strings.ToLower(label(b.Customer))), strings.Compare(a.TenantID, b.TenantID))
+	})
+	var written []string
+	if l.export != "" {
+		if written, err = r.mapping.Export(l.export); err != nil {
+			return err
+		}
+	}
+	if err := r.tell(rows, written); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(rows, func(row steps.CustomerRow) bool { return row.Shield.Shade == steps.Red }) {
+		return &exitError{code: exitFailed}
+	}
+	return nil
+}
+
+// beginCustomers signs in to look at customers. The answers are those of the file,
+// or those kept for the tenant.
+func (a *app) beginCustomers(ctx context.Context, file string) (*steps.Setup, state.Answers, error) {
+	answers, section := state.DefaultAnswers(), state.DefaultCustomers()
+	answers.Tenant, answers.Account = a.flags.tenant, a.flags.account
+	if file != "" {
+		data, err := a.read(file)
+		if err == nil {
+			answers, err = a.answers(file, data)
+		}
+		if err != nil {
+			return nil, answers, err
+		}
+	}
+	answers.Customers = cmp.Or(answers.Customers, &section)
+	if direct(answers) {
+		return nil, answers, usage("-f: %s takes the direct route, on which each customer is a tenant of its own: see 'msbundle plan -f %s'", file, file)
+	}
+	s, _, err := a.signedIn(ctx, customersOnly(answers), true)
+	if err != nil || file != "" {
+		return s, answers, err
+	}
+	kept, found, err := s.Saved()
+	if err == nil && found {
+		kept.Customers = cmp.Or(kept.Customers, &section)
+		answers = kept
+	}
+	return s, answers, err
+}
+
+// take links customers as a table says.
+func (r *atCustomers) take(links []state.CustomerLink) error {
+	if len(links) == 0 {
+		return nil
+	}
+	n, strangers, err := r.mapping.Take(links)
+	switch {
+	case err != nil:
+		return usage("--mapping: %w", err)
+	case len(strangers) > 0:
+		return usage("--mapping: not among the %d customers of %s: %s", len(r.clientele.Rows), r.clientele.Findings.Org.Name, strings.Join(strangers[:min(len(strangers), many)], ", "))
+	}
+	r.remark("%s linked as the table says.", plural(n, "customer"))
+	return nil
+}
+
+// named are the customers --look is about.
+func (r *atCustomers) named(words []string) ([]string, error) {
+	var out []string
+	for _, word := range words {
+		var found []string
+		switch word {
+		case lookAll:
+			found = r.clientele.Tenants(func(steps.CustomerRow) bool { return true })
+		case lookFailed:
+			if found = r.clientele.Tenants(func(row steps.CustomerRow) bool { return row.Shield.Shade == steps.Red }); len(found) == 0 && len(words) == 1 {
+				r.remark("No shield is red: there is nothing to look at again.")
+			}
+		default:
+			one := state.Customers{Consent: []string{word}}
+			found = r.clientele.Tenants(func(row steps.CustomerRow) bool {
+				return one.Chosen(row.TenantID, row.Domains) || strings.EqualFold(row.Name, word)
+			})
+			if len(found) != 1 {
+				return nil, usage("--look: %s of %s is called %q; use its domain or its tenant id", count(len(found)), plural(len(r.clientele.Rows), "customer"), word)
+			}
+		}
+		for _, tenant := range found {
+			if !slices.Contains(out, tenant) {
+				out = append(out, tenant)
+			}
+		}
+	}
+	return out, nil
+}
+
+func count(n int) string {
+	if n == 0 {
+		return "none"
+	}
+	return fmt.Sprint(n)
+}
+
+// tell lists customers.
+func (r *atCustomers) tell(rows []steps.CustomerRow, written []string) error {
+	if r.flags.json {
+		org := r.clientele.Findings.Org
+		doc := map[string]any{
+			"schema": customersSchema, "tenant": org.ID, "tenantName": org.Name, "mapping": r.mapped(), "exported": append([]string{}, written...), "customers": []any{},
+		}
+		return streamed(r.Out, doc, "customers", func(yield func(customerDocumentRow) bool) {
+			for _, row := range rows {
+				if !yield(r.listed(row)) {
+					return
+				}
+			}
+		})
+	}
+	if err := r.printTable(r.Out, rows); err != nil {
+		return err
+	}
+	r.printMapping(r.Out)
+	for _, path := range written {
+		r.remark("Written: %s", path)
+	}
+	return nil
+}
+
+// customerDocumentRow is a customer as the command lists it.
+type customerDocumentRow struct {
+	standDocument
+	MappingState string   `json:"mappingState"`
+	Suggestion   string   `json:"suggestion,omitempty"`
+	Confidence   float64  `json:"confidence,omitempty"`
+	Because      string   `json:"because,omitempty"` // why it is suggested
+	Errors       []string `json:"errors,omitempty"`  // of its organisations
+}
+
+func (r *atCustomers) listed(row steps.CustomerRow) customerDocumentRow {
+	d := customerDocumentRow{standDocument: r.client(row, true)}
+	i := r.mapping.Find(row.TenantID)
+	if i < 0 {
+		return d
+	}
+	d.MappingState, d.Errors = r.mapping.State(i).String(), r.mapping.Errors(i)
+	if s := r.mapping.Rows()[i].Suggested; s != nil && len(d.Organizations) == 0 {
+		d.Suggestion, d.Confidence, d.Because = r.mapping.Organizations()[s.Organization].Name, s.Confidence, s.Reason
+	}
+	return d
+}
+
+// glyphs stand for the shades where colours are not seen.
+var glyphs = map[steps.Shade]string{steps.Green: "+", steps.Amber: "~", steps.Blue: "o", steps.Red: "x", steps.Unseen: "?"}
+
+// printTable lists customers in a table, with what is wrong with them below.
+func (r *atCustomers) printTable(w io.Writer, rows []steps.CustomerRow) error {
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(w, "The partner has no customers.")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\tshield\tcustomer\tdomain\tseen\torganisation in Rewst\treason")
+	var wrong []string
+	for _, row := range rows {
+		d := r.listed(row)
+		seen := "-"
+		if !row.Shield.At.IsZero() {
+			seen = row.Shield.At.Local().Format("2006-01-02 15:04")
+		}
+		organization := cmp.Or(strings.Join(d.Organizations, ", "), "-")
+		if d.Suggestion != "" {
+			organization = fmt.Sprintf("%s? (%s)", d.Suggestion, d.Because)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", glyphs[row.Shield.Shade], row.Shield.Shade, short(d.label()), short(row.Domain), seen, short(organization), plain(row.Shield.Reason))
+		for _, text := range d.Errors {
+			wrong = append(wrong, d.label()+": "+text)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if r.verbose {
+		for _, row := range rows {
+			printShield(w, row)
+		}
+	}
+	fmt.Fprintf(w, "\n%s: %s\n", plural(len(rows), "customer"), shadesOf(rows))
+	for _, s := range fixes(rows) {
+		fmt.Fprintf(w, "  %s: %s\n    What to do: %s\n", s.shade, r.names(s.customers), plain(s.fix))
+	}
+	for _, text := range wrong {
+		fmt.Fprintf(w, "WRONG  %s\n", plain(text))
+	}
+	return nil
+}
+
+// fixes are what to do about customers that are not green, the worst first.
+func fixes(rows []steps.CustomerRow) []*standing {
+	var out []*standing
+	for _, shade := range []steps.Shade{steps.Red, steps.Amber, steps.Blue} {
+		for _, row := range rows {
+			s := row.Shield
+			if s.Shade != shade || s.Fix == "" {
+				continue
+			}
+			i := slices.IndexFunc(out, func(x *standing) bool { return x.shade == shade && x.fix == s.Fix })
+			if i < 0 {
+				i, out = len(out), append(out, &standing{shade: shade, fix: s.Fix})
+			}
+			out[i].customers = append(out[i].customers, label(row.Customer))
+		}
+	}
+	return out
+}
+
+// printShield shows the reads behind a shield.
+func printShield(w io.Writer, row steps.CustomerRow) {
+	fmt.Fprintf(w, "\n%s (%s): %s", plain(label(row.Customer)), row.TenantID, row.Shield.Shade)
+	if row.Shield.At.IsZero() {
+		fmt.Fprintln(w)
+		return
+	}
+	fmt.Fprintf(w, ", looked at on %s\n", row.Shield.At.Local().Format(time.DateTime))
+	for _, c := range row.Shield.Checks {
+		mark := map[steps.CheckState]string{steps.Passed: "ok", steps.Failed: "BROKEN", steps.Warned: "!", steps.Unknown: "?"}[c.State]
+		fmt.Fprintf(w, "  %-7s %-13s %s\n", mark, c.Proof, plain(c.Evidence))
+		if c.Fix != "" {
+			fmt.Fprintf(w, "                        What to do: %s\n", plain(c.Fix))
+		}
+		if c.State == steps.Failed && c.RequestID != "" {
+			fmt.Fprintf(w, "                        request id: %s\n", c.RequestID)
+		}
+	}
+}
+
+// short is a cell of a table: a name can have hundreds of letters.
+func short(s string) string {
+	const most = 48
+	letters := []rune(plain(s))
+	if len(letters) <= most {
+		return string(letters)
+	}
+	return string(letters[:most-1]) + "…"
+}

@@ -1,0 +1,263 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"msbundle/sandbox"
+	"msbundle/steps"
+)
+
+// Names nobody has are wrong answers, said before anything is written; a domain that
+// only the customer's tenant tells is found there.
+func TestConsentNamesNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+		file := w.consenting("consent: [nobody.com, fabrikam.onmicrosoft.com]")
+		for _, args := range [][]string{{"plan", "-f", file}, {"apply", "-f", file, "--yes"}} {
+			if r := w.run(args...).must(t, exitUsage); !strings.Contains(r.err, "msbundle: customers.consent: ") || !strings.Contains(r.err, "nobody.com") {
+				t.Errorf("%v says:\n%s", args, r.err)
+			}
+		}
+		if r := w.run("customers", "--look", "nobody.com").must(t, exitUsage); !strings.Contains(r.err, "--look: none of 3 customers") {
+			t.Errorf("customers: %s", r.err)
+		}
+		if got := w.writes(); len(got) > 0 {
+			t.Errorf("it wrote %v", got)
+		}
+	})
+}
+
+// Without consent customers are only looked at, and a file about customers alone
+// makes nothing else.
+func TestCustomersOnlyLookedAt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-consented", Customers: 3})
+		w.checked()
+		alone := w.setup("version: 1\ncustomers: {consent: all}\n")
+		if r := w.run("plan", "-f", alone).must(t, exitFailed); !strings.Contains(r.err, "which permissions the app is to have") {
+			t.Errorf("nobody knows the permissions:\n%s", r.err)
+		}
+		file := w.consenting("exclude: true")
+		doc := decode[applyDocument](t, w.run("apply", "-f", file, "--yes", "--json").must(t, exitDone))
+		if doc.Consent.Looked != 3 || doc.Consent.Customers[0].State != endLooked || len(w.writes()) > 0 {
+			t.Errorf("it wrote %v: %+v", w.writes(), doc.Consent)
+		}
+		// The permissions are known by now; the app is signed in with to try Exchange Online.
+		whole := decode[customersApplyDocument](t, w.run("apply", "-f", alone, "--yes", "--json").must(t, exitDone))
+		if whole.Consent.Shades["green"] != 3 || whole.Written != 4 {
+			t.Errorf("got %+v", whole)
+		}
+		w.closed()
+		wrote := len(w.writes())
+		w.run("apply", "-f", alone, "--yes").must(t, exitDone)
+		if got := w.writes()[wrote:]; len(got) > 0 {
+			t.Errorf("running again wrote %v", got)
+		}
+	})
+}
+
+// With Rewst's connector nothing is written: its shield has to be pressed.
+func TestConsentOfTheConnector(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+		file := w.setup("version: 1\nintegrations: [graph, exchange, csp]\nregistration: {kind: connector}\npermissions: {base: stock}\ncustomers: {consent: all}\n")
+		if r := w.run("customers", "-f", file).must(t, exitFailed); !strings.Contains(r.err, "Authorise it in Rewst first") {
+			t.Errorf("without the connector: %s", r.err)
+		}
+		if err := w.cloud.AuthoriseConnector(w.cloud.Tenant().ID); err != nil {
+			t.Fatal(err)
+		}
+		doc := decode[applyDocument](t, w.run("apply", "-f", file, "--yes", "--json").must(t, exitWaiting))
+		if len(doc.Consent.Waiting) != 3 || len(doc.Consent.Failed) > 0 || doc.Done || !strings.Contains(doc.Consent.Customers[0].Fix, "Press the customer's shield in Rewst") {
+			t.Errorf("got %+v", doc.Consent)
+		}
+		w.run("plan", "-f", file).must(t, exitDone)
+		if got := w.writes(); len(got) > 0 {
+			t.Errorf("it wrote %v", got)
+		}
+	})
+}
+
+// The other sections come first. Whoever has not approved is waited for, and not
+// said to have failed; explain tells what was seen last.
+func TestConsentAfterTheRest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "gdap-mixed", Customers: 6})
+		file := w.setup(strings.Replace(consentAll, "customers: ", "serviceAccount: {username: rewst, mfa: leave, roles: leave}\ngdap: {customers: all}\ncustomers: ", 1))
+		if r := w.run("plan", "-f", file).must(t, exitChanges); !strings.Contains(r.err, "planned once the app registration is there") {
+			t.Errorf("the plan:\n%s", r.err)
+		}
+		doc := decode[applyDocument](t, w.run("apply", "-f", file, "--yes", "--json").must(t, exitFailed))
+		if doc.Consent == nil || len(doc.Consent.Waiting) != 3 || len(doc.Consent.Failed) != 3 || !strings.Contains(doc.Consent.Failed[0].Do, "Sign in as the service account") {
+			t.Fatalf("got %+v", doc.Consent)
+		}
+		waits := doc.Consent.Waiting[0]
+		only := w.setup(strings.Replace(consentAll, "all", "["+waits+"]", 1))
+		if r := w.run("apply", "-f", only, "--yes").must(t, exitWaiting); !strings.Contains(r.err, "1 of 1 customer did not approve delegated administration yet") {
+			t.Errorf("it says:\n%s", r.err)
+		}
+		trace := decode[traceDocument](t, w.run("explain", "--customer", waits, "--json").must(t, exitFailed))
+		if trace.Shield == nil || trace.Shield.Shade != steps.Blue || !strings.Contains(trace.Shield.Reason, "waits for the customer's approval") {
+			t.Errorf("explain: %+v", trace.Shield)
+		}
+		if r := w.run("explain", "--customer", waits); !strings.Contains(r.out, "blue, looked at on") {
+			t.Errorf("explain:\n%s", r.out)
+		}
+	})
+}
+
+// The table of customers: what is linked, what is suggested, given back by hand.
+func TestCustomersAreMapped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-mixed"})
+		file := w.consenting("mapping: organizations.csv")
+		if r := w.run("customers", "-f", file).must(t, exitUsage); !strings.Contains(r.err, "customers.mapping: ") || len(w.cloud.Requests()) > 0 {
+			t.Errorf("a file that is not there: %s", r.err)
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(file), "organizations.csv"), []byte(w.cloud.Organizations()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		r := w.run("customers", "-f", file, "--export", dir).must(t, exitDone)
+		for _, words := range []string{"Bellows Coll.? (name alike", "34 linked to their customers (34 just now), 10 suggested, 16 without one", "60 customers: 60 not looked at"} {
+			if !strings.Contains(r.out, words) {
+				t.Errorf("the table does not say %q:\n%s", words, r.out)
+			}
+		}
+		rows := table(t, filepath.Join(dir, steps.MappingTable))
+		tenant, name := slices.Index(rows[0], "tenantId"), slices.Index(rows[0], "organizationName")
+		var edited strings.Builder
+		fmt.Fprintln(&edited, "tenantId;organizationName")
+		for _, row := range rows[1:] {
+			switch row[0] {
+			case "Bellows College":
+				row[name] = "Bellows Coll."
+			case "Coho Vineyard":
+				row[name] = "Coho Winery" // which is another's
+			case "Terra Firm":
+				row[name] = "Terra Firm Inc." // which nobody knows yet
+			}
+			fmt.Fprintf(&edited, "%s;%s\n", row[tenant], row[name])
+		}
+		back := filepath.Join(dir, "back.csv")
+		if err := os.WriteFile(back, []byte(edited.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r = w.run("customers", "-f", file, "--mapping", back, "--json").must(t, exitDone)
+		if !strings.Contains(r.err, "3 customers linked as the table says") {
+			t.Errorf("it says: %s", r.err)
+		}
+		by := map[string]customerDocumentRow{}
+		for _, c := range decode[struct{ Customers []customerDocumentRow }](t, r).Customers {
+			by[c.Name] = c
+		}
+		for name, want := range map[string]string{"Bellows College": "Bellows Coll.", "Coho Vineyard": "Coho Winery", "Terra Firm": "Terra Firm Inc."} {
+			if got := strings.Join(by[name].Organizations, ","); got != want {
+				t.Errorf("%s: got %q, want %q", name, got, want)
+			}
+		}
+		if len(by["Coho Vineyard"].Errors) != 1 || len(by["Coho Winery"].Errors) != 1 {
+			t.Errorf("two customers of one organisation: %v, %v", by["Coho Vineyard"].Errors, by["Coho Winery"].Errors)
+		}
+		for text, says := range map[string]string{"tenantId\nnonsense\n": "line 2", "tenantId,organizationName\n00000000-0000-0000-0000-000000000001,Nobody\n": "not among the 60 customers"} {
+			if err := os.WriteFile(back, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if r := w.run("customers", "-f", file, "--mapping", back).must(t, exitUsage); !strings.Contains(r.err, "--mapping: ") || !strings.Contains(r.err, says) {
+				t.Errorf("%q: %s", text, r.err)
+			}
+		}
+		if got := w.writes(); len(got) > 0 {
+			t.Errorf("it wrote %v", got)
+		}
+	})
+}
+
+// A workflow of the partner's own can list Rewst's organisations; its address and
+// its secret are nowhere to be seen.
+func TestOrganizationsOfAWorkflow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+		const address, secret = "https://engine.rewst.io/webhooks/custom/trigger/c4n4ry-address", "c4n4ry-secret"
+		answer, sent := `{"organizations": [{"name": "Fabrikam Ltd", "tenantId": "73678c95-98bb-4c0a-942d-f48ed6d63bed"}, {"name": "Adventure Works"}]}`, ""
+		w.vars[webhookVar], w.vars[webhookSecretVar] = address, secret
+		w.wrap = func(next http.RoundTripper) http.RoundTripper {
+			return trip(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Host != "engine.rewst.io" {
+					return next.RoundTrip(r)
+				}
+				sent = r.Header.Get("x-rewst-secret")
+				return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+			})
+		}
+		r := w.run("customers")
+		for _, words := range []string{"Fabrikam Ltd", "2 linked to their customers"} {
+			if !strings.Contains(r.out, words) {
+				t.Errorf("it does not say %q:\n%s%s", words, r.out, r.err)
+			}
+		}
+		if sent != secret {
+			t.Errorf("the secret: got %q", sent)
+		}
+		answer = "<html>"
+		if r := w.run("customers").must(t, exitFailed); !strings.Contains(r.err, "Mend the workflow") && !strings.Contains(r.err, "workflow") {
+			t.Errorf("an answer that is no list: %s", r.err)
+		}
+		if strings.Contains(w.printed.String(), "c4n4ry") {
+			t.Error("the address or the secret was printed")
+		}
+	})
+}
+
+// What cannot be taken back at a customer keeps the partner's app, without which it
+// never could be; whoever has left can be left.
+func TestUndoWhereACustomerRefuses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+		w.run("apply", "-f", w.consenting("consent: all"), "--yes").must(t, exitDone)
+		const fabrikam = "73678c95-98bb-4c0a-942d-f48ed6d63bed"
+		w.wrap = func(next http.RoundTripper) http.RoundTripper {
+			return trip(func(r *http.Request) (*http.Response, error) {
+				if strings.Contains(r.URL.Path, fabrikam) && strings.HasSuffix(r.URL.Path, "/token") {
+					return &http.Response{
+						StatusCode: 400, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+						Body: io.NopCloser(strings.NewReader(`{"error":"invalid_grant","error_description":"AADSTS53003: Access has been blocked by Conditional Access policies.","error_codes":[53003]}`)),
+					}, nil
+				}
+				return next.RoundTrip(r)
+			})
+		}
+		r := w.run("undo", "--yes").must(t, exitFailed)
+		for _, words := range []string{"Conditional Access blocks", "what was written at 1 customer is still there", "--leave-customers"} {
+			if !strings.Contains(r.err, words) {
+				t.Errorf("it does not say %q:\n%s", words, r.err)
+			}
+		}
+		w.closed()
+		doc := decode[undoDocument](t, w.run("undo", "--yes", "--json").must(t, exitFailed))
+		if len(doc.Customers) != 1 || doc.Customers[0].TenantID != fabrikam || doc.Customers[0].Done || doc.Customers[0].Do == "" || doc.Tenant != w.cloud.Tenant().ID {
+			t.Errorf("got %+v", doc)
+		}
+		w.run("undo", "--yes", "--leave-customers").must(t, exitDone)
+		w.wrap = nil
+		w.run("undo", "--yes").must(t, exitDone)
+		if got := w.ofCustomers()["Fabrikam"].ServicePrincipals; len(got) > 0 {
+			t.Errorf("left at Fabrikam: %+v", got)
+		}
+	})
+}

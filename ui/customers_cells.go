@@ -1,0 +1,144 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"msbundle/steps"
+)
+
+// shadeGlyph is how a customer stands at a glance, with the word for it.
+func (t *Theme) shadeGlyph(s steps.Shade, width int) string {
+	switch s {
+	case steps.Green:
+		return t.Good.Render(pad("✓ green", width))
+	case steps.Amber:
+		return t.Warn.Render(pad("! amber", width))
+	case steps.Blue:
+		return t.Accent.Render(pad("○ blue", width))
+	case steps.Red:
+		return t.Bad.Render(pad("✗ red", width))
+	}
+	return t.Muted.Render(pad("· not seen", width))
+}
+
+// shadeTally says how many customers stand how.
+func shadeTally(n [steps.Green + 1]int) string {
+	var parts []string
+	for _, s := range []steps.Shade{steps.Green, steps.Amber, steps.Blue, steps.Red, steps.Unseen} {
+		if n[s] > 0 {
+			parts = append(parts, number(n[s])+" "+s.String())
+		}
+	}
+	if len(parts) == 0 {
+		return "no customers"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// mappingTally says how many customers have an organisation.
+func mappingTally(m *steps.Mapping) string {
+	parts := []string{fmt.Sprintf("%s of %s have an organisation", number(m.Count(steps.RowLinked)), number(len(m.Rows())))}
+	for _, part := range []struct {
+		n    int
+		word string
+	}{
+		{m.Count(steps.RowCertain) + m.Count(steps.RowSuggested), "suggested"},
+		{m.Count(steps.RowDeclined), "are to have none"},
+		{m.Count(steps.RowShared) + m.Count(steps.RowMissing), "wrong"},
+	} {
+		if part.n > 0 {
+			parts = append(parts, number(part.n)+" "+part.word)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// organization says in one cell what a customer is linked to.
+func (t *clientTable) organization(th *Theme, i, width int) (string, func(...string) string) {
+	m := t.clients().mapping
+	r := &m.Rows()[i]
+	var names []string
+	for _, n := range r.Organizations {
+		names = append(names, m.Organizations()[n].Name)
+		if len(names) > 3 { // no more fit
+			break
+		}
+	}
+	text := strings.Join(names, ", ")
+	switch m.State(i) {
+	case steps.RowShared, steps.RowMissing:
+		return clip("✗ "+text, width), th.Bad.Render
+	case steps.RowLinked:
+		return clip(text, width), th.Plain.Render
+	case steps.RowDeclined:
+		return clip("none, by hand", width), th.Muted.Render
+	case steps.RowCertain, steps.RowSuggested:
+		mark := "? "
+		if m.State(i) == steps.RowCertain {
+			mark = "≈ "
+		}
+		return clip(mark+m.Organizations()[r.Suggested.Organization].Name, width), th.Accent.Render
+	}
+	return "-", th.Muted.Render
+}
+
+// mappingText says in a sentence what a customer is linked to, and what is wrong.
+func mappingText(m *steps.Mapping, i int) string {
+	r := &m.Rows()[i]
+	var names []string
+	for _, n := range r.Organizations {
+		names = append(names, m.Organizations()[n].Name)
+	}
+	text := strings.Join(names, ", ")
+	switch m.State(i) {
+	case steps.RowDeclined:
+		text = "none, by hand"
+	case steps.RowOpen:
+		text = "none yet, and nothing is like it"
+	case steps.RowCertain, steps.RowSuggested:
+		sure := "to be looked at"
+		if r.Suggested.Certain {
+			sure = "certain"
+		}
+		text = fmt.Sprintf("suggested: %s (%d %%, %s; %s)", m.Organizations()[r.Suggested.Organization].Name, int(r.Suggested.Confidence*100), r.Suggested.Reason, sure)
+		if more := len(r.Suggested.Also); more > 0 {
+			text += ", and " + number(more) + " more of the same tenant"
+		}
+	}
+	return strings.Join(append([]string{text}, m.Errors(i)...), ". ")
+}
+
+func (t *clientTable) details(f Frame) []string {
+	at, c := t.current(), t.clients()
+	if at < 0 {
+		return nil
+	}
+	th, r := f.Theme, c.row(at)
+	lines := []string{th.Strong.Render(clip(shownName(r.Customer)+"  "+r.Domain+"  "+r.TenantID, f.Width))}
+	mapped := f.labelled("Organisation", mappingText(c.mapping, at), 14)
+	wrong := c.mapping.Errors(at) != nil
+	if wrong { // that is what has to be mended first
+		for n := range mapped {
+			mapped[n] = th.Bad.Render(mapped[n])
+		}
+		lines = append(lines, mapped...)
+	}
+	shield, fix := capital(r.Shield.Shade.String())+". "+r.Shield.Reason, r.Shield.Fix
+	if p := c.failed[r.TenantID]; p != nil {
+		shield, fix = "Failed. "+sentence(name(p.Cause, p.What)), p.Do
+	} else if r.Shield.Shade == steps.Unseen && r.Shield.Reason == "" {
+		fix = "Press r to have it looked at."
+	}
+	lines = append(lines, f.labelled("Shield", strings.TrimSpace(shield), 14)...)
+	if fix != "" {
+		lines = append(lines, f.labelled("Do", sentence(fix), 14)...)
+	}
+	if !wrong {
+		lines = append(lines, mapped...)
+	}
+	if f.Height > len(lines) && !r.Shield.At.IsZero() {
+		lines = append(lines, f.labelled("Looked at", r.Shield.At.Format("2 Jan 2006 15:04")+"; i shows what was seen", 14)...)
+	}
+	return lines
+}

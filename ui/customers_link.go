@@ -1,0 +1,409 @@
+package ui
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"charm.land/bubbles/v2/help"
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// linker has organisations chosen for a customer.
+type linker struct {
+	s    *customers
+	at   int
+	keys linkKeys
+	find field
+	list *picker
+	rows []int // organisations shown; -1 is the one that is typed
+}
+
+type linkKeys struct {
+	Choose, More key.Binding
+	move         moveKeys
+}
+
+func (k linkKeys) ShortHelp() []key.Binding  { return []key.Binding{k.Choose, k.More} }
+func (k linkKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp(), k.move.all()} }
+
+func newLinker(s *customers, at int) *linker {
+	l := &linker{
+		s: s, at: at, find: newField("", "type a part of its name, or a new one"), list: newPicker(nil),
+		keys: linkKeys{Choose: bind("enter", "choose it", "enter"), More: bind("tab", "choose or leave, and stay", "tab"), move: newMoveKeys()},
+	}
+	l.find.Focus()
+	l.filter()
+	return l
+}
+
+// filter lists what matches: those it has first, then what is suggested, then the
+// others by name, last the one that is typed when it is a new one.
+func (l *linker) filter() {
+	c := l.s.w.clients
+	m, r := c.mapping, c.row(l.at)
+	order, names := c.organizations()
+	typed := l.find.Value()
+	text, exact := strings.ToLower(typed), false
+	l.rows = l.rows[:0]
+	first := map[int]bool{}
+	add := func(n int) {
+		if n < len(names) && !first[n] && strings.Contains(names[n], text) {
+			first[n] = true
+			l.rows = append(l.rows, n)
+		}
+	}
+	for _, n := range r.Organizations {
+		add(n)
+	}
+	if s := r.Suggested; s != nil {
+		add(s.Organization)
+		for _, n := range s.Also {
+			add(n)
+		}
+	}
+	head := len(l.rows)
+	for _, n := range order {
+		if !strings.Contains(names[n], text) {
+			continue
+		}
+		exact = exact || names[n] == text
+		if head == 0 || !first[n] {
+			l.rows = append(l.rows, n)
+		}
+	}
+	for _, n := range l.rows[:head] {
+		exact = exact || strings.EqualFold(m.Organizations()[n].Name, typed)
+	}
+	if typed != "" && !exact {
+		l.rows = append(l.rows, -1)
+	}
+	l.list.SetRows(make([]row, len(l.rows)))
+	l.list.cursor = 0
+}
+
+func (l *linker) Keys() help.KeyMap { return l.keys }
+func (l *linker) typing() bool      { return true }
+
+func (l *linker) paste(msg tea.PasteMsg) {
+	l.find.Update(msg)
+	l.filter()
+}
+
+// escape empties the text before the list is closed.
+func (l *linker) escape() bool {
+	if l.find.Value() == "" {
+		return true
+	}
+	l.find.Set("")
+	l.filter()
+	return false
+}
+
+func (l *linker) press(msg tea.KeyPressMsg) tea.Cmd {
+	switch {
+	case key.Matches(msg, l.keys.Choose):
+		return l.choose(false)
+	case key.Matches(msg, l.keys.More):
+		return l.choose(true)
+	case msg.Text != "" || !l.list.Update(msg, l.keys.move):
+		was := l.find.Value()
+		if l.find.Update(msg); l.find.Value() != was {
+			l.filter()
+		}
+	}
+	return nil
+}
+
+// choose links what is under the cursor. When the person stays it is left again
+// where it is linked already.
+func (l *linker) choose(stay bool) tea.Cmd {
+	at := l.list.Current()
+	if at < 0 {
+		return nil
+	}
+	c, n := l.s.w.clients, l.rows[at]
+	if n < 0 {
+		var err error
+		if n, err = c.mapping.Add(state.Organization{Name: l.find.Value()}); err != nil {
+			l.s.w.say("✗", sentence(err.Error()))
+			return nil
+		}
+		c.order = nil
+	}
+	if stay && c.has(l.at, n) {
+		c.mapping.Unlink(l.at, n)
+	} else {
+		c.mapping.Link(l.at, n)
+	}
+	if !stay {
+		l.s.pop()
+		l.s.table.list.Move(1)
+	} else if l.rows[at] < 0 {
+		l.find.Set("")
+		l.filter()
+	}
+	if errs := c.mapping.Errors(l.at); len(errs) > 0 {
+		l.s.w.say("✗", sentence(errs[0]))
+	}
+	return c.edited()
+}
+
+// has tells whether a customer is linked to an organisation.
+func (c *clients) has(row, organization int) bool {
+	return slices.Contains(c.row(row).Organizations, organization)
+}
+
+func (l *linker) View(f Frame) []string {
+	t, c := f.Theme, l.s.w.clients
+	m, r := c.mapping, c.row(l.at)
+	lines := []string{t.Title.Render(clip("Which organisation in Rewst is "+shownName(r.Customer)+"?", f.Width))}
+	about := strings.TrimSpace(r.Domain + "  " + r.TenantID)
+	lines = append(lines, t.Muted.Render(clip(about, f.Width)))
+	lines = append(lines, t.lines(t.Muted, "One organisation has one customer. A customer may serve several organisations: tab chooses more than one.", f.Width)...)
+	lines = append(lines, "", t.Key.Render("› ")+l.find.View(t, f.Width-2), "")
+	if len(l.rows) == 0 {
+		text := "No organisations are known yet. Type the name of one, or give the file with esc and o."
+		return append(lines, t.lines(t.Muted, text, f.Width)...)
+	}
+	return append(lines, f.sized(f.Width, f.Height-len(lines)).list(l.list, func(n int, current bool, w int) string {
+		o := l.rows[n]
+		if o < 0 {
+			return t.cursorAt(current) + t.Accent.Render("+   ") + t.row(clip("a new organisation: "+l.find.Value(), w-6), current)
+		}
+		right := ""
+		switch s := r.Suggested; {
+		case m.Missing(o):
+			right = "not in the list any more"
+		case s != nil && (s.Organization == o || slices.Contains(s.Also, o)):
+			right = fmt.Sprintf("suggested, %d %%: %s", int(s.Confidence*100), s.Reason)
+		}
+		for _, u := range m.Users(o) {
+			if int(u) != l.at {
+				right = "has " + shownName(c.row(int(u)).Customer)
+				break
+			}
+		}
+		right = clip(right, w*45/100)
+		return ends(t.cursorAt(current)+t.tick(c.has(l.at, o))+" "+t.row(clip(m.Organizations()[o].Name, w-8-len([]rune(right))), current), t.Muted.Render(right), w)
+	})...)
+}
+
+// rowFilter chooses customers by how they stand.
+type rowFilter struct {
+	name   string // empty for all
+	states []steps.RowState
+	shades []steps.Shade
+	failed bool
+}
+
+var rowFilterList = []rowFilter{
+	{},
+	{name: "without an organisation", states: []steps.RowState{steps.RowOpen}},
+	{name: "suggested", states: []steps.RowState{steps.RowSuggested, steps.RowCertain}},
+	{name: "wrong in the mapping", states: []steps.RowState{steps.RowShared, steps.RowMissing}},
+	{name: "linked", states: []steps.RowState{steps.RowLinked}},
+	{name: "to have none", states: []steps.RowState{steps.RowDeclined}},
+	{name: "green", shades: []steps.Shade{steps.Green}},
+	{name: "amber", shades: []steps.Shade{steps.Amber}},
+	{name: "blue", shades: []steps.Shade{steps.Blue}},
+	{name: "red", shades: []steps.Shade{steps.Red}},
+	{name: "not looked at", shades: []steps.Shade{steps.Unseen}},
+	{name: "failed", failed: true},
+}
+
+// count is how many customers a filter lets through.
+func (p rowFilter) count(c *clients) int {
+	n := 0
+	for _, s := range p.states {
+		n += c.mapping.Count(s)
+	}
+	for _, s := range p.shades {
+		n += c.shades[s]
+	}
+	switch {
+	case p.failed:
+		return len(c.broken())
+	case p.name == "":
+		return len(c.mapping.Rows())
+	}
+	return n
+}
+
+// rowFilters has one of the filters chosen.
+type rowFilters struct {
+	t      *clientTable
+	list   *picker
+	counts []int
+	keys   linkKeys
+}
+
+func newRowFilters(t *clientTable) *rowFilters {
+	v := &rowFilters{t: t, list: newPicker(make([]row, len(rowFilterList))), keys: linkKeys{Choose: bind("enter", "show these", "enter"), move: newMoveKeys()}}
+	for n, p := range rowFilterList {
+		v.counts = append(v.counts, p.count(t.clients()))
+		if p.name == t.pass.name {
+			v.list.cursor = n
+		}
+	}
+	v.keys.More.SetEnabled(false)
+	return v
+}
+
+func (v *rowFilters) Keys() help.KeyMap  { return v.keys }
+func (v *rowFilters) typing() bool       { return false }
+func (v *rowFilters) paste(tea.PasteMsg) {}
+func (v *rowFilters) escape() bool       { return true }
+
+func (v *rowFilters) press(msg tea.KeyPressMsg) tea.Cmd {
+	if key.Matches(msg, v.keys.Choose) {
+		v.t.pass = rowFilterList[v.list.Current()]
+		v.t.filter()
+		v.t.list.cursor = 0
+		v.t.s.pop()
+		return nil
+	}
+	v.list.Update(msg, v.keys.move)
+	return nil
+}
+
+func (v *rowFilters) View(f Frame) []string {
+	t := f.Theme
+	lines := []string{t.Title.Render("Which customers are shown?"), ""}
+	return append(lines, f.sized(f.Width, f.Height-len(lines)).list(v.list, func(i int, current bool, w int) string {
+		return ends(t.cursorAt(current)+t.row(name(rowFilterList[i].name, "all"), current), t.Muted.Render(number(v.counts[i])), min(w, 40))
+	})...)
+}
+
+// asking has one line of text typed.
+type asking struct {
+	s     *customers
+	label string
+	text  field
+	keys  linkKeys
+	then  func(string) tea.Cmd
+}
+
+func newAsking(s *customers, label, value, hint string, then func(string) tea.Cmd) *asking {
+	a := &asking{s: s, label: label, text: newField(value, hint), then: then, keys: linkKeys{Choose: bind("enter", "go on", "enter")}}
+	a.keys.More.SetEnabled(false)
+	a.text.Focus()
+	return a
+}
+
+func (a *asking) Keys() help.KeyMap      { return a.keys }
+func (a *asking) typing() bool           { return true }
+func (a *asking) paste(msg tea.PasteMsg) { a.text.Update(msg) }
+func (a *asking) escape() bool           { return true }
+
+func (a *asking) press(msg tea.KeyPressMsg) tea.Cmd {
+	if !key.Matches(msg, a.keys.Choose) {
+		a.text.Update(msg)
+		return nil
+	}
+	if a.text.Value() == "" {
+		a.s.w.say("✗", "Type something, or press esc.")
+		return nil
+	}
+	a.s.pop()
+	return a.then(a.text.Value())
+}
+
+func (a *asking) View(f Frame) []string {
+	lines := a.s.table.View(f.sized(f.Width, f.Height-2))
+	return append(exactly(lines, f.Height-2), f.Theme.Muted.Render(strings.Repeat("─", f.Width)), f.Theme.Key.Render(a.label)+a.text.View(f.Theme, f.Width-len([]rune(a.label))))
+}
+
+// listedMsg brings another list of organisations.
+type listedMsg struct {
+	run
+	file    string
+	list    []state.Organization
+	edits   int // of the mapping when it was asked for
+	mapping *steps.Mapping
+	err     error
+}
+
+// list takes the organisations of a file, in place of those there were.
+func (s *customers) list(file string) tea.Cmd {
+	return s.w.listFrom(s.run, file)
+}
+
+// listFrom sets the customers against the organisations of a file.
+func (w *wizard) listFrom(n run, file string) tea.Cmd {
+	c, a := w.clients, w.asked()
+	a.Customers.Mapping = file
+	rows, kept, edits := c.mapping.Rows(), c.mapping.Kept(), c.edits
+	rows = append([]steps.CustomerRow(nil), rows...)
+	return func() tea.Msg {
+		list, err := steps.ListedOrganizations(a)
+		if err != nil {
+			return listedMsg{n, file, nil, edits, nil, err}
+		}
+		return listedMsg{n, file, list, edits, steps.MatchCustomers(rows, list, kept), nil}
+	}
+}
+
+func (s *customers) listed(msg listedMsg) {
+	if s.w.tookList(msg) && s.table != nil {
+		s.table.filter()
+	}
+}
+
+// tookList takes the organisations of a file over, and says so.
+func (w *wizard) tookList(msg listedMsg) bool {
+	c := w.clients
+	switch {
+	case msg.err != nil:
+		w.say("✗", sentence(problemOf(msg.err).Error()))
+	case c == nil:
+	case c.edits != msg.edits:
+		w.say("!", "The mapping was edited meanwhile, so the file was not taken. Give it again.")
+	default:
+		c.list = msg.list
+		c.setMapping(msg.mapping)
+		w.setCustomers(func(x *state.Customers) { x.Mapping = msg.file })
+		w.say("✓", count(len(msg.list), "organisation", "organisations")+" read. "+sentence(capital(mappingTally(c.mapping))))
+		return true
+	}
+	return false
+}
+
+// mappingDir is where the mapping is exported to unless another folder is named.
+func (w *wizard) mappingDir() string {
+	if w.fleeting() { // what is kept there is gone with the program
+		return "mapping"
+	}
+	return w.cfg.Setup.MappingDir()
+}
+
+// export writes the mapping into a folder. It takes a while with many customers,
+// but nothing may change meanwhile, so it is not done in the background.
+func (s *customers) export(dir string) tea.Cmd {
+	s.w.exportMapping(dir)
+	return nil
+}
+
+func (w *wizard) exportMapping(dir string) {
+	paths, err := w.cfg.Setup.ExportMapping(w.clients.mapping, dir)
+	if err != nil {
+		w.say("✗", sentence(problemOf(err).Error()))
+		return
+	}
+	for n := range paths {
+		paths[n] = filepath.Base(paths[n])
+	}
+	w.say("✓", strings.Join(paths, ", ")+" are in "+dir+".")
+}
+
+// openRewst opens Rewst where its shields are.
+func (w *wizard) openRewst() tea.Cmd {
+	url := w.rewst()
+	w.say("•", "Asked the browser to open "+url+". The shields stand under Marketplace, Integrations, Microsoft Cloud Bundle.")
+	return w.openURL(url)
+}

@@ -1,0 +1,442 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"charm.land/bubbles/v2/help"
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"msbundle/catalog"
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// What a person is told before a consent.
+const (
+	consentFirst  = "Rewst does not learn of a consent that is given here: its own shield still has to be pressed for every customer, in Rewst. That is its consent, and Rewst acts at a customer only after it."
+	consentSecond = "A consent given here puts the app into the customer's tenant with exactly what was chosen, and proves it. Pressing the shield later finds the app there: Microsoft then answers that it already exists, and nobody has documented what Rewst makes of that. Unless you have a reason, leave the consent to Rewst."
+	consentThird  = "Rewst's connector is consented to in Rewst only: press the customer's shield there, then have it looked at here."
+)
+
+// rewst is the address of Rewst in the region of the answers.
+func (w *wizard) rewst() string {
+	region, _ := catalog.RegionByID(w.answers.Region)
+	return "https://" + region.WebApp
+}
+
+// clientNotice says what a consent means before anything is read for it.
+type clientNotice struct {
+	s    *customers
+	rows []int
+	at   int // the choice under the cursor
+	keys noticeKeys
+}
+
+type noticeKeys struct {
+	Choose, Exclude, Web key.Binding
+	move                 moveKeys
+}
+
+func (k noticeKeys) ShortHelp() []key.Binding  { return []key.Binding{k.Choose, k.Exclude, k.Web} }
+func (k noticeKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp(), k.move.all()} }
+
+func newClientNotice(s *customers, rows []int) *clientNotice {
+	n := &clientNotice{s: s, rows: rows, keys: noticeKeys{
+		Choose: bind("enter", "go on", "enter"), Exclude: bind("x", "exclude from policies", "x"), Web: bind("w", "open Rewst", "w"), move: newMoveKeys(),
+	}}
+	n.keys.Exclude.SetEnabled(!s.w.connector())
+	n.keys.Web.SetEnabled(s.w.cfg.OpenURL != nil)
+	return n
+}
+
+func (n *clientNotice) Keys() help.KeyMap  { return n.keys }
+func (n *clientNotice) typing() bool       { return false }
+func (n *clientNotice) paste(tea.PasteMsg) {}
+func (n *clientNotice) escape() bool       { return true }
+
+func (n *clientNotice) choices() []string {
+	out := []string{"Leave the consent to Rewst, and only look at what is there"}
+	if !n.s.w.connector() {
+		out = append(out, "Consent here, through Partner Center; the plan is shown first")
+	}
+	return out
+}
+
+func (n *clientNotice) press(msg tea.KeyPressMsg) tea.Cmd {
+	s, c := n.s, n.s.w.clients
+	switch {
+	case key.Matches(msg, n.keys.Exclude):
+		s.table.exclude()
+	case key.Matches(msg, n.keys.Web):
+		return s.w.openRewst()
+	case key.Matches(msg, n.keys.move.Up, n.keys.move.Down):
+		n.at = (n.at + 1) % len(n.choices())
+	case key.Matches(msg, n.keys.Choose) && n.at == 0:
+		s.pop()
+		return s.start(workLook, workPlace{tenants: c.tenants(n.rows)})
+	case key.Matches(msg, n.keys.Choose):
+		s.pop()
+		return s.consent(n.rows)
+	}
+	return nil
+}
+
+// consent reads customers to plan a consent there.
+func (s *customers) consent(rows []int) tea.Cmd {
+	s.w.chooseConsent(rows)
+	return s.start(workPlan, workPlace{tenants: s.w.clients.tenants(rows)})
+}
+
+// exclude has the partner taken out of customers' policies, or not.
+func (t *clientTable) exclude() {
+	w := t.s.w
+	w.setCustomers(func(c *state.Customers) { c.Exclude = !c.Exclude })
+	if w.customersAnswers().Exclude {
+		w.say("•", "With a consent, Conditional Access policies that would keep your service account out are shown, and get an exclusion for service providers of your tenant alone once you agree.")
+	} else {
+		w.say("•", "Customers' Conditional Access policies are left alone.")
+	}
+}
+
+func (n *clientNotice) View(f Frame) []string {
+	t, s := f.Theme, n.s
+	who := count(len(n.rows), "customer", "customers")
+	if len(n.rows) == 1 {
+		who = shownName(s.w.clients.row(n.rows[0]).Customer)
+	}
+	lines := []string{t.Title.Render(clip("Consent at "+who, f.Width)), ""}
+	if s.w.connector() {
+		lines = append(lines, t.lines(t.Plain, consentThird, f.Width)...)
+	} else {
+		lines = append(lines, t.lines(t.Warn, consentFirst, f.Width)...)
+		lines = append(lines, "")
+		lines = append(lines, t.lines(t.Plain, consentSecond, f.Width)...)
+	}
+	lines = append(lines, "")
+	for i, text := range n.choices() {
+		lines = append(lines, t.cursorAt(i == n.at)+t.row(clip(text, f.Width-2), i == n.at))
+	}
+	if !s.w.connector() {
+		text := "Conditional Access of the customers: " + map[bool]string{false: "left alone", true: "policies in the way get an exclusion, shown first"}[s.w.customersAnswers().Exclude] + "."
+		lines = append(lines, "")
+		lines = append(lines, t.lines(t.Muted, text, f.Width)...)
+	}
+	return lines
+}
+
+// clientPlan shows what is written at customers before it is: a line for each, and
+// each write in full.
+type clientPlan struct {
+	s      *customers
+	kind   workKind
+	plan   *steps.CustomersPlan
+	keys   clientPlanKeys
+	rows   []clientPlanRow
+	list   *picker
+	writes int
+	at     int // customers written to
+	made   map[int]steps.Plan
+
+	opened steps.Plan // of the customer that is open
+	title  string
+	within *picker // its writes; nil when none is open
+	full   *plan   // one write in full; nil when none is
+}
+
+// clientPlanRow is a line: the app's sign-in, a customer, the heading of those
+// nothing is written at, or the button.
+type clientPlanRow struct {
+	app      bool
+	customer int // place in the plan
+	head     string
+	button   bool
+}
+
+type clientPlanKeys struct {
+	Apply, Press, Open, Leave key.Binding
+	move                      moveKeys
+}
+
+func (k clientPlanKeys) ShortHelp() []key.Binding {
+	return []key.Binding{k.Press, k.Open, k.Apply, k.Leave}
+}
+
+func (k clientPlanKeys) FullHelp() [][]key.Binding {
+	return [][]key.Binding{k.ShortHelp(), k.move.all()}
+}
+
+func newClientPlan(s *customers, p *steps.CustomersPlan, kind workKind) *clientPlan {
+	v := &clientPlan{
+		s: s, plan: p, kind: kind, list: newPicker(nil), made: map[int]steps.Plan{},
+		keys: clientPlanKeys{
+			Apply: bind("A", "apply", "A"), Press: bind("enter", "apply", "enter"), Open: bind("enter", "show", "enter"),
+			Leave: bind("n", "leave it as it is", "n"), move: newMoveKeys(),
+		},
+	}
+	v.writes, v.at = p.Writes()
+	if len(v.app().Changes) > 0 {
+		v.rows = append(v.rows, clientPlanRow{app: true})
+	}
+	var none []clientPlanRow
+	for i, c := range p.Customers {
+		if c.Writes() > 0 {
+			v.rows = append(v.rows, clientPlanRow{customer: i})
+		} else {
+			none = append(none, clientPlanRow{customer: i})
+		}
+	}
+	if len(none) > 0 {
+		v.rows = append(append(v.rows, clientPlanRow{head: "Nothing is written at " + count(len(none), "customer", "customers")}), none...)
+	}
+	if !v.empty() {
+		v.rows = append(v.rows, clientPlanRow{button: true})
+	}
+	v.list.SetRows(make([]row, len(v.rows)))
+	v.settle()
+	return v
+}
+
+// opens tells whether somebody has to sign in with the app.
+func (v *clientPlan) opens() bool {
+	return v.kind == workConsent && v.s.w.clients.clientele.Findings.App != nil && (v.plan.Consents() || v.plan.Untried())
+}
+
+// empty tells whether nothing at all is written.
+func (v *clientPlan) empty() bool { return v.writes+len(v.app().Changes) == 0 }
+
+// app is what is written in the partner's own tenant.
+func (v *clientPlan) app() steps.Plan {
+	a := v.s.w.clients.clientele.App
+	p := a.Left
+	switch {
+	case v.kind == workExclude:
+		p = a.Close
+	case v.opens():
+		p = a.Open
+		p.Changes = a.Lines()
+	}
+	return p
+}
+
+func (v *clientPlan) row() clientPlanRow {
+	if at := v.list.Current(); at >= 0 && at < len(v.rows) {
+		return v.rows[at]
+	}
+	return clientPlanRow{head: " "}
+}
+
+func (v *clientPlan) settle() {
+	r := v.row()
+	v.keys.Apply.SetEnabled(!v.empty() && v.within == nil)
+	v.keys.Leave.SetEnabled(v.kind == workExclude && v.within == nil)
+	v.keys.Press.SetEnabled(v.within == nil && r.button)
+	v.keys.Open.SetEnabled(v.full == nil && (v.within != nil || !r.button && r.head == ""))
+}
+
+func (v *clientPlan) Keys() help.KeyMap  { return v.keys }
+func (v *clientPlan) typing() bool       { return false }
+func (v *clientPlan) paste(tea.PasteMsg) {}
+
+func (v *clientPlan) escape() bool {
+	defer v.settle()
+	switch {
+	case v.full != nil:
+		v.full = nil
+	case v.within != nil:
+		v.within = nil
+	case v.kind == workExclude: // the app's sign-in is open: it is closed, whatever else
+		v.s.w.say("!", "The app's sign-in is still open. A writes this, n leaves it as it is; either closes it.")
+	default:
+		v.s.w.say("•", "Nothing was written.")
+		return true
+	}
+	return false
+}
+
+func (v *clientPlan) press(msg tea.KeyPressMsg) tea.Cmd {
+	defer v.settle()
+	switch {
+	case v.full != nil:
+		v.full.scroll.Update(msg, v.keys.move)
+	case v.within != nil && key.Matches(msg, v.keys.Open):
+		if at := v.within.Current(); at >= 0 {
+			v.full = &plan{w: v.s.w, plan: v.opened, opened: &v.opened.Changes[at]}
+		}
+	case v.within != nil:
+		v.within.Update(msg, v.keys.move)
+	case key.Matches(msg, v.keys.Apply), key.Matches(msg, v.keys.Press):
+		return v.apply()
+	case key.Matches(msg, v.keys.Leave):
+		v.s.pop()
+		return v.s.start(workClose, workPlace{})
+	case key.Matches(msg, v.keys.Open):
+		v.open()
+	default:
+		v.list.Update(msg, v.keys.move)
+	}
+	return nil
+}
+
+// apply begins to write.
+func (v *clientPlan) apply() tea.Cmd {
+	v.s.pop()
+	v.s.w.wrote = true
+	v.s.w.agreeConsent()
+	return v.s.start(v.kind, workPlace{plan: v.plan, tenants: v.tenants(), opens: v.opens()})
+}
+
+// tenants are the customers something is written at.
+func (v *clientPlan) tenants() []string {
+	var out []string
+	for _, c := range v.plan.Customers {
+		if c.Writes() > 0 {
+			out = append(out, c.Customer.TenantID)
+		}
+	}
+	return out
+}
+
+// of is the plan of a customer, worked out once.
+func (v *clientPlan) of(i int) steps.Plan {
+	p, known := v.made[i]
+	if !known {
+		p = v.plan.Customers[i].Plan()
+		v.made[i] = p
+	}
+	return p
+}
+
+func (v *clientPlan) open() {
+	r := v.row()
+	if r.app {
+		v.opened, v.title = v.app(), "The app's own sign-in"
+	} else {
+		v.opened, v.title = v.of(r.customer), shownName(v.plan.Customers[r.customer].Customer)
+	}
+	v.within = newPicker(make([]row, len(v.opened.Changes)))
+}
+
+func (v *clientPlan) intro() string {
+	switch {
+	case v.empty():
+		return "There is nothing to write: " + lowerOf(v.nothing())
+	case v.writes == 0 && v.opens():
+		return "Nothing is written at customers. " + capital(count(len(v.app().Changes), "write", "writes")) + " in your own tenant open and close the app's own sign-in, to look at what only the app can see. A browser opens for it."
+	case v.kind == workExclude:
+		return fmt.Sprintf("Seen as the app: %s at %s, such as a policy that keeps you out. An exclusion is for service providers of your tenant alone, and can be taken back.", count(v.writes, "more write", "more writes"), count(v.at, "customer", "customers"))
+	}
+	text := fmt.Sprintf("%s at %s.", count(v.writes, "write", "writes"), count(v.at, "customer", "customers"))
+	if n := len(v.app().Changes); n > 0 {
+		text += " " + count(n, "write", "writes") + " in your own tenant."
+	}
+	if v.opens() {
+		text += " A browser opens for a sign-in with the app itself."
+	}
+	if v.s.w.customersAnswers().Exclude && v.opens() {
+		text += " Conditional Access is looked at after that, and shown before any of it is changed."
+	}
+	return text
+}
+
+// nothing says why nothing is written.
+func (v *clientPlan) nothing() string {
+	for _, c := range v.plan.Customers {
+		if c.Skipped != "" {
+			return "Look below for the reason at each customer."
+		}
+	}
+	return "Every customer holds what was chosen."
+}
+
+func lowerOf(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+func (v *clientPlan) View(f Frame) []string {
+	switch {
+	case v.full != nil:
+		return v.full.full(f)
+	case v.within != nil:
+		return v.inside(f)
+	}
+	head := f.Theme.lines(f.Theme.Plain, v.intro(), f.Width)
+	return append(head, f.sized(f.Width, f.Height-len(head)).split(5, v.table, v.details)...)
+}
+
+func (v *clientPlan) table(f Frame) []string {
+	t := f.Theme
+	return f.list(v.list, func(i int, current bool, w int) string {
+		r := v.rows[i]
+		lead := t.cursorAt(current)
+		switch {
+		case r.app:
+			return ends(lead+t.row(clip("Your own tenant: the app's own sign-in, opened and closed", w-14), current), t.Muted.Render(count(len(v.app().Changes), "write", "writes")), w)
+		case r.head != "":
+			return lead + t.Strong.Render(clip(r.head, w-2))
+		case r.button:
+			text := "[ Apply " + count(v.writes+len(v.app().Changes), "write", "writes") + " ]"
+			if current {
+				return lead + t.Badge.Render(text)
+			}
+			return lead + t.Accent.Render(text)
+		}
+		c := v.plan.Customers[r.customer]
+		right := count(c.Writes(), "write", "writes")
+		if c.Writes() == 0 {
+			right = name(c.Skipped, "complete")
+		}
+		right = clip(right, w/2)
+		return ends(lead+t.row(clip(shownName(c.Customer), w-4-len([]rune(right))), current), t.Muted.Render(right), w)
+	})
+}
+
+func (v *clientPlan) details(f Frame) []string {
+	t, r := f.Theme, v.row()
+	switch {
+	case r.app:
+		return t.lines(t.Plain, "Partner Center takes a consent only from the app itself. For that a way back to this computer and a secret for a day are added to the app, and both are taken away again at the end. enter shows each.", f.Width)
+	case r.button:
+		return t.lines(t.Plain, "Rewst's shields still have to be pressed afterwards.", f.Width)
+	case r.head != "":
+		return nil
+	}
+	c := v.plan.Customers[r.customer]
+	if c.Writes() == 0 {
+		return t.lines(t.Plain, name(c.Skipped, "Nothing is missing there."), f.Width)
+	}
+	p := v.of(r.customer)
+	var parts []string
+	for _, g := range p.Groups() {
+		parts = append(parts, fmt.Sprintf("%s (%d)", g.Title, len(g.Changes)))
+	}
+	lines := t.lines(t.Plain, strings.Join(parts, ", ")+". enter shows each write.", f.Width)
+	for _, n := range p.Notes {
+		lines = append(lines, t.lines(t.Muted, noteText(n), f.Width)...)
+	}
+	return lines
+}
+
+// inside lists the writes at one customer.
+func (v *clientPlan) inside(f Frame) []string {
+	t := f.Theme
+	lines := []string{t.Title.Render(clip(v.title+": "+count(len(v.opened.Changes), "write", "writes"), f.Width)), ""}
+	if len(v.opened.Changes) == 0 {
+		return append(lines, t.Muted.Render("Nothing is written there."))
+	}
+	lines = append(lines, f.sized(f.Width, f.Height-len(lines)-5).list(v.within, func(i int, current bool, w int) string {
+		c := v.opened.Changes[i]
+		return ends(t.cursorAt(current)+t.row(clip(c.Describe(), w-11), current), t.riskWord(c.Risk), w)
+	})...)
+	lines = append(exactly(lines, f.Height-5), t.Muted.Render(strings.Repeat("─", f.Width)))
+	if at := v.within.Current(); at >= 0 {
+		c := v.opened.Changes[at]
+		what := t.lines(t.Plain, c.Describe(), f.Width)
+		lines = append(append(lines, what[:min(len(what), 2)]...), t.lines(t.Muted, c.Method+" "+c.Path, f.Width)...)
+	}
+	return lines
+}

@@ -1,0 +1,377 @@
+package ui
+
+import (
+	"strings"
+
+	"charm.land/bubbles/v2/help"
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"msbundle/steps"
+)
+
+// clientTable shows the customers: which organisation each is, and how it stands.
+type clientTable struct {
+	s      *customers
+	keys   clientKeys
+	shown  []int // places of the customers that pass the filter
+	list   *picker
+	find   field
+	pass   rowFilter
+	chosen map[int]bool // by place
+}
+
+type clientKeys struct {
+	Link, Accept, AcceptAll, Unlink, None  key.Binding
+	Take, TakeAll, Consent, Exclude        key.Binding
+	Look, LookFailed, LookAll, Pause       key.Binding
+	Find, Show, Detail, Direct, Web        key.Binding
+	List, Export, Other, Result, Done, Off key.Binding
+	move                                   moveKeys
+}
+
+func (k clientKeys) ShortHelp() []key.Binding {
+	return []key.Binding{k.Done, k.Pause, k.Link, k.Take, k.Consent, k.Look, k.Find, k.Show, k.Detail, k.Accept}
+}
+
+func (k clientKeys) FullHelp() [][]key.Binding {
+	return [][]key.Binding{
+		{k.Link, k.Accept, k.AcceptAll, k.Unlink, k.None, k.List, k.Export},
+		{k.Take, k.TakeAll, k.Consent, k.Exclude, k.Direct, k.Web},
+		{k.Look, k.LookFailed, k.LookAll, k.Pause, k.Off, k.Find, k.Show, k.Detail, k.Other, k.Result},
+		k.move.all(),
+	}
+}
+
+func newClientTable(s *customers) *clientTable {
+	move := newMoveKeys()
+	t := &clientTable{
+		s: s, chosen: map[int]bool{}, list: newPicker(nil), find: newField("", "part of a name, a domain, a tenant id or an organisation"),
+		keys: clientKeys{
+			Link:       bind("m", "organisation", "m", "enter"),
+			Accept:     bind("a", "take the suggestion", "a"),
+			AcceptAll:  bind("A", "take all certain ones", "A"),
+			Unlink:     bind("u", "unlink", "u"),
+			None:       bind("n", "has none", "n"),
+			Take:       bind("space", "choose", "space"),
+			TakeAll:    bind("*", "choose all shown", "*"),
+			Consent:    bind("c", "consent", "c"),
+			Exclude:    bind("x", "exclude from policies", "x"),
+			Look:       bind("r", "look", "r"),
+			LookFailed: bind("f", "look at the failed", "f"),
+			LookAll:    bind("R", "look at all", "R"),
+			Pause:      bind("p", "pause", "p"),
+			Off:        bind("P", "stop looking", "P"),
+			Find:       bind("/", "filter", "/"),
+			Show:       bind("v", "show only", "v"),
+			Detail:     bind("i", "details", "i"),
+			Direct:     bind("d", "direct route", "d"),
+			Web:        bind("w", "open Rewst", "w"),
+			List:       bind("o", "organisations' file", "o"),
+			Export:     bind("e", "export", "e"),
+			Other:      bind("S", "sign in as somebody else", "S"),
+			Result:     bind("q", "result", "q"),
+			Done:       bind("enter", "done", "enter"),
+			move:       move,
+		},
+	}
+	t.filter()
+	t.settle()
+	return t
+}
+
+func (t *clientTable) clients() *clients { return t.s.w.clients }
+
+// filter works out which customers are shown, and keeps the cursor on its one.
+func (t *clientTable) filter() {
+	at := t.current()
+	t.shown = t.clients().mapping.Filter(t.shown[:0], steps.MappingFilter{Text: t.find.Value(), States: t.pass.states, Shades: t.pass.shades})
+	if t.pass.failed {
+		t.shown = t.clients().broken()
+	}
+	t.list.SetRows(make([]row, len(t.shown)))
+	t.list.cursor = 0
+	for n, i := range t.shown {
+		if i == at {
+			t.list.cursor = n
+			break
+		}
+	}
+}
+
+// current is the customer under the cursor; -1 when there is none.
+func (t *clientTable) current() int {
+	if at := t.list.Current(); at >= 0 && at < len(t.shown) {
+		return t.shown[at]
+	}
+	return -1
+}
+
+func (t *clientTable) settle() {
+	free, at, c := !t.typing(), t.current(), t.clients()
+	k := &t.keys
+	on := func(b *key.Binding, when bool) { b.SetEnabled(free && when) }
+	some := at >= 0
+	var r steps.CustomerRow
+	state := steps.RowOpen
+	if some {
+		r, state = *c.row(at), c.mapping.State(at)
+	}
+	for _, b := range []*key.Binding{&k.Link, &k.Take, &k.TakeAll, &k.Detail, &k.Direct} {
+		on(b, some)
+	}
+	on(&k.Accept, some && (state == steps.RowSuggested || state == steps.RowCertain))
+	on(&k.AcceptAll, c.mapping.Count(steps.RowCertain) > 0)
+	on(&k.Unlink, some && len(r.Organizations) > 0)
+	on(&k.None, some && state != steps.RowDeclined)
+	busy := c.work.running()
+	on(&k.Consent, some && !busy)
+	on(&k.Look, some && !busy)
+	on(&k.LookFailed, !busy && (c.shades[steps.Red] > 0 || len(c.failed) > 0))
+	on(&k.LookAll, !busy)
+	on(&k.Other, !busy)
+	on(&k.Result, !busy)
+	on(&k.Exclude, !busy && !t.s.w.connector())
+	on(&k.Pause, busy)
+	on(&k.Off, busy)
+	on(&k.Web, t.s.w.cfg.OpenURL != nil)
+	on(&k.Find, true)
+	on(&k.Show, true)
+	on(&k.List, true)
+	on(&k.Export, true)
+	k.Done.SetEnabled(!free)
+	word := map[bool]string{true: "go on", false: "pause"}[busy && c.work.gate.Paused()]
+	k.Pause.SetHelp("p", word)
+	n := ""
+	if len(t.chosen) > 0 {
+		n = " " + number(len(t.chosen))
+	}
+	k.Consent.SetHelp("c", "consent"+n)
+	k.Look.SetHelp("r", "look"+n)
+}
+
+func (t *clientTable) Keys() help.KeyMap { return t.keys }
+func (t *clientTable) typing() bool      { return t.find.Focused() }
+
+func (t *clientTable) paste(msg tea.PasteMsg) {
+	if t.typing() {
+		t.find.Update(msg)
+		t.filter()
+	}
+}
+
+func (t *clientTable) closes() bool {
+	return t.typing() || t.find.Value() != "" || t.pass.name != "" || len(t.chosen) > 0
+}
+
+// escape takes the filter away, then what was chosen.
+func (t *clientTable) escape() bool {
+	switch {
+	case t.typing() || t.find.Value() != "":
+		t.find.Set("")
+		t.find.Blur()
+		t.filter()
+	case t.pass.name != "":
+		t.pass = rowFilter{}
+		t.filter()
+	default:
+		clear(t.chosen)
+	}
+	return false
+}
+
+// picked are the chosen customers, or the one under the cursor when none is.
+func (t *clientTable) picked() []int {
+	if len(t.chosen) == 0 {
+		if at := t.current(); at >= 0 {
+			return []int{at}
+		}
+		return nil
+	}
+	out := make([]int, 0, len(t.chosen))
+	for i := range t.clients().mapping.Rows() {
+		if t.chosen[i] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
+	defer t.settle()
+	k, at, c, s := t.keys, t.current(), t.clients(), t.s
+	switch {
+	case t.typing() && key.Matches(msg, k.Done):
+		t.find.Blur()
+	case t.typing():
+		if msg.Text != "" || !t.list.Update(msg, k.move) {
+			was := t.find.Value()
+			if t.find.Update(msg); t.find.Value() != was {
+				t.filter()
+				t.list.cursor = 0
+			}
+		}
+	case key.Matches(msg, k.Find):
+		t.find.Focus()
+	case key.Matches(msg, k.Show):
+		s.push(newRowFilters(t))
+	case key.Matches(msg, k.Link):
+		s.push(newLinker(s, at))
+	case key.Matches(msg, k.Accept):
+		c.mapping.Accept(at)
+		t.list.Move(1)
+		return c.edited()
+	case key.Matches(msg, k.AcceptAll):
+		n := c.mapping.AcceptCertain()
+		s.w.say("✓", count(n, "suggestion that needs no look was", "suggestions that need no look were")+" taken. The others are for you: v shows them.")
+		return c.edited()
+	case key.Matches(msg, k.Unlink):
+		for _, n := range append([]int(nil), c.row(at).Organizations...) {
+			c.mapping.Unlink(at, n)
+		}
+		return c.edited()
+	case key.Matches(msg, k.None):
+		c.mapping.Decline(at)
+		return c.edited()
+	case key.Matches(msg, k.Take):
+		t.take(at)
+		t.list.Move(1)
+	case key.Matches(msg, k.TakeAll):
+		t.takeAll()
+	case key.Matches(msg, k.Consent):
+		s.push(newClientNotice(s, t.picked()))
+	case key.Matches(msg, k.Exclude):
+		t.exclude()
+	case key.Matches(msg, k.Look):
+		return s.start(workLook, workPlace{tenants: c.tenants(t.picked())})
+	case key.Matches(msg, k.LookFailed):
+		return s.start(workLook, workPlace{tenants: c.tenants(c.broken())})
+	case key.Matches(msg, k.LookAll):
+		return s.start(workLook, workPlace{tenants: c.tenants(c.all())})
+	case key.Matches(msg, k.Pause):
+		c.work.turn()
+	case key.Matches(msg, k.Off):
+		c.work.cancel()
+	case key.Matches(msg, k.Detail):
+		s.push(&clientDetail{s: s, at: at})
+	case key.Matches(msg, k.Direct):
+		s.push(&clientDirect{s: s, at: at})
+	case key.Matches(msg, k.Web):
+		return s.w.openRewst()
+	case key.Matches(msg, k.List):
+		s.push(newAsking(s, "Rewst's organisations, a CSV file ", s.w.customersAnswers().Mapping, "for example organizations.csv", s.list))
+	case key.Matches(msg, k.Export):
+		s.push(newAsking(s, "Export to ", s.w.mappingDir(), "a folder", s.export))
+	case key.Matches(msg, k.Other):
+		s.w.open(pageSignIn)
+	case key.Matches(msg, k.Result):
+		s.push(&clientResult{s: s})
+	default:
+		t.list.Update(msg, k.move)
+	}
+	return nil
+}
+
+func (t *clientTable) take(i int) {
+	if t.chosen[i] {
+		delete(t.chosen, i)
+	} else {
+		t.chosen[i] = true
+	}
+}
+
+// takeAll chooses all that are shown, or none when all of them are.
+func (t *clientTable) takeAll() {
+	all := true
+	for _, i := range t.shown {
+		all = all && t.chosen[i]
+	}
+	for _, i := range t.shown {
+		if all {
+			delete(t.chosen, i)
+		} else {
+			t.chosen[i] = true
+		}
+	}
+}
+
+func (t *clientTable) View(f Frame) []string {
+	th, c := f.Theme, t.clients()
+	lines := []string{th.Plain.Render(clip("Shields: "+shadeTally(c.shades)+".", f.Width)), th.Plain.Render(clip("Mapping: "+mappingTally(c.mapping)+".", f.Width))}
+	switch x := c.work; {
+	case x.running():
+		lines = append(lines, x.line(th, t.s.w, f.Width))
+	case c.keepErr != nil:
+		lines = append(lines, th.Bad.Render(clip("✗ "+problemOf(c.keepErr).What, f.Width)))
+	case t.typing() || t.find.Value() != "":
+	default:
+		lines = append(lines, "")
+	}
+	if t.typing() || t.find.Value() != "" {
+		lines = append(lines, th.Key.Render("/ ")+t.find.View(th, f.Width-2))
+	}
+	rest := f.sized(f.Width, f.Height-len(lines))
+	under := min(6, rest.Height/3)
+	top := rest.sized(rest.Width, rest.Height-under-1)
+	lines = append(lines, exactly(t.rows(top), top.Height)...)
+	rule := ""
+	if t.pass.name != "" {
+		rule = "── only " + t.pass.name + ": " + count(len(t.shown), "customer", "customers") + " "
+	}
+	rule += strings.Repeat("─", max(f.Width-ansi.StringWidth(rule), 0))
+	lines = append(lines, th.Muted.Render(clip(rule, f.Width)))
+	return append(lines, exactly(t.details(rest.sized(rest.Width, under)), under)...)
+}
+
+// clientColumns are the widths of the table's columns.
+type clientColumns struct{ name, tenant, organization, shield, reason int }
+
+func (f Frame) clientColumns() clientColumns {
+	w := f.Width - 2 - 6 // marks of more rows, cursor and box
+	c := clientColumns{tenant: 10, shield: 11}
+	switch {
+	case f.Width >= wide:
+		c.tenant = 15
+	case f.Width < 70: // the reason stands under the table
+		c.tenant = 0
+		c.name = (w - c.shield) * 55 / 100
+		c.organization = w - c.shield - c.name
+		return c
+	}
+	left := w - c.tenant - c.shield
+	c.name = left * 36 / 100
+	c.organization = left * 34 / 100
+	c.reason = left - c.name - c.organization
+	return c
+}
+
+func (t *clientTable) rows(f Frame) []string {
+	th, c := f.Theme, t.clients()
+	w := f.clientColumns()
+	head := th.Muted.Render(strings.Repeat(" ", 6) + pad("Customer", w.name) + pad("Tenant", w.tenant) + pad("Organisation", w.organization) + pad("Shield", w.shield) + clip("Reason", w.reason))
+	if len(t.shown) == 0 {
+		text := "No customer matches. esc shows all."
+		if len(c.mapping.Rows()) == 0 {
+			text = "There are no customers."
+		}
+		return []string{head, "", th.Muted.Render("      " + text)}
+	}
+	return append([]string{head}, f.sized(f.Width, f.Height-1).list(t.list, func(n int, current bool, _ int) string {
+		i := t.shown[n]
+		r := c.row(i)
+		what, style := t.organization(th, i, w.organization-1)
+		shield, reason := th.shadeGlyph(r.Shield.Shade, w.shield), clip(r.Shield.Reason, w.reason)
+		if p := c.failed[r.TenantID]; p != nil {
+			reason = clip(name(p.Cause, p.What), w.reason)
+		}
+		if x := c.work; x.running() {
+			if doing, busy := x.doing[r.TenantID]; busy {
+				reason = clip(doing, w.reason)
+				shield = th.Accent.Render(pad(t.s.w.spin()+" "+r.Shield.Shade.String(), w.shield-1)) + " "
+			}
+		}
+		line := th.cursorAt(current) + th.tick(t.chosen[i]) + " " + th.row(pad(clip(shownName(r.Customer), w.name-1), w.name), current)
+		return line + th.Muted.Render(pad(clip(r.TenantID, w.tenant-1), w.tenant)) + style(pad(what, w.organization)) + shield + reason
+	})...)
+}

@@ -1,0 +1,339 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// clientWork is work at many customers. It belongs to the wizard, not to a screen:
+// what is being written goes on wherever the person looks.
+type clientWork struct {
+	kind    workKind
+	plan    *steps.CustomersPlan // that is carried out; nil for looks
+	gate    *steps.Gate
+	cancel  context.CancelFunc
+	items   chan clientItem
+	gone    chan struct{} // closed when nobody listens any more
+	ended   chan struct{} // closed when the work has returned
+	leaving sync.Once
+
+	over     bool
+	end      workEnd
+	phase    string            // what goes on besides the customers; empty while they are worked on
+	detail   string            // of that
+	doing    map[string]string // by customer: what happens there
+	begun    []string          // the customers in doing, in the order they were begun
+	left, of int
+	rate     float64
+	rest     time.Duration
+	told     time.Time // when rest was
+	failed   []steps.CustomerFailure
+	shades   [steps.Green + 1]int // of those that are done
+	began    time.Time
+	stopped  time.Time
+}
+
+// workKind is what is done at customers.
+type workKind int
+
+const (
+	workLook    workKind = iota // reading them
+	workPlan                    // reading them to plan a consent
+	workConsent                 // writing there
+	workExclude                 // the second part of that: what only the app could see
+	workClose                   // closing the sign-in with the app
+)
+
+// writes tells whether work of a kind must be seen through.
+func (k workKind) writes() bool { return k == workConsent || k == workExclude || k == workClose }
+
+// workEnd is what work came to.
+type workEnd struct {
+	plan   *steps.CustomersPlan
+	failed []steps.CustomerFailure
+	more   bool // plan is a second one, to be agreed to before the app's sign-in is closed
+	open   bool // the app's sign-in is open
+	err    error
+	close  error // the app's sign-in could not be closed
+}
+
+// clientItem is news of work.
+type clientItem struct {
+	fleet *steps.FleetEvent
+	event *steps.Event
+	phase *string
+	end   *workEnd
+}
+
+type clientsMsg struct {
+	work  *clientWork
+	items []clientItem
+}
+
+// workPlace is what work at customers needs.
+type workPlace struct {
+	setup     Setup
+	answers   state.Answers
+	clientele *steps.Clientele
+	plan      *steps.CustomersPlan
+	tenants   []string
+	opens     bool // the app's sign-in is opened first
+	gate      *steps.Gate
+	tell      func(clientItem)
+}
+
+func (p workPlace) fleet() steps.FleetOptions {
+	return steps.FleetOptions{Gate: p.gate, Observe: func(e steps.FleetEvent) { p.tell(clientItem{fleet: &e}) }}
+}
+
+func (p workPlace) options() steps.ApplyOptions {
+	return steps.ApplyOptions{Gate: p.gate, Observe: func(e steps.Event) { p.tell(clientItem{event: &e}) }}
+}
+
+func (p workPlace) phase(text string) { p.tell(clientItem{phase: &text}) }
+
+// look reads customers.
+func (p workPlace) look(ctx context.Context) workEnd {
+	plan, err := p.setup.InspectCustomers(ctx, p.answers, p.clientele, p.tenants, p.fleet())
+	return workEnd{plan: plan, err: err}
+}
+
+// consent carries a plan out. Where only the app can see what is missing, such as a
+// policy in the way, it comes back with a second plan, and the app's sign-in stays
+// open for that.
+func (p workPlace) consent(ctx context.Context) workEnd {
+	var end workEnd
+	if p.opens {
+		p.phase("Opening the app's own sign-in")
+		end.err = p.setup.OpenApp(ctx, p.clientele.App, p.options())
+	}
+	if end.err == nil {
+		p.phase("")
+		end.failed, end.err = p.setup.ApplyCustomers(ctx, p.answers, p.clientele, p.plan, p.fleet())
+		end.plan = p.plan
+	}
+	if tenants := p.untried(end.failed); end.err == nil && p.opens && len(tenants) > 0 {
+		p.phase("Looking again, as the app: at what only it can see")
+		more, err := p.setup.InspectCustomers(ctx, p.answers, p.clientele, tenants, p.fleet())
+		end.err = err
+		if n := 0; err == nil {
+			if n, _ = more.Writes(); n > 0 {
+				end.plan, end.more, end.open = more, true, true
+				return end
+			}
+		}
+	}
+	return p.closed(ctx, end)
+}
+
+// untried are the customers of whom only the app can see everything.
+func (p workPlace) untried(failed []steps.CustomerFailure) []string {
+	var out []string
+	for _, c := range p.plan.Customers {
+		bad := slices.ContainsFunc(failed, func(f steps.CustomerFailure) bool { return f.Customer.TenantID == c.Customer.TenantID })
+		if c.Untried() && !bad {
+			out = append(out, c.Customer.TenantID)
+		}
+	}
+	return out
+}
+
+// exclude carries out a second plan, and closes the app's sign-in.
+func (p workPlace) exclude(ctx context.Context) workEnd {
+	p.phase("")
+	failed, err := p.setup.ApplyCustomers(ctx, p.answers, p.clientele, p.plan, p.fleet())
+	return p.closed(ctx, workEnd{plan: p.plan, failed: failed, err: err})
+}
+
+// closeLimit is how long closing the app's sign-in may take once somebody has left.
+const closeLimit = time.Minute
+
+// closed closes the app's sign-in, whatever became of the rest.
+func (p workPlace) closed(ctx context.Context, end workEnd) workEnd {
+	p.phase("Closing the app's own sign-in")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+	defer cancel()
+	end.close = p.setup.CloseApp(ctx, p.clientele.App, steps.ApplyOptions{Observe: p.options().Observe})
+	end.open = false
+	return end
+}
+
+// startWork begins work at customers.
+func (w *wizard) startWork(kind workKind, p workPlace) tea.Cmd {
+	c := w.clients
+	parent := w.ctx
+	if kind.writes() { // it is seen through when the wizard ends
+		parent = context.WithoutCancel(w.ctx)
+	}
+	ctx, cancel := context.WithCancel(parent)
+	x := newClientWork(kind, w.now, len(p.tenants))
+	x.cancel, x.plan, c.work = cancel, p.plan, x
+	p.setup, p.answers, p.clientele, p.gate, p.tell = w.cfg.Setup, w.answersFor(kind), c.clientele, x.gate, x.send
+	run := func() tea.Msg {
+		end := p.run(ctx, kind)
+		cancel()
+		close(x.ended)
+		x.send(clientItem{end: &end})
+		return nil
+	}
+	return tea.Batch(run, x.next())
+}
+
+func (p workPlace) run(ctx context.Context, kind workKind) workEnd {
+	switch kind {
+	case workConsent:
+		return p.consent(ctx)
+	case workExclude:
+		return p.exclude(ctx)
+	case workClose:
+		return p.closed(ctx, workEnd{})
+	}
+	return p.look(ctx)
+}
+
+func newClientWork(kind workKind, now time.Time, of int) *clientWork {
+	return &clientWork{
+		kind: kind, gate: &steps.Gate{}, cancel: func() {}, items: make(chan clientItem, 64), gone: make(chan struct{}), ended: make(chan struct{}),
+		doing: map[string]string{}, left: of, of: of, began: now,
+	}
+}
+
+func (x *clientWork) send(i clientItem) {
+	select {
+	case x.items <- i:
+	case <-x.gone:
+	}
+}
+
+// next waits for something to happen and takes along what else has.
+func (x *clientWork) next() tea.Cmd {
+	return func() tea.Msg {
+		select {
+		case <-x.gone:
+			return nil
+		case first := <-x.items:
+			msg := clientsMsg{x, []clientItem{first}}
+			for {
+				select {
+				case more := <-x.items:
+					msg.items = append(msg.items, more)
+				default:
+					return msg
+				}
+			}
+		}
+	}
+}
+
+func (x *clientWork) running() bool { return x != nil && !x.over }
+
+// writing tells whether something is being written at customers.
+func (x *clientWork) writing() bool { return x.running() && x.kind.writes() }
+
+func (x *clientWork) abandon() { x.leaving.Do(func() { close(x.gone) }) }
+
+// take brings news into what is shown.
+func (c *clients) take(i clientItem, now time.Time) {
+	x := c.work
+	switch {
+	case i.phase != nil:
+		x.phase, x.detail = *i.phase, ""
+	case i.event != nil:
+		x.detail = i.event.Text
+		if wait := i.event.Wait; wait != nil {
+			x.detail = "waiting for " + wait.For
+		}
+	case i.fleet != nil:
+		x.fleet(*i.fleet, now)
+		if s := i.fleet.Shield; s != nil {
+			c.seen(i.fleet.Tenant, *s)
+			if i.fleet.Done && x.kind != workConsent && x.kind != workExclude && s.Shade != steps.Red {
+				delete(c.failed, i.fleet.Tenant)
+			}
+		}
+	case i.end != nil:
+		c.ended(*i.end, now)
+	}
+}
+
+func (x *clientWork) fleet(e steps.FleetEvent, now time.Time) {
+	x.left, x.of, x.rate, x.rest, x.told = e.Left, e.Of, e.Rate, e.Rest, now
+	if e.Tenant == "" {
+		return
+	}
+	if _, known := x.doing[e.Tenant]; !known && !e.Done {
+		x.begun = append(x.begun, e.Tenant)
+	}
+	if !e.Done {
+		if e.What != "" {
+			x.doing[e.Tenant] = e.What
+		}
+		return
+	}
+	delete(x.doing, e.Tenant)
+	if at := slices.Index(x.begun, e.Tenant); at >= 0 {
+		x.begun = slices.Delete(x.begun, at, at+1)
+	}
+	if e.Shield != nil {
+		x.shades[e.Shield.Shade]++
+	}
+	if e.Err != nil && !errors.Is(e.Err, context.Canceled) {
+		x.failed = append(x.failed, steps.CustomerFailure{Customer: steps.Customer{TenantID: e.Tenant}, Problem: problemOf(e.Err)})
+	}
+}
+
+// ended keeps what work came to.
+func (c *clients) ended(end workEnd, now time.Time) {
+	x := c.work
+	x.over, x.end, x.stopped, x.phase = true, end, now, ""
+	c.open = end.open
+	if end.plan != nil {
+		c.plan = end.plan
+	}
+	if x.kind != workConsent && x.kind != workExclude {
+		return
+	}
+	c.written, c.at = true, now
+	if x.kind == workConsent {
+		for _, p := range x.plan.Customers {
+			delete(c.failed, p.Customer.TenantID)
+			if p.Skipped != "" && p.Shield.Shade == steps.Red { // it could not even be looked at
+				c.failed[p.Customer.TenantID] = &steps.Problem{What: p.Shield.Reason, Do: p.Shield.Fix, Retry: true}
+			}
+		}
+	}
+	for _, f := range end.failed {
+		c.failed[f.Customer.TenantID] = f.Problem
+	}
+}
+
+// done is how many customers are done.
+func (x *clientWork) done() int { return x.of - x.left }
+
+// remaining is the time left, as measured; 0 when that is not known.
+func (x *clientWork) remaining(now time.Time) time.Duration {
+	if x.rest == 0 || x.gate.Paused() {
+		return 0
+	}
+	return max(x.rest-now.Sub(x.told), time.Second)
+}
+
+// progressBar is what terminals that can show in their frame or task bar.
+func (x *clientWork) progressBar() *tea.ProgressBar {
+	state, percent := tea.ProgressBarDefault, 0
+	if x.gate.Paused() {
+		state = tea.ProgressBarWarning
+	}
+	if x.of > 0 {
+		percent = 100 * x.done() / x.of
+	}
+	return tea.NewProgressBar(state, percent)
+}

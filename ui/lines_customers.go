@@ -1,0 +1,469 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"msbundle/state"
+	"msbundle/steps"
+)
+
+// clientWords explains what can be said about customers.
+var clientWords = []string{
+	"list says the customers; list and a text those that match it, or those that stand so: suggested, wrong, green, amber, blue, red, failed.",
+	"show and a number says what the shield of that customer rests on.",
+	"look all, look failed, or look and numbers reads those customers and says how they stand. Nothing is written.",
+	"consent all, or consent and numbers plans a consent at those customers. retry plans it for those that failed. You see the plan and are asked before anything is written.",
+	"exclude has the partner taken out of customers' Conditional Access policies with a consent, or not.",
+	"file and a path gives Rewst's organisations, a CSV file. accept all takes all suggestions that need no look, accept and a number takes that one.",
+	"link, a number and a name links that customer to an organisation, known or new. unlink and a number takes its organisations away. none and a number says that it has none.",
+	"export and a folder writes the mapping, and the file from which Rewst imports new organisations.",
+	"result says how the customers stand and what is left for you. direct and a number says how a customer is set up without delegated administration.",
+}
+
+// customersStops are the questions of the stage about customers' tenants: one that
+// takes words.
+func customersStops() []stop { return []stop{{page: pageCustomers, ask: (*Lines).atCustomers}} }
+
+// atCustomers lists the customers and does what is said about them.
+func (l *Lines) atCustomers(ctx context.Context) error {
+	if l.w.clients == nil {
+		if err := l.findCustomersOnce(ctx); err != nil || l.w.move != nil {
+			return err
+		}
+	}
+	c := l.w.clients
+	defer c.flush(l.w.cfg.Setup)
+	l.clientTally()
+	if len(c.mapping.Rows()) <= manyWrites {
+		l.listClients(c.all())
+	}
+	for {
+		text, err := l.ask(ctx, query{"Type list, look, consent, accept, link, file, export or result, ? for what they do, or press Enter to finish:", clientWords, l.clientTally})
+		switch {
+		case err != nil:
+			return err
+		case text == "":
+			l.clientFacts()
+			l.reported = true
+			return nil
+		}
+		err = l.client(ctx, text)
+		switch {
+		case errors.Is(err, errBack):
+		case err != nil:
+			return err
+		}
+		c.flush(l.w.cfg.Setup)
+		if c.keepErr != nil {
+			l.problem(c.keepErr)
+		}
+		if l.w.move != nil {
+			return nil
+		}
+	}
+}
+
+// findCustomersOnce lists the customers.
+func (l *Lines) findCustomersOnce(ctx context.Context) error {
+	l.say("Reading the customers. Nothing is changed.")
+	var found *foundClients
+	a := l.w.asked()
+	err := l.during(ctx, work{
+		kind: callInspect,
+		do: func(ctx context.Context, tell func(steps.Event)) (err error) {
+			found, err = findClients(ctx, l.w.cfg.Setup, a, tell)
+			return err
+		},
+		still: func(sofar string) string { return "Still reading the customers, " + sofar + " so far." },
+	})
+	if err == nil {
+		l.w.clients, l.w.findings = newClients(found), found.clientele.Findings
+		return nil
+	}
+	if ctx.Err() != nil || errors.Is(err, errQuit) || errors.Is(err, errEnded) || errors.Is(err, errBack) {
+		return err
+	}
+	l.problem(err)
+	text, err := l.ask(ctx, query{"Press Enter to look again, or type account to sign in again, back or quit:", nil, nil})
+	if err == nil && text == "account" {
+		l.w.open(pageSignIn)
+		return nil
+	}
+	if err == nil {
+		l.w.open(pageCustomers)
+	}
+	return err
+}
+
+func (l *Lines) clientTally() {
+	c := l.w.clients
+	if c == nil {
+		return
+	}
+	l.say("Shields: "+shadeTally(c.shades)+".", "Mapping: "+mappingTally(c.mapping)+".")
+}
+
+// listClients says customers by number, some of many.
+func (l *Lines) listClients(rows []int) {
+	c := l.w.clients
+	for said, i := range rows {
+		if said == manyWrites {
+			l.say("And " + number(len(rows)-said) + " more: type list and more of the name.")
+			return
+		}
+		r := c.row(i)
+		text := fmt.Sprintf("%d. %s, %s. Organisation: %s. Shield: %s.", i+1, shownName(r.Customer), r.Domain, mappingText(c.mapping, i), r.Shield.Shade)
+		if r.Shield.Reason != "" {
+			text += " " + sentence(r.Shield.Reason) + " " + sentence(r.Shield.Fix)
+		}
+		l.say(text)
+	}
+	if len(rows) == 0 {
+		l.say("No customer matches.")
+	}
+}
+
+// client does one thing that was said.
+func (l *Lines) client(ctx context.Context, text string) error {
+	c, w := l.w.clients, l.w
+	verb, rest, _ := strings.Cut(text, " ")
+	rest = strings.TrimSpace(rest)
+	rows := c.numbered(rest)
+	one := len(rows) == 1
+	switch {
+	case verb == "list":
+		l.listClients(c.matching(rest))
+	case verb == "show" && one:
+		l.showClient(rows[0])
+	case verb == "look" && rest == "failed":
+		return l.lookAt(ctx, c.broken())
+	case verb == "look" && len(rows) > 0:
+		return l.lookAt(ctx, rows)
+	case verb == "consent" && len(rows) > 0:
+		return l.consentAt(ctx, rows)
+	case verb == "retry" && len(c.failed) > 0:
+		return l.plannedAt(ctx, c.failedRows())
+	case text == "exclude":
+		w.setCustomers(func(x *state.Customers) { x.Exclude = !x.Exclude })
+		l.say(map[bool]string{true: "With a consent, policies that keep you out are shown, and excluded from once you agree.", false: "Customers' policies are left alone."}[w.customersAnswers().Exclude])
+	case verb == "file" && rest != "":
+		msg := w.listFrom(0, rest)().(listedMsg)
+		w.tookList(msg)
+		l.notice()
+	case verb == "accept" && rest == "all":
+		n := c.mapping.AcceptCertain()
+		c.dirty = true
+		l.say(count(n, "suggestion was", "suggestions were") + " taken. The others are for you: list suggested says them.")
+	case verb == "accept" && one:
+		if !c.mapping.Accept(rows[0]) {
+			l.say("There is no suggestion.")
+			break
+		}
+		l.changedClient(rows[0])
+	case verb == "unlink" && one:
+		for _, n := range slices.Clone(c.row(rows[0]).Organizations) {
+			c.mapping.Unlink(rows[0], n)
+		}
+		l.changedClient(rows[0])
+	case verb == "none" && one:
+		c.mapping.Decline(rows[0])
+		l.changedClient(rows[0])
+	case verb == "link":
+		n, what, _ := strings.Cut(rest, " ")
+		if rows = c.numbered(n); len(rows) != 1 || strings.TrimSpace(what) == "" {
+			l.say("Type link, the number of a customer, and the name of an organisation.")
+			break
+		}
+		organization, err := c.mapping.Add(state.Organization{Name: what})
+		if err != nil {
+			l.say(sentence(err.Error()))
+			break
+		}
+		c.mapping.Link(rows[0], organization)
+		l.changedClient(rows[0])
+	case verb == "export":
+		w.exportMapping(name(rest, w.mappingDir()))
+		l.notice()
+	case text == "result":
+		l.clientFacts()
+	case verb == "direct" && one:
+		l.say("An administrator of the customer signs in there; the command is:")
+		l.alone((&clientDirect{s: &customers{looking: looking{w: w}}, at: rows[0]}).command())
+	default:
+		l.say("That is not understood. There are " + count(len(c.mapping.Rows()), "customer", "customers") + "; type ? for the words.")
+	}
+	return nil
+}
+
+// changedClient says what a customer is linked to now.
+func (l *Lines) changedClient(i int) {
+	c := l.w.clients
+	c.dirty = true
+	l.say(shownName(c.row(i).Customer) + ": " + closed(mappingText(c.mapping, i)))
+}
+
+// numbered are the customers of numbers as they were said, or all; none when that is
+// not understood.
+func (c *clients) numbered(text string) []int {
+	if text == "all" {
+		return c.all()
+	}
+	var out []int
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' }) {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 || n > len(c.mapping.Rows()) {
+			return nil
+		}
+		out = append(out, n-1)
+	}
+	return out
+}
+
+// matching are the customers that stand as a word says, or that a text is found in.
+func (c *clients) matching(text string) []int {
+	for _, p := range rowFilterList {
+		if text == "" || p.name != text && !(text == "wrong" && strings.HasPrefix(p.name, "wrong")) {
+			continue
+		}
+		if p.failed {
+			return c.broken()
+		}
+		return c.mapping.Filter(nil, steps.MappingFilter{States: p.states, Shades: p.shades})
+	}
+	return c.mapping.Filter(nil, steps.MappingFilter{Text: text})
+}
+
+func (l *Lines) showClient(i int) {
+	c := l.w.clients
+	r := c.row(i)
+	l.say(shownName(r.Customer)+", "+r.Domain+".", "Organisation: "+closed(mappingText(c.mapping, i)), "Shield: "+r.Shield.Shade.String()+", "+seenWhen(r.Shield)+".")
+	l.alone(r.TenantID)
+	for _, p := range r.Shield.Checks {
+		l.say(fmt.Sprintf("%s: %s. %s %s", proofTitles[p.Proof], p.State, closed(p.Evidence), p.Fix))
+	}
+	if p := c.failed[r.TenantID]; p != nil {
+		l.problem(p)
+	}
+}
+
+// lookAt reads customers.
+func (l *Lines) lookAt(ctx context.Context, rows []int) error {
+	if len(rows) == 0 {
+		l.say("There is no such customer.")
+		return nil
+	}
+	err := l.fleet(ctx, workLook, workPlace{tenants: l.w.clients.tenants(rows)})
+	if err == nil {
+		l.clientTally()
+	}
+	return err
+}
+
+// fleet has work done at customers, and says how it goes.
+func (l *Lines) fleet(ctx context.Context, kind workKind, p workPlace) error {
+	c := l.w.clients
+	l.tick()
+	x := newClientWork(kind, l.w.now, len(p.tenants))
+	x.plan, c.work = p.plan, x
+	var mu sync.Mutex
+	var queue []clientItem
+	answers, call := l.w.answersFor(kind), callInspect
+	if kind.writes() {
+		call, l.w.wrote = callApply, true
+	}
+	var end *workEnd // nil until it has come to its end
+	err := l.during(ctx, work{
+		kind: call,
+		do: func(ctx context.Context, tell func(steps.Event)) error {
+			p.setup, p.answers, p.clientele, p.gate = l.w.cfg.Setup, answers, c.clientele, x.gate
+			p.tell = func(i clientItem) {
+				mu.Lock()
+				queue = append(queue, i)
+				mu.Unlock()
+				tell(steps.Event{})
+			}
+			came := p.run(ctx, kind)
+			mu.Lock()
+			defer mu.Unlock()
+			end = &came
+			return came.err
+		},
+		event: func(steps.Event) {
+			mu.Lock()
+			items := queue
+			queue = nil
+			mu.Unlock()
+			for _, i := range items {
+				c.take(i, l.w.now)
+				l.fleetNews(x, i)
+			}
+		},
+		still: func(string) string { return "Still " + lowerOf(x.title()) + ": " + x.tally(l.w.now) + "." },
+	})
+	mu.Lock()
+	came := end
+	mu.Unlock()
+	if came == nil { // it was given up in the middle
+		came = &workEnd{err: err}
+	}
+	l.tick()
+	c.take(clientItem{end: came}, l.w.now)
+	if again := c.rematch(); again != nil {
+		c.rematched(again().(rematchedMsg))
+	}
+	switch {
+	case ctx.Err() != nil, errors.Is(err, errQuit), errors.Is(err, errEnded):
+		return err
+	case err != nil:
+		l.problem(err)
+	}
+	return nil
+}
+
+// fleetNews says what has happened at customers: each of a few, of many only what
+// failed and every tenth part.
+func (l *Lines) fleetNews(x *clientWork, i clientItem) {
+	switch e := i.fleet; {
+	case i.phase != nil && *i.phase != "":
+		l.say(*i.phase + ".")
+	case e == nil || !e.Done:
+	case e.Err != nil:
+		p := problemOf(e.Err)
+		l.say("Failed: " + l.w.clients.name(e.Tenant) + ": " + sentence(name(p.Cause, p.What)) + " " + sentence(p.Do))
+	case x.of <= manyWrites && e.Shield != nil:
+		l.say(fmt.Sprintf("%s: %s. %s of %s.", l.w.clients.name(e.Tenant), e.Shield.Shade, number(x.done()), number(x.of)))
+	case x.of > manyWrites && x.done()%max(x.of/10, 1) == 0:
+		l.say(capital(x.tally(l.w.now)) + ".")
+	}
+}
+
+// consentAt says what a consent means, and plans it when it is to be given here.
+func (l *Lines) consentAt(ctx context.Context, rows []int) error {
+	if l.w.connector() {
+		l.say(consentThird)
+		l.alone(l.w.rewst())
+		return l.lookAt(ctx, rows)
+	}
+	l.say(consentFirst, consentSecond)
+	text, err := l.ask(ctx, query{"Press Enter to leave the consent to Rewst and only look, or type here to plan it:", []string{"here reads the customers and says the plan; nothing is written before you type yes."}, nil})
+	switch {
+	case err != nil:
+		return err
+	case text == "here":
+		return l.plannedAt(ctx, rows)
+	case text == "":
+		return l.lookAt(ctx, rows)
+	}
+	l.say("That is not understood, so nothing is done.")
+	return nil
+}
+
+// plannedAt plans a consent, says the plan, and carries it out when that is agreed
+// to.
+func (l *Lines) plannedAt(ctx context.Context, rows []int) error {
+	c := l.w.clients
+	l.w.chooseConsent(rows)
+	if err := l.fleet(ctx, workPlan, workPlace{tenants: c.tenants(rows)}); err != nil || c.work.end.err != nil {
+		return err
+	}
+	for kind := workConsent; ; kind = workExclude {
+		agreed, err := l.agreedAt(ctx, kind)
+		switch {
+		case agreed:
+			err = l.fleet(ctx, kind, l.placeOf(kind))
+		case kind == workExclude: // the app's sign-in is closed whatever was said
+			err = errors.Join(err, l.fleet(ctx, workClose, workPlace{}))
+		}
+		if err != nil || !agreed {
+			return err
+		}
+		if !c.work.end.more {
+			break
+		}
+	}
+	l.clientFacts()
+	return nil
+}
+
+// planAt is the plan that was made last, as the screen shows it.
+func (l *Lines) planAt(kind workKind) *clientPlan {
+	return newClientPlan(&customers{looking: looking{w: l.w}}, l.w.clients.plan, kind)
+}
+
+// placeOf is what carrying the plan out takes.
+func (l *Lines) placeOf(kind workKind) workPlace {
+	v := l.planAt(kind)
+	return workPlace{plan: v.plan, tenants: v.tenants(), opens: v.opens()}
+}
+
+// agreedAt says a plan and asks for the word.
+func (l *Lines) agreedAt(ctx context.Context, kind workKind) (bool, error) {
+	v := l.planAt(kind)
+	list := func() {
+		l.say(v.intro())
+		for n, c := range v.app().Changes {
+			l.say(fmt.Sprintf("In your own tenant, %d: %s. Risk %s.", n+1, c.Describe(), c.Risk))
+		}
+		for i, c := range v.plan.Customers {
+			switch {
+			case i == manyWrites:
+				l.say("And " + number(len(v.plan.Customers)-i) + " more.")
+				return
+			case c.Writes() > 0:
+				l.say(fmt.Sprintf("%d. %s: %s.", i+1, shownName(c.Customer), count(c.Writes(), "write", "writes")))
+			default:
+				l.say(fmt.Sprintf("%d. %s: nothing is written. %s", i+1, shownName(c.Customer), c.Skipped))
+			}
+		}
+	}
+	list()
+	if v.empty() {
+		return false, nil
+	}
+	for {
+		text, err := l.ask(ctx, query{
+			"Type yes to go ahead, show and a number to hear the writes at a customer; anything else declines:",
+			[]string{"Only the whole word yes lets anything be written."},
+			list,
+		})
+		verb, rest, _ := strings.Cut(text, " ")
+		n, _ := strconv.Atoi(strings.TrimSpace(rest))
+		switch {
+		case err != nil:
+			return false, err
+		case verb == "show" && n >= 1 && n <= len(v.plan.Customers):
+			p := v.of(n - 1)
+			for _, c := range p.Changes {
+				l.inFull(&plan{w: l.w, plan: p}, c)
+				l.gap()
+			}
+		case text == "yes":
+			l.declined = false
+			l.w.agreeConsent()
+			return true, nil
+		default:
+			l.declined = true
+			l.say("Declined. Nothing was written.")
+			return false, nil
+		}
+	}
+}
+
+// clientFacts says how the customers stand, and what is left.
+func (l *Lines) clientFacts() {
+	c := l.w.clients
+	text, _ := c.verdict()
+	l.say(text + ".")
+	var facts []fact
+	for _, f := range c.facts(l.w) {
+		f.text = strings.NewReplacer(": v shows them.", ": list wrong says them.", "e exports it", "export writes it").Replace(f.text)
+		facts = append(facts, f)
+	}
+	l.facts(facts)
+}
