@@ -40,6 +40,7 @@ func (w *partnership) follow(u Unfinished) (Plan, *Result, error) {
 // Who was waited for is known to the next run, which does for whoever has approved
 // what was agreed to, and nothing else that would be planned now.
 func TestAwaitedAreFollowed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := mixedWorld(t)
 		w.answers.GDAP.AutoExtend = false // extending others is what would be planned later

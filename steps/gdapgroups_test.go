@@ -53,6 +53,7 @@ func made(p Plan) []string {
 
 // Whatever the groups are called, a second run finds those of the first.
 func TestGroupsOfAnyName(t *testing.T) {
+	t.Parallel()
 	for _, template := range []string{"{role}", "{role} (Rewst)", "rewst {role}", "MSP's {role} – Kunden"} {
 		synctest.Test(t, func(t *testing.T) {
 			w := partnershipOf(t, sandbox.Options{Scenario: "approvals-arrive", Customers: 1})
