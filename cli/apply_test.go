@@ -255,7 +255,7 @@ func TestEndedAtEveryWriteWithLaggingReplicas(t *testing.T) {
 	want := undisturbed(t)
 	for n := 1; ; n++ {
 		more := false
-		for _, when := range []string{"before", "after"} {
+		for _, when := range sides(n) {
 			synctest.Test(t, func(t *testing.T) {
 				faults, err := sandbox.ParseFaults(fmt.Appendf(nil, `[{"match": {}, "nth": %d, "when": %q, "do": "hang"}]`, n, when))
 				if err != nil {

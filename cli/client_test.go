@@ -168,7 +168,7 @@ func TestClientEndedAtEveryWrite(t *testing.T) {
 	t.Parallel()
 	for n := 1; ; n++ {
 		more := false
-		for _, when := range []string{"before", "after"} {
+		for _, when := range sides(n) {
 			synctest.Test(t, func(t *testing.T) {
 				w := rehearsalOf(t, sandbox.Options{Delays: sandbox.DelaysRealistic, Seed: int64(n)})
 				start := w.settled()

@@ -13,6 +13,7 @@ import (
 
 	"msbundle/sandbox"
 	"msbundle/state"
+	"msbundle/steps"
 )
 
 const gdapExample = "../examples/gdap.yaml"
@@ -326,13 +327,23 @@ func TestLookingBesideAWizard(t *testing.T) {
 		if err := held.Remind(time.Now(), "somebody"); err != nil {
 			t.Fatal(err)
 		}
+		write := state.Record{ // under way just now
+			Kind: state.RecordIntent, At: time.Now(), Intent: "now", Step: "gdap", What: string(steps.KindRoleGroup), Action: string(steps.Create), Change: "gdap/group/x", Name: "Rewst", Body: []byte("{}"),
+		}
+		if err := held.Append(write); err != nil {
+			t.Fatal(err)
+		}
 		journal := filepath.Join(state.Dir(w.state, id), "journal.jsonl")
 		before, err := os.ReadFile(journal)
 		if err != nil {
 			t.Fatal(err)
 		}
+		begun := time.Now()
 		if r := w.run("invitations").must(t, exitWaiting); strings.Count(r.out, "granularAdminRelationships") != 25 {
 			t.Errorf("invitations:\n%s", r.out)
+		}
+		if took := time.Since(begun); took > 30*time.Second {
+			t.Errorf("it waited %v for what another run writes", took)
 		}
 		w.run("explain", "--customer", "fabrikam.onmicrosoft.com").must(t, exitFailed)
 		if r := w.run("apply", "-f", gdapExample, "--yes").must(t, exitFailed); !strings.Contains(r.err, "a wizard that is left open") {

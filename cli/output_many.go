@@ -48,6 +48,8 @@ func deedOf(c steps.Change) deed {
 		return deed{"relationship", "extended", "with"}
 	case c.Action == steps.Remove:
 		return deed{"role", "taken away", "at"}
+	case c.Action == steps.Update && undo:
+		return deed{"group", "set back to the earlier roles", "at"}
 	case c.Action == steps.Update:
 		return deed{"group", "given another role", "at"}
 	}

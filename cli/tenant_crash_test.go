@@ -49,7 +49,7 @@ func TestTenantEndedAtEveryWrite(t *testing.T) {
 			want := undisturbedTenant(t, c.scenario, c.setup)
 			for n := 1; ; n++ {
 				more := false
-				for _, when := range []string{"before", "after"} {
+				for _, when := range sides(n) {
 					synctest.Test(t, func(t *testing.T) {
 						w := rehearsalOf(t, sandbox.Options{Scenario: c.scenario, Delays: sandbox.DelaysRealistic, Seed: int64(n)})
 						args := w.passworded(c.setup)
@@ -91,7 +91,7 @@ func TestTenantUndoneAfterAnEnd(t *testing.T) {
 			t.Parallel()
 			for n := 1; ; n += 3 {
 				more := false
-				for _, when := range []string{"before", "after"} {
+				for _, when := range sides(n) {
 					synctest.Test(t, func(t *testing.T) {
 						w := rehearsalOf(t, sandbox.Options{Scenario: c.scenario, Delays: sandbox.DelaysRealistic, Seed: int64(n)})
 						start := w.settled()

@@ -21,7 +21,7 @@ func TestUndoEndedAtEveryWrite(t *testing.T) {
 			t.Parallel()
 			for n := 1; ; n++ {
 				more := false
-				for _, when := range []string{"before", "after"} {
+				for _, when := range sides(n) {
 					synctest.Test(t, func(t *testing.T) {
 						w := rehearsalOf(t, sandbox.Options{Scenario: scenario, Delays: sandbox.DelaysRealistic, Seed: int64(n)})
 						start := w.settled()
@@ -51,7 +51,7 @@ func TestUndoOfAnApplyEndedAtEveryWrite(t *testing.T) {
 	t.Parallel()
 	for n := 1; ; n++ {
 		more := false
-		for _, when := range []string{"before", "after"} {
+		for _, when := range sides(n) {
 			synctest.Test(t, func(t *testing.T) {
 				w := rehearsalOf(t, sandbox.Options{Delays: sandbox.DelaysRealistic, Seed: int64(n)})
 				start := w.settled()

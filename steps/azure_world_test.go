@@ -56,6 +56,7 @@ func azureSection(a *state.Answers) {
 }
 
 func TestAzureInItsScenarios(t *testing.T) {
+	t.Parallel()
 	const sub = "Subscription Contoso production"
 	for name, v := range map[string]azureCase{
 		"an empty subscription": {
@@ -181,6 +182,7 @@ func (v azureCase) run(t *testing.T) {
 // Whatever becomes of the answers of the writes, the end is the same and nothing is
 // there twice. In slow directories too.
 func TestAzureEndsTheSameWhateverIsLost(t *testing.T) {
+	t.Parallel()
 	end := func(t *testing.T, delays string, faults ...sandbox.Fault) (digest string, azure *sandbox.AzureDigest) {
 		c, err := sandbox.New(sandbox.Options{Scenario: "empty-tenant", Approve: sandbox.ApproveNow, Delays: delays})
 		if err != nil {

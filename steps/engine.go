@@ -183,11 +183,14 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 				record, err := e.receipt(ctx, a, results[i], v)
 				record.There = v == already && !doubted[a.ID]
 				wrong(a.Change, err)
-				if err != nil && singular(a.Kind, a.Action) {
-					break // what was made is not known: the next run looks for it
+				switch {
+				case err != nil && singular(a.Kind, a.Action): // what was made is not known: the next run looks for it
+				case err != nil && v == already: // what is there is not what was to be made, so it is not ours
+					settled = append(settled, e.refusal(a, results[i].Err))
+				default:
+					e.served = e.served || a.Customer != "" && err == nil
+					settled = append(settled, record)
 				}
-				e.served = e.served || a.Customer != "" && err == nil
-				settled = append(settled, record)
 			case lagging, busy:
 				settled = append(settled, e.refusal(a, results[i].Err))
 				again = append(again, a.Change)

@@ -311,7 +311,7 @@ func (p *Plan) planRelationship(c Customer, list []*Relationship, roles []string
 		}
 	}
 	why += ended
-	if older := waiting(list, ""); older != "" {
+	if older := lacking(list, roles); older != "" {
 		why += fmt.Sprintf(" The invitation %q, which waits already, lacks roles: this one is to be approved in its place, and the older one lapses by itself.", older)
 	}
 	why += " Once it is open for approval it cannot be deleted: it lapses when nobody approves it, and an active one can only be ended."
@@ -330,11 +330,11 @@ func (p *Plan) planRelationship(c Customer, list []*Relationship, roles []string
 	p.planLock(c, "${relation."+c.TenantID+".id}")
 }
 
-// waiting is the name of an invitation that a customer has, besides that of one id;
-// empty when there is none.
-func waiting(list []*Relationship, besides string) string {
+// lacking is the name of an invitation that a customer has and that lacks some of
+// the roles; empty when there is none.
+func lacking(list []*Relationship, roles []string) string {
 	for _, r := range list {
-		if r.Status == RelationPending && !r.Microsofts() && r.ID != besides {
+		if r.Status == RelationPending && !r.Microsofts() && !contains(r.Roles, roles) {
 			return r.Name
 		}
 	}

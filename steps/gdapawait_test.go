@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"msbundle/sandbox"
 )
 
 // awaited is the setup that was left while customers were waited for.
@@ -40,6 +42,7 @@ func (w *partnership) follow(u Unfinished) (Plan, *Result, error) {
 // Who was waited for is known to the next run, which does for whoever has approved
 // what was agreed to, and nothing else that would be planned now.
 func TestAwaitedAreFollowed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := mixedWorld(t)
 		w.answers.GDAP.AutoExtend = false // extending others is what would be planned later
@@ -128,6 +131,42 @@ func TestLookedAtWhenAsked(t *testing.T) {
 		}
 		if took := seen.Sub(asked); took > 2*time.Minute { // Microsoft sets them up before they are active
 			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// A role whose group is gone waits for the plan that makes another.
+func TestAwaitedWithoutTheirGroup(t *testing.T) {
+	t.Parallel()
+	role := func(group string) Change {
+		return Change{
+			ID: group, Step: stepGDAP, Kind: KindAccess, Action: Add, Path: relationships + "/r/accessAssignments",
+			Body: encodeAny(map[string]any{"accessContainer": map[string]string{"accessContainerId": group}}),
+		}
+	}
+	p := Plan{options: PlanOptions{Awaited: []string{"r"}}, Changes: []Change{role("g"), role("${group.gone.id}")}}
+	p.onlyAwaited()
+	if len(p.Changes) != 1 || p.Changes[0].ID != "g" || p.Rest != 1 {
+		t.Errorf("%d left for later, and now %+v", p.Rest, p.Changes)
+	}
+}
+
+// Nobody is waited for any more once it was taken back.
+func TestUndoneIsNotAwaited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := partnershipOf(t, sandbox.Options{Scenario: "happy", Customers: 2})
+		var waits *Waiting
+		if _, err := w.apply(t.Context(), 0); !errors.As(err, &waits) {
+			t.Fatal(whole(err))
+		}
+		if left := w.awaited(); len(left) != 1 {
+			t.Fatalf("left: %+v", left)
+		}
+		time.Sleep(time.Hour)
+		w.undo()
+		if left := w.awaited(); len(left) != 0 {
+			t.Errorf("left: %+v", left)
 		}
 	})
 }

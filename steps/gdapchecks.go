@@ -150,7 +150,7 @@ func (p *Plan) gdapNotes(by map[string][]*Relationship, roles []string) {
 	var theirs, powerful, overlapping, ending, anew, several, undone, drafts, second, dead []string
 	for _, c := range p.findings.Delegation.Customers {
 		chosen, active := p.findings.Delegation.best(by[c.TenantID], roles), 0
-		if chosen == nil && waiting(by[c.TenantID], "") != "" {
+		if chosen == nil && lacking(by[c.TenantID], roles) != "" {
 			second = append(second, c.Name)
 		}
 		for _, r := range by[c.TenantID] {

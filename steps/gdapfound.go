@@ -225,7 +225,7 @@ func (s *Setup) lookDelegation(ctx context.Context, f *Findings) error {
 	}
 	d.given = map[string]bool{}
 	for _, e := range s.store.Entries() {
-		if e.What == string(KindAccess) && e.Action == string(Add) && e.Outcome.Kind == state.RecordReceipt {
+		if e.What == string(KindAccess) && e.Action == string(Add) && e.Outcome.Kind == state.RecordReceipt && !e.Outcome.There {
 			d.given[e.Outcome.Refs["id"]] = true
 		}
 	}
@@ -251,8 +251,11 @@ func (s *Setup) markDrafts(g state.GDAP, d *Delegation) {
 	roles := g.RoleIDs()
 	for i := range d.Relationships {
 		r := &d.Relationships[i]
+		if r.Status != RelationCreated {
+			continue
+		}
 		began := ours[r.ID] || ours[strings.ToLower(r.Name)] || nameOf(g.RelationshipName, Customer{TenantID: r.Tenant, Name: r.Customer}, r.Name)
-		r.Foreign = r.Status == RelationCreated && !(began && contains(r.Roles, roles) && contains(roles, r.Roles))
+		r.Foreign = !(began && sameSet(r.Roles, roles))
 	}
 }
 

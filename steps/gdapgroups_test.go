@@ -53,6 +53,7 @@ func made(p Plan) []string {
 
 // Whatever the groups are called, a second run finds those of the first.
 func TestGroupsOfAnyName(t *testing.T) {
+	t.Parallel()
 	for _, template := range []string{"{role}", "{role} (Rewst)", "rewst {role}", "MSP's {role} – Kunden"} {
 		synctest.Test(t, func(t *testing.T) {
 			w := partnershipOf(t, sandbox.Options{Scenario: "approvals-arrive", Customers: 1})
@@ -202,6 +203,26 @@ func TestSeveralGroupsForARole(t *testing.T) {
 			t.Errorf("another group of the name, and %s is used:\n%s", p.findings.Delegation.Groups[role].ID, described(p))
 		}
 	})
+}
+
+// Where a group is gone that a replica still shows, another one that could serve takes
+// its place.
+func TestGroupsForgotten(t *testing.T) {
+	t.Parallel()
+	d := &Delegation{Groups: map[string]*RoleGroup{}, candidates: map[string][]*RoleGroup{}, unfit: map[string]string{}}
+	role := catalog.ServiceRoles()[0]
+	name := groupName(state.DefaultGroupName, role.Name)
+	d.takeGroups(state.DefaultGroupName, []wireRoleGroup{{ID: "b", Name: name, SecurityEnabled: true}, {ID: "a", Name: name, SecurityEnabled: true}})
+	for _, want := range []string{"a", "b", ""} {
+		got := ""
+		if g := d.Groups[role.TemplateID]; g != nil {
+			got = g.ID
+		}
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		d.forgetGroups(map[string]bool{want: true})
+	}
 }
 
 // draft is a relationship that somebody began.
@@ -361,9 +382,14 @@ func TestAssignmentsOfGroupsThatAreGone(t *testing.T) {
 		w.untilReady()
 		theirs := w.group("Helpdesk", nil)
 		r := w.plan().findings.Delegation.Relationships[0]
-		w.post(relationships+"/"+r.ID+"/accessAssignments", map[string]any{
+		id := w.post(relationships+"/"+r.ID+"/accessAssignments", map[string]any{
 			"accessContainer": map[string]string{"accessContainerId": theirs, "accessContainerType": "securityGroup"}, "accessDetails": accessOf(r.Roles[:1]),
 		})
+		intent := state.Record{Kind: state.RecordIntent, Intent: "late", Step: stepGDAP, What: string(KindAccess), Action: string(Add)}
+		found := state.Record{Kind: state.RecordReceipt, Intent: "late", Refs: map[string]string{"id": id}, There: true} // somebody was quicker
+		if err := w.setup.store.Append(intent, found); err != nil {
+			t.Fatal(err)
+		}
 		time.Sleep(time.Hour)
 		w.change(http.MethodDelete, groups+"/"+theirs, nil)
 		time.Sleep(time.Hour)
@@ -402,6 +428,24 @@ func TestInvitationsThatLackRoles(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Only an invitation that lacks roles is one not to be approved.
+func TestInvitationsBesideAnother(t *testing.T) {
+	a, f := viewed()
+	d := f.Delegation
+	waits := d.Relationships[2]
+	another := waits
+	another.ID, another.Name, another.AutoExtend = "r-another", "another", false
+	d.Relationships = append(d.Relationships, another)
+	list := Invitations(a, f)
+	if len(list) != 1 || list[0].Name != "waits" || list[0].Older != "" {
+		t.Errorf("%+v", list)
+	}
+	d.Relationships[len(d.Relationships)-1].Roles = waits.Roles[:3]
+	if list = Invitations(a, f); len(list) != 1 || list[0].Older != "another" {
+		t.Errorf("%+v", list)
+	}
 }
 
 // What the ids of a write stand for can be told.

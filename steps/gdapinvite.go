@@ -38,7 +38,7 @@ func (e *engine) invitations(later map[string][]Change) []Invitation {
 		id := e.relationshipOf(changes)
 		r, shown := e.asked[id]
 		if !shown { // made so recently that it is not listed, or the customer has just approved
-			r = Relationship{ID: id, Status: RelationApproved, Created: e.client.Now()}
+			r = Relationship{ID: id, Status: RelationApproved, Roles: e.plan.Answers.GDAP.RoleIDs(), Created: e.client.Now()}
 		}
 		out = append(out, invitation(c, r, by[c.TenantID]))
 	}
@@ -50,7 +50,7 @@ func (e *engine) invitations(later map[string][]Change) []Invitation {
 func invitation(c Customer, r Relationship, all []*Relationship) Invitation {
 	return Invitation{
 		Customer: c, Name: r.Name, ID: r.ID, Status: r.Status, Link: InvitationLink(r.ID), Since: r.Created, Until: r.Created.Add(invitationLapses), Roles: r.Roles,
-		Older: waiting(all, r.ID),
+		Older: lacking(all, r.Roles),
 	}
 }
 

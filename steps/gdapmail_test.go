@@ -173,12 +173,26 @@ func TestCustomerViews(t *testing.T) {
 		if v.Status != w.status || v.State != w.state || v.Proposal != w.proposal {
 			t.Errorf("%s: got %v, %q, %q want %v", v.Customer.Name, v.Status, v.State, v.Proposal, w)
 		}
-		if (v.Link != "") != (v.Customer.Name == "waits") || (v.NewName != "") != (w.proposal == "a new relationship") {
-			t.Errorf("%s: link %q, new name %q", v.Customer.Name, v.Link, v.NewName)
+		if (v.NewName != "") != (w.proposal == "a new relationship") {
+			t.Errorf("%s: new name %q", v.Customer.Name, v.NewName)
 		}
 	}
 	if last := views[len(views)-1]; last.Customer.Name != "good" {
 		t.Errorf("the last is %q: what needs somebody stands first", last.Customer.Name)
+	}
+}
+
+// Of several relationships that serve, the one the plan goes on with is shown.
+func TestCustomerViewsOfSeveral(t *testing.T) {
+	a, f := viewed()
+	d := f.Delegation
+	good := d.Relationships[0]
+	second := good
+	second.ID, second.Name, second.Access = "r-second", "second", []Access{}
+	d.Customers, d.Relationships = d.Customers[1:2], []Relationship{second, good}
+	view := CustomerViews(a, f)[0]
+	if view.Name != "good" || view.Proposal != "nothing" || !slices.Equal(view.More, []string{"second: active"}) {
+		t.Errorf("%+v", view)
 	}
 }
 

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -19,7 +20,6 @@ type CustomerView struct {
 	More     []string   // other relationships with the customer, in words
 	Name     string     // of the relationship there is; empty for none
 	NewName  string     // of the relationship proposed; empty for none
-	Link     string     // to approve it; empty when nobody is waited for
 }
 
 // The checks of this stage that a question of the wizard can mend.
@@ -75,15 +75,11 @@ func CustomerViews(a state.Answers, f *Findings) []CustomerView {
 			changes[tenant] = append(changes[tenant], c)
 		}
 	}
-	relations := map[string][]*Relationship{}
-	for i := range d.Relationships {
-		r := &d.Relationships[i]
-		relations[r.Tenant] = append(relations[r.Tenant], r)
-	}
-	roles := a.GDAP.RoleIDs()
+	by, roles := d.byCustomer(), a.GDAP.RoleIDs()
 	out := make([]CustomerView, len(d.Customers))
 	for n, c := range d.Customers {
-		out[n] = viewOf(c, relations[c.TenantID], changes[c.TenantID], roles)
+		all := by[c.TenantID]
+		out[n] = viewOf(c, cmp.Or(d.best(all, roles), nearest(all, roles)), all, changes[c.TenantID], roles)
 	}
 	slices.SortStableFunc(out, func(a, b CustomerView) int {
 		if n := viewRank[a.Status] - viewRank[b.Status]; n != 0 {
@@ -96,21 +92,25 @@ func CustomerViews(a state.Answers, f *Findings) []CustomerView {
 
 var viewRank = map[CheckState]int{Failed: 0, Warned: 1, Unknown: 2, Passed: 3}
 
-// viewOf puts a customer's state and proposal into words.
-func viewOf(c Customer, all []*Relationship, changes []Change, roles []string) CustomerView {
-	v := CustomerView{Customer: c, Status: Failed, State: "no relationship"}
-	var best *Relationship
+// nearest is the relationship among a customer's that comes nearest to serving, where
+// none does.
+func nearest(all []*Relationship, roles []string) *Relationship {
+	var out *Relationship
 	for _, r := range all {
-		if best == nil || viewWeight(r, roles) > viewWeight(best, roles) {
-			best = r
+		if out == nil || viewWeight(r, roles) > viewWeight(out, roles) {
+			out = r
 		}
 	}
+	return out
+}
+
+// viewOf puts a customer's state and proposal into words; best is the one of all
+// relationships with the customer that they are about.
+func viewOf(c Customer, best *Relationship, all []*Relationship, changes []Change, roles []string) CustomerView {
+	v := CustomerView{Customer: c, Status: Failed, State: "no relationship"}
 	if best != nil {
 		v.Name = best.Name
 		v.Status, v.State = relationWords(best, roles)
-		if best.Status == RelationPending {
-			v.Link = InvitationLink(best.ID)
-		}
 	}
 	for _, r := range all {
 		if r != best {

@@ -194,6 +194,7 @@ var visits = []visit{
 
 // Every check is shown passing and not passing.
 func TestChecksInTheirScenarios(t *testing.T) {
+	t.Parallel()
 	passed, other := map[string]bool{}, map[string]bool{}
 	seen := map[string]bool{}
 	for _, v := range visits {

@@ -141,6 +141,27 @@ func TestChecksAgreeWithTheTracer(t *testing.T) {
 	}
 }
 
+// Where nobody looked at the policies, nobody says that they do not demand it.
+func TestPoliciesNotLookedAt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cloud, err := sandbox.New(sandbox.Options{Scenario: "trace-whole", Approve: sandbox.ApproveNow})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, account := state.DefaultAnswers(), state.DefaultServiceAccount()
+		account.Roles, account.MFA = state.RolesLeave, state.MFALeave
+		a.NoApp, a.ServiceAccount = true, &account
+		f, err := visit{}.signIn(t, cloud, a).InspectTenant(t.Context(), a, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := checkAccountMFA(a, f); c.State != Passed || !strings.Contains(c.Evidence, "no policy was looked at") {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 func TestGivenRole(t *testing.T) {
 	t.Parallel()
 	const role = catalog.RoleExchangeAdministrator

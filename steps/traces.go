@@ -380,8 +380,11 @@ func (s *Setup) Undo(ctx context.Context, p Plan, o ApplyOptions) (*Result, erro
 	if err := e.customersFailed(); err != nil {
 		return r, err
 	}
-	return r, problem(s.store.Append(
+	if err := s.store.Append(
 		state.Record{Kind: state.RecordUndone, At: proof.At, Undoes: p.undone},
 		state.Record{Kind: state.RecordFinished, At: proof.At},
-	), "the journal could not be written")
+	); err != nil {
+		return r, problem(err, "the journal could not be written")
+	}
+	return r, problem(s.store.KeepWaiting(nil), "that nobody is waited for any more could not be kept")
 }

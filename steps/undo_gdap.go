@@ -221,12 +221,24 @@ func (u *undoing) takeAccess(x *trail) {
 			}
 			c.Action, c.Method, c.Object, c.Why = Update, "PATCH", "what a group has at "+r.Customer+": as before", "This program added a role to it."
 			u.undo(x, c, map[string]any{"accessDetails": accessOf(back)}, x.intents()...)
-		case first.Action == string(Add) && strings.EqualFold(x.principal, has.Group) && x.gave(has.ID):
+		case first.Action == string(Add) && strings.EqualFold(x.principal, has.Group) && x.gave(has.ID) && contains(x.rolesGiven(), has.Roles):
 			c.Action, c.Method, c.Why = Remove, "DELETE", "This program gave it to its group."
 			u.removed[has.ID] = true
 			u.undo(x, c, nil, x.intents()...)
 		}
 	}
+}
+
+// rolesGiven are the roles a trail gave to a group at a customer: one that somebody
+// else gave it may stand in their place.
+func (x *trail) rolesGiven() []string {
+	var out []string
+	for _, e := range x.writes {
+		var w wireAccess
+		_ = json.Unmarshal(e.Body, &w) // written by this program
+		out = append(out, w.Access.ids()...)
+	}
+	return out
 }
 
 // takeExtension lets a relationship that was there before end when it would have.

@@ -51,6 +51,7 @@ func says(p Plan, text string) bool {
 }
 
 func TestUndoForCustomers(t *testing.T) {
+	t.Parallel()
 	for _, delays := range []string{sandbox.DelaysNone, sandbox.DelaysRealistic} {
 		for _, terminate := range []bool{false, true} {
 			t.Run(fmt.Sprint(delays, " ", terminate), func(t *testing.T) {
@@ -93,6 +94,7 @@ func TestUndoForCustomers(t *testing.T) {
 // What ended anywhere is taken back, too: a relationship that nobody was asked to
 // approve is deleted.
 func TestUndoForCustomersAfterAnEnd(t *testing.T) {
+	t.Parallel()
 	deleted := false
 	for n := 1; ; n++ {
 		more := false
@@ -123,6 +125,7 @@ func TestUndoForCustomersAfterAnEnd(t *testing.T) {
 
 // A group that others came to use stays, and so does what was there before.
 func TestUndoKeepsWhatOthersUse(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := partnershipOf(t, sandbox.Options{Scenario: "approvals-arrive", Customers: 1})
 		w.untilReady()

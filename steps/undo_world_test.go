@@ -60,6 +60,7 @@ func withAdele(start *sandbox.TenantDigest) {
 }
 
 func TestUndoPutsTheTenantBack(t *testing.T) {
+	t.Parallel()
 	const vault, account = "rewst-contoso", rewst
 	edited := []sandbox.Fault{{Match: sandbox.Match{Method: http.MethodDelete}, Nth: 1, When: "after", Do: "policy-edited"}}
 	lost := []sandbox.Fault{{Match: sandbox.Match{Method: http.MethodDelete, Path: "(?i)resourceGroups/rewst"}, Nth: 1, When: "after", Do: "reset"}}
@@ -288,6 +289,7 @@ func planUndo(t *testing.T, s *Setup) Plan {
 // An undo that ends at any of its writes, whose answer never came, is taken up by
 // the next and ends in the same tenant.
 func TestUndoOfTheTenantEndedAtEveryWrite(t *testing.T) {
+	t.Parallel()
 	for scenario, whens := range map[string][]string{"five-policies": {"after"}, "empty-tenant": {"before", "after"}} {
 		for _, when := range whens {
 			for n, done := 1, false; !done; n++ {

@@ -257,7 +257,7 @@ func (s *form) found(f *steps.Findings) {
 	s.asked = false
 }
 
-// mends is the line where something can be done about a check.
+// mending is the line where something can be done about a check.
 func (s *form) mending(c steps.Check) spot {
 	if at := s.page.mends(c); slices.Contains(s.items, at) {
 		return at

@@ -96,7 +96,7 @@ func newWizard(ctx context.Context, cfg Config) *wizard {
 		ctx: ctx, cancel: cancel, now: cfg.Now(), answers: cfg.Answers.Clone(), courses: map[steps.Stage]*course{},
 		prompts: newPrompts(), method: steps.ByDevice, reminders: map[string]time.Time{},
 	}
-	w.answers.NoApp = true // until somebody answers, or loads, something about it
+	w.answers.NoApp = true // until that stage is gone through, or answers about an app are loaded
 	w.enter(steps.StageAuthorize)
 	if len(cfg.Methods) > 0 {
 		w.method = cfg.Methods[0]
