@@ -104,7 +104,7 @@ func (a *app) customers(ctx context.Context, l listing) error {
 	if len(tenants) > 0 {
 		rows = r.looked()
 	}
-	slices.SortFunc(rows, func(a, b steps.CustomerRow) int {
+	slices.SortStableFunc(rows, func(a, b steps.CustomerRow) int {
 		return cmp.Or(strings.Compare(strings.ToLower(label(a.Customer)), strings.ToLower(label(b.Customer))), strings.Compare(a.TenantID, b.TenantID))
 	})
 	var written []string

@@ -191,22 +191,29 @@ func sortJSON[T any](list []T) {
 	if len(list) < 2 {
 		return
 	}
-	type keyed struct {
-		key  string
-		item T
-	}
-	all := make([]keyed, len(list))
+	keys := make([]string, len(list))
 	for i, item := range list {
 		text, err := json.Marshal(item)
 		if err != nil {
 			panic("sandbox: digest cannot be encoded: " + err.Error())
 		}
-		all[i] = keyed{string(text), item}
+		keys[i] = string(text)
 	}
-	slices.SortFunc(all, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
-	for i := range all {
-		list[i] = all[i].item
+	items := slices.Clone(list)
+	for i, at := range inOrder(keys) {
+		list[i] = items[at]
 	}
+}
+
+// inOrder are the places of texts in the order of the alphabet. It sorts places,
+// not things: sorting is compiled anew for each kind of thing.
+func inOrder(keys []string) []int {
+	order := make([]int, len(keys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
+	return order
 }
 
 // apiName tells apart the APIs that share a display name.

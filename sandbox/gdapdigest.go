@@ -45,13 +45,13 @@ func (s snapshot) relationships(c *Cloud) []RelationshipDigest {
 				d.Assignments = append(d.Assignments, AssignmentDigest{Group: str(group, "displayName"), Roles: carriedNames(a), Status: str(a, "status")})
 			}
 		}
-		slices.SortFunc(d.Assignments, func(a, b AssignmentDigest) int {
+		slices.SortStableFunc(d.Assignments, func(a, b AssignmentDigest) int {
 			return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Status, b.Status), slices.Compare(a.Roles, b.Roles))
 		})
 		all = append(all, d)
 	}
 	// No two have the same name.
-	slices.SortFunc(all, func(a, b RelationshipDigest) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(all, func(a, b RelationshipDigest) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 

@@ -31,11 +31,12 @@ func (o outing) at(name string) CustomerPlan {
 
 // told is how a shield reads, one line for the whole and one for each read.
 func (s Shield) told() string {
-	out := fmt.Sprintf("%s: %s %s\n", s.Shade, s.Reason, s.Fix)
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s: %s %s\n", s.Shade, s.Reason, s.Fix)
 	for _, c := range s.Checks {
-		out += fmt.Sprintf("  %s %s: %s %s\n", c.Proof, c.State, c.Evidence, c.Fix)
+		fmt.Fprintf(&out, "  %s %s: %s %s\n", c.Proof, c.State, c.Evidence, c.Fix)
 	}
-	return out
+	return out.String()
 }
 
 // Every way a customer can stand has its colour, a reason and what to do.

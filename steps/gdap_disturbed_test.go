@@ -68,7 +68,7 @@ func TestCustomersEndedAtEveryWrite(t *testing.T) {
 		t.Errorf("%d writes; there are more", writes)
 	}
 	for n := 1; n <= writes; n++ {
-		for _, after := range []bool{false, true} {
+		for _, after := range sides(n) {
 			t.Run(fmt.Sprintf("write %d carried out %v", n, after), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {

@@ -361,7 +361,7 @@ func chosenCustomers(g state.GDAP, d *Delegation) (chosen []Customer, unknown []
 			chosen = append(chosen, c)
 		}
 	}
-	slices.SortFunc(chosen, func(a, b Customer) int { return strings.Compare(a.TenantID, b.TenantID) })
+	slices.SortStableFunc(chosen, func(a, b Customer) int { return strings.Compare(a.TenantID, b.TenantID) })
 	return chosen, unknown
 }
 
