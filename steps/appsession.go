@@ -101,9 +101,9 @@ func (p AppPlan) Lines() []Change { return append(slices.Clone(p.Open.Changes), 
 
 // redirectLeft tells whether an earlier run opened the app's sign-in for this
 // computer and did not close it.
-func (s *Setup) redirectLeft() bool {
+func redirectLeft(entries []state.Entry) bool {
 	left := false
-	for _, e := range s.store.Entries() {
+	for _, e := range entries {
 		took := e.Outcome.Kind == state.RecordReceipt || e.Open()
 		switch {
 		case !took || e.Undone:
@@ -128,9 +128,13 @@ func (s *Setup) OpenApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 	}
 	e := s.engineFor(p.Open, o)
 	ctx = s.telling(ctx, e.tell)
+	if !s.appOpened {
+		s.madeBefore = s.made
+	}
 	s.appOpened = true
+	pending := s.pending
 	err := e.run(ctx)
-	s.appKey = e.refs["secret.keyId"]
+	s.appKey, s.pending = e.refs["secret.keyId"], pending // whoever waits for a client secret waits for another one
 	if err != nil {
 		return problem(err, "the sign-in with the app could not be prepared")
 	}
@@ -149,10 +153,10 @@ func (s *Setup) CloseApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 	}
 	plan := p.Left
 	if s.appOpened {
-		plan = p.Close
+		plan, s.made = p.Close, s.madeBefore
 	}
 	plan.Changes = slices.DeleteFunc(slices.Clone(plan.Changes), func(c Change) bool {
-		return c.ID == appSecretGone && s.appKey == "" || c.ID == appRedirectGone && !s.redirectLeft()
+		return c.ID == appSecretGone && s.appKey == "" || c.ID == appRedirectGone && !redirectLeft(s.store.Entries())
 	})
 	for i := range plan.Changes {
 		if plan.Changes[i].ID == appSecretGone { // by its own name the journal knows that it is gone
@@ -191,6 +195,16 @@ func (s *Setup) keyName(key string) string {
 		}
 	}
 	return ""
+}
+
+// leftOfSignIn are, of client secrets nobody received, those an earlier run signed in
+// with as the app. Any other may still be on its way to whom it was made for.
+func (s *Setup) leftOfSignIn(list []PasswordFound) []PasswordFound {
+	ours := map[string]bool{}
+	for _, e := range s.store.Entries() {
+		ours[e.Name] = ours[e.Name] || e.Change == appSecret
+	}
+	return slices.DeleteFunc(list, func(p PasswordFound) bool { return !ours[p.Name] })
 }
 
 // readClosed reads back that nothing is left of the sign-in with the app.

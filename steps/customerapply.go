@@ -76,6 +76,9 @@ func (e *engine) proveCustomer(ctx context.Context) (*Findings, error) {
 			return "", nil, f.place.token
 		}
 		last = f
+		if err := f.place.unread(e.plan.Changes); err != nil {
+			return "it could not be read: " + reasonOf(err), nil, nil
+		}
 		for _, c := range e.plan.again(f).Changes {
 			// Some things only the app can read, with what was consented to just now: what is
 			// found there is another plan's.
@@ -196,6 +199,9 @@ func (e *engine) consented(ctx context.Context, a attempt, refs map[string]strin
 			if g.ResourceID == graph {
 				e.bind(refs, refPrincipal, found.ObjectID, found.AppID)
 				e.bind(refs, refConsent, g.ID, "")
+				if !sameSet(g.Scopes, bootstrapScopes) { // somebody else's, who chose otherwise: that stays
+					return true, errReplan
+				}
 				return true, nil
 			}
 		}

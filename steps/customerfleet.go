@@ -51,7 +51,7 @@ func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func
 	if f.App == nil && f.Connector == nil {
 		return nil, noOwnApp(a)
 	}
-	f.redirectOurs = s.redirectLeft()
+	f.redirectOurs, f.Left = redirectLeft(s.store.Entries()), s.leftOfSignIn(f.Left)
 	c := &Clientele{Findings: f, App: MakeAppPlan(a, f), shared: share(a, f)}
 	kept, by := s.keptCustomers(), f.Delegation.byCustomer()
 	for _, customer := range f.Delegation.Customers {
@@ -216,6 +216,8 @@ func (s *Setup) readCustomer(ctx context.Context, a state.Answers, f *Findings, 
 	switch {
 	case found.place.token != nil:
 		c.Skipped = c.Shield.Reason
+	case found.place.unread(nil) != nil:
+		c.Skipped = c.Shield.part(ProofGrants).Evidence
 	case f.Connector != nil:
 		c.Skipped = "Rewst's own app is consented to in Rewst only."
 	case !a.Customers.Chosen(c.Customer.TenantID, append(slices.Clone(found.place.Domains), c.Customer.Domain)):

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -150,8 +151,8 @@ func (s *Setup) customerReadings(shared *sharedPlan, f *Findings) []reading {
 // grantedReadings read what the app was given at a customer.
 func (s *Setup) grantedReadings(w *place, p *Principal) []reading {
 	var round []reading
-	for _, r := range s.grantReadings(p) {
-		round = append(round, w.keep(proofGranted, r))
+	for i, r := range s.grantReadings(p) {
+		round = append(round, w.keep([]string{proofGranted, proofAssigned}[i], r))
 	}
 	return round
 }
@@ -176,13 +177,33 @@ func (w *place) keep(proof string, r reading) reading {
 	return r
 }
 
+// unread is why something a plan is made from could not be read, or the proof of
+// these writes.
+func (w *place) unread(writes []Change) error {
+	for _, proof := range []string{ProofGrants, proofGranted, proofAssigned, proofAPIs} {
+		if err := w.seen[proof].err; err != nil {
+			return err
+		}
+	}
+	for _, c := range writes {
+		switch {
+		case c.Kind == KindPolicy && w.PoliciesNo != nil:
+			return w.PoliciesNo
+		case c.Kind == KindRoleGiven && !w.appRolesKnown():
+			return cmp.Or(w.RolesWhy, errors.New("who has which role is told to nobody but the app"))
+		}
+	}
+	return nil
+}
+
 // rolesOfTheToken is told where nobody may read who has which role.
 const rolesOfTheToken = "the token for the tenant"
 
 // What the proof of the grants rests on besides the app itself.
 const (
-	proofGranted = "granted"
-	proofAPIs    = "apis"
+	proofGranted  = "granted"
+	proofAssigned = "assigned"
+	proofAPIs     = "apis"
 )
 
 // errAbsent stands for something that is there in every tenant and was not found.

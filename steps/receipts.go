@@ -184,7 +184,7 @@ func (e *engine) settleOne(ctx context.Context, a attempt) (there bool, err erro
 	}
 	e.tell(Event{Kind: EventNote, Text: "The answer with the secret was lost; the secret is removed and made again"})
 	return false, e.unit(ctx, []Change{{
-		ID: a.ID + "/lost", Step: stepAuthorize, Kind: KindSecret, Action: Remove, Object: "client secret whose value was lost",
+		ID: a.ID + "/lost", Step: a.Step, Kind: KindSecret, Action: Remove, Object: "client secret whose value was lost",
 		Method: "POST", Path: strings.TrimSuffix(a.path, "/addPassword") + "/removePassword", Name: a.name,
 		Body: encode(map[string]string{"keyId": refs["secret.keyId"]}),
 	}})

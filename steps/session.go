@@ -53,7 +53,8 @@ type Setup struct {
 	appOpened       bool   // the app's own sign-in was opened in this run
 	appKey          string // key id of the secret the app's own sign-in is made with
 
-	made ownSecret // the last client secret this process made
+	made       ownSecret // the last client secret this process made
+	madeBefore ownSecret // the same before the app's own sign-in was opened
 }
 
 // ownSecret is a client secret and the object id of its app.
@@ -126,6 +127,12 @@ func (s *Setup) Unfinished() ([]Unfinished, error) {
 		if u, open := unfinished(t); open {
 			out = append(out, u)
 		}
+		if signInLeft(t.Records) {
+			out = append(out, Unfinished{
+				TenantID: t.Tenant, Name: t.TenantName, File: t.Answers, When: t.Records[len(t.Records)-1].At, Stage: StageCustomers,
+				Left: "the app's own sign-in, which is still open",
+			})
+		}
 		if len(t.Waiting) > 0 {
 			out = append(out, Unfinished{
 				TenantID: t.Tenant, Name: t.TenantName, File: t.Answers, When: t.Records[len(t.Records)-1].At, Stage: StageGDAP, Awaited: t.Waiting,
@@ -140,6 +147,15 @@ func (s *Setup) Unfinished() ([]Unfinished, error) {
 	return out, nil
 }
 
+// signInLeft tells whether a run ended before it had closed the app's own sign-in.
+func signInLeft(records []state.Record) bool {
+	entries := state.Entries(records)
+	secrets, gone := journaledSecrets(entries)
+	return redirectLeft(entries) || slices.ContainsFunc(secrets, func(e state.Entry) bool {
+		return e.Change == appSecret && !gone[e.Name] && (e.Open() || e.Outcome.Kind == state.RecordReceipt)
+	})
+}
+
 func unfinished(t state.Tenant) (Unfinished, bool) {
 	u := Unfinished{TenantID: t.Tenant, Name: t.TenantName, File: t.Answers}
 	records := t.Records
@@ -151,8 +167,8 @@ func unfinished(t state.Tenant) (Unfinished, bool) {
 	}
 	open, done, undoing := 0, 0, false
 	for _, e := range state.Entries(records) {
-		switch { // the client is made beside the setup, and begun anew by its own command
-		case e.Step == stepClient, e.Step == stepGDAP && len(t.Waiting) > 0:
+		switch { // the client is begun anew by its own command; of the app's sign-in signInLeft tells
+		case e.Step == stepClient, e.Step == stepCustomers, e.Step == stepGDAP && len(t.Waiting) > 0:
 			continue
 		}
 		undoing = undoing || e.Step == stepUndo
@@ -179,7 +195,7 @@ func unfinished(t state.Tenant) (Unfinished, bool) {
 	undelivered := 0
 	secrets, gone := journaledSecrets(state.Entries(t.Records))
 	for _, e := range secrets {
-		if !e.Delivered && !gone[e.Name] && e.Outcome.Kind == state.RecordReceipt {
+		if !e.Delivered && !gone[e.Name] && e.Step != stepCustomers && e.Outcome.Kind == state.RecordReceipt {
 			undelivered++
 		}
 	}

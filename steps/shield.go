@@ -76,7 +76,7 @@ func shieldOf(x shieldFacts) Shield {
 		}
 		shade := Amber
 		switch {
-		case c.Proof == ProofOrganization:
+		case c.Proof == ProofOrganization, c.Proof == ProofGrants && w.unread(nil) != nil:
 			shade = Red
 		case c.Proof == ProofGrants && x.found.Principal == nil:
 			shade = Blue
@@ -236,12 +236,14 @@ func (x shieldFacts) addExchange(add addPart) {
 	w := x.found.place
 	last := x.before.part(ProofExchange)
 	switch {
+	case w.unread(nil) != nil:
+		add(ProofExchange, Unknown, "Exchange Online was not tried: whether the app is there could not be read.", fixOf(w.unread(nil)))
 	case x.found.Principal == nil:
 		add(ProofExchange, Unknown, "Exchange Online was not tried: the app is not there.", x.consentFix())
 	case x.exchange != nil && x.exchange.err == nil:
 		add(ProofExchange, Passed, "Exchange Online answered a command of the app.", "")
 	case w.appRolesKnown() && !w.reachesExchange():
-		add(ProofExchange, Failed, "The app does not have the role Exchange Administrator there.", "Consent again: it is given then.")
+		add(ProofExchange, Failed, "The app does not have the role Exchange Administrator there.", x.roleFix())
 	case x.exchange != nil && exchangeLags(x.exchange.err):
 		add(ProofExchange, Unknown, "Exchange Online does not know of the app's role yet: "+exchangeUsual+".", "Look again later with the app's sign-in open.")
 	case x.exchange != nil:
@@ -251,6 +253,18 @@ func (x shieldFacts) addExchange(add addPart) {
 	default:
 		add(ProofExchange, Unknown, "Exchange Online was not tried: that takes the app's own sign-in.", "Consent, or look again with the app's sign-in open.")
 	}
+}
+
+// roleFix is how the app comes to its role for Exchange Online.
+func (x shieldFacts) roleFix() string {
+	need := scopesOf[KindRoleGiven]
+	switch {
+	case x.answers.Registration.Kind == state.KindConnector:
+		return x.consentFix()
+	case !slices.Contains(x.shared.want.scopes(catalog.GraphAppID), need):
+		return fmt.Sprintf("Choose the delegated permission %s as well and consent again, or have an administrator of the customer give the app the role: Entra admin center, Roles and administrators.", need)
+	}
+	return "Consent again: it is given then."
 }
 
 // reachesExchange tells whether the app has a role that Exchange takes for
@@ -264,11 +278,9 @@ func (w *place) appRolesKnown() bool { return w.RolesWhy == nil && w.RolesFrom !
 
 func (x shieldFacts) addGrants(add addPart) {
 	f := x.found
-	for _, proof := range []string{ProofGrants, proofGranted, proofAPIs} {
-		if err := f.place.seen[proof].err; err != nil && f.Principal != nil {
-			add(ProofGrants, Failed, "What the app was given cannot be read: "+reasonOf(err), fixOf(err))
-			return
-		}
+	if err := f.place.unread(nil); err != nil {
+		add(ProofGrants, Failed, "What the app was given cannot be read: "+reasonOf(err), fixOf(err))
+		return
 	}
 	if f.Principal == nil {
 		add(ProofGrants, Failed, "The app is not consented to there.", x.consentFix())
