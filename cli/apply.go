@@ -231,7 +231,10 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan) erro
 	} else {
 		printResult(r.Err, result, r.secretOut)
 		printReady(r.Err, result, r.passwordOut)
-		printCustomers(r.Err, result, s.Reminded)
+		printCustomers(r.Err, result, s.Reminded, r.later("invitations"))
+	}
+	if g := result.Delegation; g != nil {
+		r.remarkRehearsal(g.Invitations)
 	}
 	switch {
 	case errors.As(err, &waiting):
