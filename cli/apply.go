@@ -233,7 +233,10 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan, agre
 	if !r.flags.json {
 		printResult(r.Err, result, r.secretOut)
 		printReady(r.Err, result, r.passwordOut)
-		printCustomers(r.Err, result, s.Reminded)
+		printCustomers(r.Err, result, s.Reminded, r.later("invitations"))
+	}
+	if g := result.Delegation; g != nil {
+		r.remarkRehearsal(g.Invitations)
 	}
 	var consent *consentDocument
 	ended := verdict(p, result, err)

@@ -132,6 +132,7 @@ type app struct {
 	flags flags
 	input *lines
 	cloud *sandbox.Cloud                            // of --sandbox in this process; made when nil
+	pages bool                                      // a rehearsal serves its customers' page: it lasts long enough to be used
 	wrap  func(http.RoundTripper) http.RoundTripper // put around its transport when not nil
 
 	closers []func()

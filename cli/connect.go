@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"msbundle/catalog"
 	"msbundle/msclient"
 	"msbundle/sandbox"
 	"msbundle/state"
@@ -23,6 +23,7 @@ type connection struct {
 	label     string             // of the rehearsal; empty for the real cloud
 	world     string             // of the rehearsal, which keeps its state apart
 	page      string             // where the rehearsal takes codes, when a person has to
+	pages     string             // the same, where it also serves the customers' page; empty when it serves none
 	browse    func(string) error // plays a browser in a rehearsal; nil when there is none
 	stateDir  string
 	sessions  *msclient.Sessions // where the sign-in is remembered; nil when it ends with the process
@@ -53,7 +54,11 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, usage("--sandbox: %w", err)
 	}
+	if err := a.sameCloud(remote.Tenant()); err != nil {
+		return nil, err
+	}
 	c.transport, c.page, c.world = remote.Transport(), remote.DevicePage(), remote.Tenant().World
+	c.pages = c.page
 	c.label = "sandbox at " + a.flags.sandbox
 	return c, a.rehearsalState(c)
 }
@@ -70,6 +75,9 @@ func (a *app) rehearse(ctx context.Context, c *connection) error {
 			return usage("--sandbox: %w", err)
 		}
 	}
+	if err := a.sameCloud(cloud.Tenant()); err != nil {
+		return err
+	}
 	c.transport, c.label, c.world = cloud.Transport(), "sandbox", cloud.Tenant().World
 	if a.wrap != nil {
 		c.transport = a.wrap(c.transport)
@@ -80,15 +88,28 @@ func (a *app) rehearse(ctx context.Context, c *connection) error {
 	if o.Approve != sandbox.ApproveManual {
 		c.browse = func(page string) error { return cloud.Browse(ctx, page) }
 	}
-	if o.Approve == sandbox.ApproveManual {
+	if o.Approve == sandbox.ApproveManual || a.pages {
 		url, stop, err := cloud.ServePages(ctx)
 		if err != nil {
-			return &exitError{exitFailed, fmt.Errorf("the rehearsal's sign-in page could not be opened on this machine: %w", err)}
+			return &exitError{exitFailed, fmt.Errorf("the rehearsal's pages could not be opened on this machine: %w", err)}
 		}
 		a.onClose(stop)
-		c.page = url
+		c.pages = url
+	}
+	if o.Approve == sandbox.ApproveManual {
+		c.page = c.pages
 	}
 	return a.rehearsalState(c)
+}
+
+// sameCloud refuses a rehearsal that could not begin: the simulated person cannot sign
+// in to another cloud than that of the tenant, and no program is told so.
+func (a *app) sameCloud(t sandbox.TenantInfo) error {
+	there, known := catalog.CloudByID(t.Cloud)
+	if !known || there.Login == a.flags.cloud.Login {
+		return nil
+	}
+	return usage("--sandbox: the simulated tenant lives in another of Microsoft's clouds, %s; add --cloud %s", there.Name, there.ID)
 }
 
 // rehearsalState gives a rehearsal a state folder of its own, gone with the
@@ -153,7 +174,7 @@ func (a *app) setup(ctx context.Context, c *connection, p purpose) (*steps.Setup
 	}
 	s := steps.New(steps.Options{
 		Client: client, StateDir: stateDir, World: c.world, Settle: a.flags.settle, ReadOnly: p.reads, Look: p.looks, Restore: c.sessions != nil && !p.anew,
-		Page: c.rehearsed(),
+		Page: onPages(c.page), Approval: onPages(c.pages),
 		Asked: func() {
 			if c.sessions != nil && !a.agreed() { // what is remembered is somebody's consent to just that
 				c.sessions.Freeze()
@@ -189,12 +210,11 @@ func deliverTo(path string, stdout io.Writer) func(steps.Secret) error {
 	}
 }
 
-// rehearsed leads a sign-in page to where a browser finds it in a rehearsal; nil
-// in earnest.
-func (c *connection) rehearsed() func(string) string {
-	base, found := strings.CutSuffix(c.page, "/devicelogin")
-	if !found {
+// onPages leads pages of Microsoft to where those of a rehearsal are; nil where it
+// serves none.
+func onPages(devicePage string) func(string) string {
+	if devicePage == "" {
 		return nil
 	}
-	return func(page string) string { return base + "/" + strings.TrimPrefix(page, "https://") }
+	return func(page string) string { return sandbox.OnPages(devicePage, page) }
 }

@@ -46,6 +46,9 @@ func (a *app) explainCustomer(ctx context.Context, way customerWay, args []strin
 	case err != nil:
 		return err
 	}
+	if asked := strings.TrimSpace(way.customer); !slices.ContainsFunc([]string{t.Customer.Name, t.Customer.Domain, t.Customer.TenantID}, func(s string) bool { return strings.EqualFold(s, asked) }) {
+		a.remark("No customer is called %q. The only one whose name begins so is %s.", asked, t.Customer.Name)
+	}
 	shield := s.LastShield(t.Customer.TenantID)
 	if a.flags.json {
 		doc := traceOf(t)

@@ -41,7 +41,7 @@ func TestCustomersFromPlanToDone(t *testing.T) {
 		if n := strings.Count(short.out, "\n"); n > 60 || !strings.Contains(short.out, "at 25 customers, once they have approved") || !strings.Contains(short.out, "345 writes, 300 of them once customers have approved.") {
 			t.Errorf("the plan has %d lines:\n%s", n, short.out)
 		}
-		if long := w.run("plan", "-f", gdapExample, "-v").must(t, exitChanges); strings.Count(long.out, "\n") < 345 {
+		if long := w.run("plan", "-f", gdapExample, "-v").must(t, exitChanges); strings.Count(long.out, "\n") < 345 || strings.Contains(long.out, "${") {
 			t.Errorf("-v does not list each write:\n%s", long.out)
 		}
 		plan := decode[planDocument](t, w.run("plan", "-f", gdapExample, "--json").must(t, exitChanges))
@@ -50,14 +50,14 @@ func TestCustomersFromPlanToDone(t *testing.T) {
 		}
 		first := w.run("apply", "-f", gdapExample, "--yes", "--json").must(t, exitWaiting)
 		doc := decode[applyDocument](t, first)
-		if got := fmt.Sprint(doc.Done, doc.Written, *doc.Customers, len(doc.Invitations)); got != "false 45 {40 15 25 []} 25" {
+		if got := fmt.Sprint(doc.Done, doc.Written, *doc.Customers, len(doc.Invitations)); got != "false 45 {40 15 25 [] [] []} 25" {
 			t.Errorf("done, written, customers, invitations: got %s", got)
 		}
 		if i := doc.Invitations[0]; i.Days != 81 || i.State != "approvalPending" || i.Customer["name"] == "" || !strings.HasSuffix(i.Link, "/granularAdminRelationships/"+i.ID) {
 			t.Errorf("the one that waits longest: %+v", i)
 		}
 		text := w.run("apply", "-f", gdapExample, "--yes").must(t, exitWaiting)
-		for _, words := range []string{"15 of 40 have every role", "Not approved yet (25)", "81 days", doc.Invitations[0].Link, "Global Administrator of the customer's own tenant", "25 customers did not approve yet"} {
+		for _, words := range []string{"15 of 40 have every role", "multifactor authentication is demanded of the account was not looked at", "Not approved yet (25)", "81 days", doc.Invitations[0].Link, "Global Administrator of the customer's own tenant", "25 customers did not approve yet"} {
 			if !strings.Contains(text.err, words) {
 				t.Errorf("the result does not say %q:\n%s", words, text.err)
 			}
@@ -66,7 +66,7 @@ func TestCustomersFromPlanToDone(t *testing.T) {
 			t.Fatalf("%d approved", n)
 		}
 		done := decode[applyDocument](t, w.run("apply", "-f", gdapExample, "--yes", "--json").must(t, exitDone))
-		if got := fmt.Sprint(done.Done, done.Written, *done.Customers, len(done.Invitations)); got != "true 300 {40 40 0 []} 0" {
+		if got := fmt.Sprint(done.Done, done.Written, *done.Customers, len(done.Invitations)); got != "true 300 {40 40 0 [] [] []} 0" {
 			t.Errorf("done, written, customers, invitations: got %s", got)
 		}
 		before := len(w.writes())
@@ -257,6 +257,9 @@ func TestExplainCustomer(t *testing.T) {
 		for _, role := range []string{"Teams Administrator", "Intune Administrator", "SharePoint Administrator", "Cloud App Security Administrator"} {
 			w.run("explain", "--customer", "Fabrikam", "--role", role).must(t, exitDone) // it has Microsoft 365 E5
 		}
+		if r := w.run("explain", "--customer", "fabr", "--role", "User Administrator").must(t, exitDone); !strings.Contains(r.err, `No customer is called "fabr". The only one whose name begins so is Fabrikam.`) {
+			t.Errorf("a name cut short is taken without a word: %s", r.err)
+		}
 		w.run("explain", "--role", "User Administrator").must(t, exitUsage)
 		w.run("explain", "--customer", "Fabrikam", "--role", "Janitor").must(t, exitUsage)
 		w.run("explain", "--customer", "Fabrikam", "AADSTS53003").must(t, exitUsage)
@@ -418,11 +421,16 @@ func TestNoGDAPForGovernment(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := rehearsalOf(t, sandbox.Options{Scenario: "gcc-high"})
-		r := w.run("apply", "-f", gdapExample, "--yes", "--cloud", "usgov").must(t, exitFailed)
+		r := w.run("apply", "-f", gdapExample, "--yes", "--cloud", "usgov").must(t, exitUsage)
 		if !strings.Contains(r.err, "GDAP") && !strings.Contains(r.err, "elegated admin") || !strings.Contains(r.err, "cloud") {
 			t.Errorf("the reason: %s", r.err)
 		}
-		w.run("invitations", "--cloud", "usgov").must(t, exitFailed)
+		for _, words := range []string{"gdap: ", "for this tenant there is nothing to set up"} {
+			if !strings.Contains(r.err, words) {
+				t.Errorf("it does not say %q: %s", words, r.err)
+			}
+		}
+		w.run("invitations", "--cloud", "usgov").must(t, exitUsage)
 		w.run("explain", "--customer", "Fabrikam", "--cloud", "usgov").must(t, exitFailed)
 		for _, q := range w.cloud.Requests() {
 			for _, inner := range append([]sandbox.InnerRequest{{URL: q.URL}}, q.Inner...) {

@@ -37,6 +37,24 @@ type customersDocument struct {
 	Waiting int `json:"waiting"`
 
 	Failed []failedDocument `json:"failed,omitempty"`
+	Ended  []endDocument    `json:"ended,omitempty"`  // declined, lapsed or ended in this run
+	Others []endDocument    `json:"others,omitempty"` // not ready for another reason
+}
+
+// endDocument is how it stands with a customer who is not ready and not waited for.
+type endDocument struct {
+	Customer     string `json:"customer"`
+	TenantID     string `json:"tenantId"`
+	Relationship string `json:"relationship,omitempty"`
+	How          string `json:"how"`
+}
+
+func endDocuments(list []steps.CustomerEnd) []endDocument {
+	var out []endDocument
+	for _, c := range list {
+		out = append(out, endDocument{c.Customer.Name, c.Customer.TenantID, c.Relationship, c.How})
+	}
+	return out
 }
 
 // failedDocument is a customer with whom it did not work.
@@ -123,6 +141,7 @@ func (a *app) invitations(ctx context.Context, file, export string) error {
 	} else {
 		err = printInvitations(a.Out, list, f.At)
 	}
+	a.remarkRehearsal(list)
 	switch {
 	case err != nil:
 	case table != "":
@@ -134,6 +153,17 @@ func (a *app) invitations(ctx context.Context, file, export string) error {
 		return &exitError{code: exitWaiting}
 	}
 	return err
+}
+
+// remarkRehearsal says what the links of a rehearsal lead to.
+func (a *app) remarkRehearsal(list []steps.Invitation) {
+	switch {
+	case len(list) == 0 || a.flags.sandbox == "":
+	case a.flags.sandbox != inProcess:
+		a.remark("Rehearsal: nothing here reaches Microsoft. The links lead to the page of the rehearsal, which answers for the customers.")
+	default:
+		a.remark("Rehearsal: nothing here reaches Microsoft, and the links lead nowhere once this command has ended. The wizard, and 'msbundle sandbox', serve a page that answers for the customers.")
+	}
 }
 
 // customersOnly leaves out what else a file is about.
@@ -164,19 +194,55 @@ func printInvitations(w io.Writer, list []steps.Invitation, now time.Time) error
 	return err
 }
 
-// printCustomers tells how far the customers have come after an apply.
-func printCustomers(w io.Writer, r *steps.Result, reminded func([]steps.Invitation) []steps.Invitation) {
+// printCustomers tells how far the customers have come after an apply; again is the
+// command line that lists those who are waited for, empty when none would find them.
+func printCustomers(w io.Writer, r *steps.Result, reminded func([]steps.Invitation) []steps.Invitation, again string) {
 	d := r.Delegation
 	if d == nil {
 		return
 	}
 	fmt.Fprintf(w, "\nCustomers: %d of %d have every role in force.\n", d.Ready, d.Customers)
+	var failed []string
+	for _, f := range d.Failed {
+		failed = append(failed, fmt.Sprintf("%s: %s", cmp.Or(f.Customer.Name, f.Customer.TenantID), f.Problem.What))
+	}
+	printNamed(w, "It did not work with", failed)
+	printNamed(w, "It came to nothing with", endLines(d.Ended))
+	printNamed(w, "Not ready, and not waited for", endLines(d.Others))
+	if r.Tenant == nil && d.Ready > 0 {
+		fmt.Fprintln(w, "Whether multifactor authentication is demanded of the account was not looked at; no customer is reached without it. 'msbundle explain --customer NAME' looks at that too.")
+	}
 	if len(d.Invitations) == 0 {
 		return
 	}
 	fmt.Fprintf(w, "\nNot approved yet (%d):\n", len(d.Invitations))
 	_ = printInvitations(w, reminded(d.Invitations), readAt(r)) // nothing to be done when nobody listens
-	fmt.Fprintln(w, "Mails to send to them: msbundle invitations --export FOLDER")
+	if again != "" {
+		fmt.Fprintf(w, "Mails to send to them: %s --export FOLDER\n", again)
+	}
+}
+
+// printNamed lists customers under a heading; nothing where there are none.
+func printNamed(w io.Writer, heading string, lines []string) {
+	if len(lines) > 0 {
+		fmt.Fprintf(w, "\n%s (%d):\n", heading, len(lines))
+	}
+	for _, line := range lines {
+		fmt.Fprintf(w, "  %s\n", plain(line))
+	}
+}
+
+// endLines say how it stands with each customer.
+func endLines(list []steps.CustomerEnd) []string {
+	var out []string
+	for _, c := range list {
+		line := cmp.Or(c.Customer.Name, c.Customer.TenantID) + ": "
+		if c.Relationship != "" {
+			line += fmt.Sprintf("relationship %q, ", c.Relationship)
+		}
+		out = append(out, line+c.How)
+	}
+	return out
 }
 
 // readAt is when a result was read back.

@@ -119,6 +119,9 @@ func eventDocument(e steps.Event) map[string]any {
 	if e.Wait != nil {
 		doc["for"], doc["usual"], doc["then"] = e.Wait.For, e.Wait.Usual, e.Wait.Then
 	}
+	if e.Ended != nil {
+		doc["ended"] = endDocuments([]steps.CustomerEnd{*e.Ended})[0]
+	}
 	if e.Kind == steps.EventInvitations {
 		doc["waiting"] = len(e.Invitations)
 	}
@@ -128,8 +131,24 @@ func eventDocument(e steps.Event) map[string]any {
 	return doc
 }
 
-// derivedID is the place of an id that is made while writing.
-var derivedID = regexp.MustCompile(`\$\{guid [^?/]*(/[^?]*)?\}`)
+// derivedID is the place of an id that is made while writing, givenID that of an id
+// that Microsoft gives to what the plan makes.
+var (
+	derivedID = regexp.MustCompile(`\$\{guid [^?/]*(/[^?]*)?\}`)
+	givenID   = regexp.MustCompile(`\$\{(relation|group)\.[^{}/]*\}`)
+)
+
+// requestOf is a change's request as it is shown.
+func requestOf(c steps.Change) string {
+	path := derivedID.ReplaceAllString(c.Path, "[made from what it joins]")
+	path = givenID.ReplaceAllStringFunc(path, func(id string) string {
+		if strings.HasPrefix(id, "${group.") {
+			return "[id of the group, once it is made]"
+		}
+		return "[id of the relationship, once it is made]"
+	})
+	return c.Method + " " + path
+}
 
 func printPlan(w io.Writer, p steps.Plan, verbose bool) {
 	fmt.Fprintf(w, "Tenant %s (%s), signed in as %s\n", plain(p.TenantName), p.Tenant, plain(p.Account))
@@ -144,7 +163,7 @@ func printPlan(w io.Writer, p steps.Plan, verbose bool) {
 		}
 		request := ""
 		for _, c := range g.Changes {
-			if r := c.Method + " " + derivedID.ReplaceAllString(c.Path, "[made from what it joins]"); r != request {
+			if r := requestOf(c); r != request {
 				request = r
 				fmt.Fprintf(w, "  %s\n", plain(request))
 			}
@@ -228,7 +247,7 @@ func resultDocument(p steps.Plan, r *steps.Result, reminded func([]steps.Invitat
 		Proof:  proofDocument(r.Proof),
 	}
 	if g := r.Delegation; g != nil {
-		d.Customers = &customersDocument{Chosen: g.Customers, Ready: g.Ready, Waiting: len(g.Invitations), Failed: failedDocuments(g.Failed)}
+		d.Customers = &customersDocument{Chosen: g.Customers, Ready: g.Ready, Waiting: len(g.Invitations), Failed: failedDocuments(g.Failed), Ended: endDocuments(g.Ended), Others: endDocuments(g.Others)}
 		d.Invitations = invitationDocuments(reminded(g.Invitations), r.Proof.At)
 	}
 	if !r.SecretExpires.IsZero() {

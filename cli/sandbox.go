@@ -34,8 +34,14 @@ func (a *app) sandboxCommand() *cobra.Command {
 			o.Ready = func(addr, proxy string) {
 				serving = true
 				t := cloud.Tenant()
-				fmt.Fprintf(a.Err, "Simulated Microsoft cloud at https://%s\n  tenant   %s (%s)\n  sign in  %s, at https://%s/devicelogin\n  use it   msbundle --sandbox=https://%s\n",
-					addr, plain(t.Name), t.ID, t.Admin, addr, addr)
+				fmt.Fprintf(a.Err, "Simulated Microsoft cloud at https://%s\n  tenant   %s (%s)\n  sign in  %s, at https://%s/devicelogin\n",
+					addr, plain(t.Name), t.ID, t.Admin, addr)
+				fmt.Fprintf(a.Err, "  approve  as a customer, at %s\n", sandbox.CustomersPage("https://"+addr))
+				use := "msbundle --sandbox=https://" + addr
+				if t.Cloud != "" {
+					use += " --cloud=" + t.Cloud
+				}
+				fmt.Fprintf(a.Err, "  use it   %s\n", use)
 				if id, secret := cloud.AppCredentials(); id != "" {
 					fmt.Fprintf(a.Err, "  app      %s, which signs in by itself with the secret %s\n", id, secret)
 				}

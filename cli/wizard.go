@@ -31,6 +31,7 @@ func (a *app) wizard(ctx context.Context) error {
 	if a.flags.noInput || a.flags.json {
 		return usage("the wizard asks questions, which --no-input and --json rule out (CI counts as --no-input); %s", insteadOfWizard)
 	}
+	a.pages = isTerminal(a.In)
 	if a.plainLines() {
 		return a.wizardInLines(ctx)
 	}
@@ -97,7 +98,7 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 	cfg := ui.Config{
 		Setup: s, Answers: answers, Now: time.Now, Sandbox: c.label, DevicePage: c.page, StateDir: c.stateDir,
 		NoColor: a.flags.color == "never" || plainColours != "", Grace: graceTime,
-		OpenURL: a.opener(c), Copy: copier(), Again: a.again(), Undo: a.later("undo"),
+		OpenURL: a.opener(c), Copy: copier(), Again: a.again(), Undo: a.later("undo"), Invitations: a.later("invitations"),
 		Methods: a.methods(c), Browse: firstOpener(c.browse, a.opener(c)), Tunnel: a.tunnel, OwnClient: a.flags.clientID != "",
 	}
 	if c.sessions != nil {

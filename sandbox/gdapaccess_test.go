@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -167,7 +168,21 @@ func TestInvitationOnLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
-	resp, err := http.Post(sandbox.InvitationPage(at, id), "application/x-www-form-urlencoded", strings.NewReader(encoded("link", id, "account", "admin@fabrikam.onmicrosoft.com", "answer", "approve")))
+	page := sandbox.OnPages(at, "https://admin.microsoft.com/AdminPortal/Home#/partners/invitation/granularAdminRelationships/"+id)
+	for address, says := range map[string]string{
+		strings.TrimSuffix(at, "devicelogin"): `href="/AdminPortal/Home"`, sandbox.CustomersPage(at): id, page: "Approve",
+	} {
+		r, err := http.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(r.Body)
+		_ = r.Body.Close()
+		if r.StatusCode != http.StatusOK || !strings.Contains(string(text), says) {
+			t.Errorf("%s: %d, without %q:\n%s", address, r.StatusCode, says, text)
+		}
+	}
+	resp, err := http.Post(page, "application/x-www-form-urlencoded", strings.NewReader(encoded("link", id, "account", "admin@fabrikam.onmicrosoft.com", "answer", "approve")))
 	if err != nil {
 		t.Fatal(err)
 	}

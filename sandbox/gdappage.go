@@ -141,8 +141,15 @@ func (c *Cloud) offerWaiting(state *invitationState) {
 	slices.SortStableFunc(state.Waiting, func(a, b waitingLink) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// InvitationPage is the sandbox's page for the link of a relationship, on the
-// address of its sign-in page.
-func InvitationPage(devicePage, relationship string) string {
-	return strings.TrimSuffix(devicePage, "/devicelogin") + invitationPath + invitationTail + relationship
+// CustomersPage is where a person answers for the customers, on the address of the
+// sandbox's sign-in page.
+func CustomersPage(devicePage string) string {
+	return strings.TrimSuffix(devicePage, "/devicelogin") + invitationPath
+}
+
+// OnPages leads a page of Microsoft to where the address of the sandbox's sign-in
+// page has it: below its host's name, and with what a link has behind a "#" as part
+// of the path, because a browser would keep that to itself.
+func OnPages(devicePage, page string) string {
+	return strings.TrimSuffix(devicePage, "/devicelogin") + "/" + strings.Replace(strings.TrimPrefix(page, "https://"), "#", "", 1)
 }

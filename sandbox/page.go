@@ -77,6 +77,9 @@ func (c *Cloud) page(r *http.Request, body []byte) *answer {
 	if id, isInvitation := invited(r.URL.Path); isInvitation {
 		return c.invitationPage(r, id, body)
 	}
+	if r.URL.Path == "/" && isLoopback(strings.Trim(hostOf(r), "[]")) {
+		return render(indexHTML(), "'none'")
+	}
 	if !isDevicePage(r.URL.Path) {
 		return &answer{status: http.StatusNotFound, header: htmlHeader("'none'"), body: []byte("<!doctype html><title>Not found</title><p>There is nothing at this address.")}
 	}
@@ -99,6 +102,15 @@ func (c *Cloud) page(r *http.Request, body []byte) *answer {
 		return &answer{status: http.StatusMethodNotAllowed, header: htmlHeader("'none'"), body: []byte("<!doctype html><title>Method not allowed</title>")}
 	}
 	return render(state.html(), "'self'")
+}
+
+// indexHTML lists the pages a person can open on a loopback address.
+func indexHTML() string {
+	return document("Pages of the rehearsal", "Pages of the rehearsal", markup(`<ul>
+<li><a href="/%s">Enter the code of a sign-in</a></li>
+<li><a href="%s">Answer a partner's request as a customer (GDAP)</a></li>
+</ul>
+`, devicePages["global"], invitationPath))
 }
 
 func isDevicePage(path string) bool {

@@ -53,6 +53,7 @@ type TenantInfo struct {
 	Name          string `json:"name"`
 	DefaultDomain string `json:"defaultDomain"`
 	Admin         string `json:"admin"` // user principal name
+	Cloud         string `json:"cloud"` // where it lives; empty: in all of them
 	World         string `json:"world"` // another one for each sandbox that is made: nothing of one is known to the next
 }
 
@@ -142,7 +143,7 @@ func New(o Options) (*Cloud, error) {
 func (c *Cloud) Tenant() TenantInfo {
 	t := c.order[0]
 	i := slices.IndexFunc(t.domains(), func(d domain) bool { return d.isDefault })
-	return TenantInfo{ID: t.id, Name: t.name, DefaultDomain: t.domains()[i].name, Admin: t.admin, World: c.world}
+	return TenantInfo{ID: t.id, Name: t.name, DefaultDomain: t.domains()[i].name, Admin: t.admin, Cloud: t.cloud.ID, World: c.world}
 }
 
 // Advance moves the sandbox's clock forward.

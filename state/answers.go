@@ -190,9 +190,14 @@ func (a Answers) validateRegistration() []Invalid {
 func quote(s string) string {
 	const most = 40
 	if r := []rune(s); len(r) > most {
-		return strconv.Quote(string(r[:most])) + "..."
+		return quote(string(r[:most])) + "..."
 	}
-	return strconv.Quote(s)
+	return `"` + strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s) + `"`
 }
 
 var (

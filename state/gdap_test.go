@@ -70,6 +70,9 @@ func TestGDAPRefusals(t *testing.T) {
 	for section, key := range map[string]string{
 		"{customers: []}":                           "gdap.customers",
 		"{customers: [\"not a domain\"]}":           "gdap.customers",
+		"{customers: some}":                         "gdap.customers: expected all, or a list of tenant ids and domains",
+		"{roles: []}":                               "gdap.roles",
+		"{roles: Janitor}":                          "gdap.roles: expected a list, for example [User Administrator]",
 		"{roles: [Janitor]}":                        "gdap.roles",
 		"{roles: [Global Administrator]}":           "gdap.roles",
 		"{account: \"a b\"}":                        "gdap.account",
@@ -78,21 +81,21 @@ func TestGDAPRefusals(t *testing.T) {
 		"{groupName: \"${role} x\"}":                "gdap.groupName",
 		"{groupName: \"{role} {customer}\"}":        "gdap.groupName",
 		"{groupName: \" {role}\"}":                  "gdap.groupName",
-		"{groupName: \"a\\tb {role}\"}":             "gdap.groupName",
+		"{groupName: \"a\\tb \\\\ {role}\"}":        "gdap.groupName: \"a\uFFFDb \\ {role}\"",
 		"{relationshipName: Rewst}":                 "gdap.relationshipName",
 		"{relationshipName: \"Rewst/{customer}\"}":  "gdap.relationshipName",
 		"{relationshipName: \"{customer} {role}\"}": "gdap.relationshipName",
 		"{relationshipName: \"Rewst {customer} \"}": "gdap.relationshipName",
-		"{days: 0}":                "gdap.days",
-		"{days: 731}":              "gdap.days",
-		"{days: soon}":             "gdap.days",
-		"{colour: blue}":           "gdap.colour",
-		"{customers: {all: true}}": "gdap.customers",
-		"[]":                       "gdap",
+		"{days: 0}":                                 "gdap.days",
+		"{days: 731}":                               "gdap.days",
+		"{days: soon}":                              "gdap.days",
+		"{colour: blue}":                            "gdap.colour",
+		"{customers: {all: true}}":                  "gdap.customers",
+		"[]":                                        "gdap",
 		"{relationshipName: \"" + strings.Repeat("x", 30) + " {customer}\"}": "gdap.relationshipName",
 	} {
 		_, err := ParseAnswers("setup.yaml", []byte("version: 1\ngdap: "+section+"\n"))
-		if err == nil || !strings.Contains(err.Error(), "line 2, "+key+": ") {
+		if err == nil || !strings.Contains(err.Error(), "line 2, "+key) {
 			t.Errorf("%s: got %v, want one about %s", section, err, key)
 		}
 	}

@@ -164,7 +164,7 @@ func (p *parser) answers(root *yaml.Node) Answers {
 		"region":       p.text(&a.Region),
 		"tenant":       p.text(&a.Tenant),
 		"account":      p.text(&a.Account),
-		"integrations": p.list(&a.Integrations),
+		"integrations": p.list(&a.Integrations, "[graph, csp]"),
 		"registration": func(n *yaml.Node, key string) {
 			p.mapping(n, key, map[string]func(*yaml.Node, string){
 				"kind":     p.text(&a.Registration.Kind),
@@ -176,8 +176,8 @@ func (p *parser) answers(root *yaml.Node) Answers {
 		"permissions": func(n *yaml.Node, key string) {
 			p.mapping(n, key, map[string]func(*yaml.Node, string){
 				"base":   p.text(&a.Permissions.Base),
-				"add":    p.list(&a.Permissions.Add),
-				"remove": p.list(&a.Permissions.Remove),
+				"add":    p.list(&a.Permissions.Add, "[User.Read.All]"),
+				"remove": p.list(&a.Permissions.Remove, "[User.Read.All]"),
 			})
 		},
 		"serviceAccount": func(n *yaml.Node, key string) {
@@ -210,7 +210,13 @@ func (p *parser) answers(root *yaml.Node) Answers {
 					named = true
 					p.allOrList(&g.All, &g.Customers)(n, key)
 				},
-				"file": p.text(&g.File), "roles": p.list(&g.Roles), "account": p.text(&g.Account), "groupName": p.text(&g.GroupName),
+				"roles": func(n *yaml.Node, key string) {
+					if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+						p.fail(n.Line, key, "a relationship without a role is of no use; name roles, or leave the key out for all twelve")
+					}
+					p.list(&g.Roles, "[User Administrator]")(n, key)
+				},
+				"file": p.text(&g.File), "account": p.text(&g.Account), "groupName": p.text(&g.GroupName),
 				"relationshipName": p.text(&g.RelationshipName), "days": p.number(&g.Days), "autoExtend": p.truth(&g.AutoExtend),
 			})
 			if !named && g.File != "" { // whoever names a table means those in it
@@ -289,10 +295,10 @@ func (p *parser) truth(into *bool) func(*yaml.Node, string) {
 	}
 }
 
-func (p *parser) list(into *[]string) func(*yaml.Node, string) {
+func (p *parser) list(into *[]string, example string) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
 		if n.Kind != yaml.SequenceNode {
-			p.fail(n.Line, key, "expected a list, for example [graph, csp]")
+			p.fail(n.Line, key, "expected a list, for example %s", example)
 			return
 		}
 		out := make([]string, 0, len(n.Content))
@@ -313,9 +319,9 @@ func (p *parser) allOrList(all *bool, some *[]string) func(*yaml.Node, string) {
 		switch *all = n.Kind == yaml.ScalarNode && n.Value == AllCustomers; {
 		case *all:
 		case n.Kind != yaml.SequenceNode:
-			p.fail(n.Line, key, "expected all, or a list of tenant ids and domains such as [fabrikam.com]")
+			p.fail(n.Line, key, "expected %s, or a list of tenant ids and domains, for example [fabrikam.onmicrosoft.com]", AllCustomers)
 		default:
-			p.list(some)(n, key)
+			p.list(some, "[fabrikam.onmicrosoft.com]")(n, key)
 		}
 	}
 }

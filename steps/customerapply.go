@@ -132,7 +132,13 @@ var scopesOf = map[Kind]string{KindRoleGiven: "RoleManagement.ReadWrite.Director
 // to refuse.
 func (e *engine) renewToken(ctx context.Context, c Change) error {
 	scope := scopesOf[c.Kind]
-	if !e.asApp || e.plan.customer == nil || scope == "" {
+	if e.plan.customer == nil || scope == "" {
+		return nil
+	}
+	if !e.asApp { // which was given too little to be begun with
+		e.actAsApp()
+	}
+	if !e.asApp {
 		return nil
 	}
 	_, err := msclient.Until(ctx, msclient.Patience{

@@ -52,13 +52,14 @@ func (s *Setup) lookCustomer(ctx context.Context, shared *sharedPlan, known jour
 		round = append(round, s.grantedReadings(f.place, granted)...)
 	}
 	err := s.readAll(ctx, round)
-	var refused *msclient.AuthError
-	if s.asApp && errors.As(err, &refused) && slices.Contains(refused.Codes, 65001) { // not consented to, or not any more
+	var denied *msclient.AuthError
+	gone := errors.As(err, &denied) && slices.Contains(denied.Codes, 65001) // not consented to, or not any more
+	if s.asApp && (gone || err == nil && refused(f.place.unread(nil), 403)) {
 		s.graph, s.asApp = s.client.Reader(s.account.TenantID), false
 		return s.lookCustomer(ctx, shared, known, id)
 	}
 	switch {
-	case errors.As(err, &refused), errors.Is(err, msclient.ErrSkipped):
+	case errors.As(err, &denied), errors.Is(err, msclient.ErrSkipped):
 		f.place.token = err
 		return f, nil
 	case err != nil:
@@ -84,11 +85,13 @@ func (s *Setup) lookCustomer(ctx context.Context, shared *sharedPlan, known jour
 	return f, nil
 }
 
-// admitsApp tells whether the app can have a token there: being there is not
+// admitsApp tells whether the app may give itself the rest there: being there is not
 // enough.
 func (f *Findings) admitsApp() bool {
 	p, graph := f.Principal, f.Resources[catalog.GraphAppID].ObjectID
-	return p != nil && slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.ResourceID == graph })
+	return p != nil && slices.ContainsFunc(p.Grants, func(g Grant) bool {
+		return g.ResourceID == graph && !slices.ContainsFunc(bootstrapScopes, func(s string) bool { return !containsFold(g.Scopes, s) })
+	})
 }
 
 // customerReadings read a customer's tenant.

@@ -51,7 +51,7 @@ type engine struct {
 	closed map[string]time.Time    // since when a relationship is seen not to be open for approval
 	waits  map[string]bool         // ids of those that waited at the last look
 	looks  int                     // at those that wait
-	ended  []string                // customers with whom it came to nothing meanwhile
+	ended  []CustomerEnd           // those with whom it came to nothing meanwhile
 }
 
 func (e *engine) tell(ev Event) {

@@ -164,11 +164,13 @@ const (
 	mostReasons = 5
 )
 
+func (f CustomerFailure) inSentence() string { return f.Customer.called() }
+
 // namesOf are the first customers of a list, in a row.
-func namesOf(list []CustomerFailure) string {
+func namesOf[C interface{ inSentence() string }](list []C) string {
 	var names []string
-	for _, f := range list[:min(len(list), mostNamed)] {
-		names = append(names, f.Customer.called())
+	for _, c := range list[:min(len(list), mostNamed)] {
+		names = append(names, c.inSentence())
 	}
 	out := strings.Join(names, ", ")
 	if more := len(list) - mostNamed; more > 0 {

@@ -303,7 +303,7 @@ func (p *Plan) planRelationship(c Customer, list []*Relationship, roles []string
 		switch {
 		case r.Microsofts():
 		case r.Status == RelationActive:
-			why = fmt.Sprintf("The relationship %q lacks roles, and none can be added to it: it takes a new one. The other is left as it is.", r.Name)
+			why = fmt.Sprintf("The relationship %q lacks %s, and no role can be added to it: it takes a new one. The other is left as it is.", r.Name, rolesLacking(r, roles))
 		case r.Foreign:
 			ended = fmt.Sprintf(" The draft %q is left to whoever began it.", r.Name)
 		case r.over() && contains(r.Roles, roles):
@@ -311,8 +311,8 @@ func (p *Plan) planRelationship(c Customer, list []*Relationship, roles []string
 		}
 	}
 	why += ended
-	if older := lacking(list, roles); older != "" {
-		why += fmt.Sprintf(" The invitation %q, which waits already, lacks roles: this one is to be approved in its place, and the older one lapses by itself.", older)
+	if older := lacking(list, roles); older != nil {
+		why += fmt.Sprintf(" The invitation %q, which waits already, lacks %s: this one is to be approved in its place, and the older one lapses by itself.", older.Name, rolesLacking(older, roles))
 	}
 	why += " Once it is open for approval it cannot be deleted: it lapses when nobody approves it, and an active one can only be ended."
 	extend := "PT0S"
@@ -330,15 +330,35 @@ func (p *Plan) planRelationship(c Customer, list []*Relationship, roles []string
 	p.planLock(c, "${relation."+c.TenantID+".id}")
 }
 
-// lacking is the name of an invitation that a customer has and that lacks some of
-// the roles; empty when there is none.
-func lacking(list []*Relationship, roles []string) string {
+// lacking is an invitation that a customer has and that lacks some of the roles; nil
+// when there is none.
+func lacking(list []*Relationship, roles []string) *Relationship {
 	for _, r := range list {
 		if r.Status == RelationPending && !r.Microsofts() && !contains(r.Roles, roles) {
-			return r.Name
+			return r
 		}
 	}
-	return ""
+	return nil
+}
+
+// lacks names the roles that a relationship does not carry.
+func (r *Relationship) lacks(roles []string) []string {
+	var out []string
+	for _, id := range roles {
+		if !containsFold(r.Roles, id) {
+			out = append(out, catalog.RoleByID(id).Name)
+		}
+	}
+	return out
+}
+
+// rolesLacking names them in a sentence: all roles, where it carries none of them.
+func rolesLacking(r *Relationship, roles []string) string {
+	names := r.lacks(roles)
+	if len(names) == len(roles) && len(roles) > 3 {
+		return "all of the roles"
+	}
+	return together(names)
 }
 
 // planLock makes a relationship ready for the customer to approve.

@@ -37,8 +37,8 @@ func noDelegation(c catalog.Cloud) string {
 func checkDelegation(f *Findings) Check {
 	c := Check{ID: CheckRelationships, Title: "Delegated administration of customers", Evidence: plural(len(f.Delegation.Relationships), "relationship") + " with customers"}
 	if !offersDelegation(f.Cloud) {
-		c.State, c.Blocks, c.Evidence = Failed, true, noDelegation(f.Cloud)
-		c.Fix = "Leave the section gdap out of the setup here. Customers of the global cloud are set up from a partner's tenant there."
+		c.State, c.Blocks, c.Answer, c.Evidence = Failed, true, "gdap", noDelegation(f.Cloud)
+		c.Fix = "Customers are set up from a partner's tenant in Microsoft's global cloud; for this tenant there is nothing to set up, and a setup file for it does without the section gdap."
 		return c
 	}
 	if u, unread := f.unread(PartDelegation); unread {
@@ -150,7 +150,7 @@ func (p *Plan) gdapNotes(by map[string][]*Relationship, roles []string) {
 	var theirs, powerful, overlapping, ending, anew, several, undone, drafts, second, dead []string
 	for _, c := range p.findings.Delegation.Customers {
 		chosen, active := p.findings.Delegation.best(by[c.TenantID], roles), 0
-		if chosen == nil && lacking(by[c.TenantID], roles) != "" {
+		if chosen == nil && lacking(by[c.TenantID], roles) != nil {
 			second = append(second, c.Name)
 		}
 		for _, r := range by[c.TenantID] {
@@ -187,22 +187,27 @@ func (p *Plan) gdapNotes(by map[string][]*Relationship, roles []string) {
 		}
 	}
 	p.groupNotes(roles)
-	say := func(names []string, text string) {
-		names = slices.Compact(names)
-		if len(names) > 0 {
-			p.note("%s: %s "+text, plural(len(names), "customer"), someOf(names)+".")
+	for n, names := range [][]string{anew, second, drafts, dead, several, undone, theirs, overlapping, powerful, ending} {
+		if names = slices.Compact(names); len(names) > 0 {
+			p.note("%s: %s. %s", plural(len(names), "customer"), someOf(names), relationNotes[n])
 		}
 	}
-	say(anew, "A role cannot be added to a relationship: each gets another one beside the one it has, to be approved again.")
-	say(second, "An invitation that lacks roles waits there already. A second one goes out: have the newer one approved, and leave the older one, which lapses by itself.")
-	say(drafts, "The draft of a relationship is there that somebody else began, or that has other roles. It is left as it is: opened for approval nobody could change it any more.")
-	say(dead, "A group that is gone still has roles there, which this program did not give it. That is left as it is, and does no harm.")
-	say(several, "Their relationship was declined, lapsed or was ended. Each is asked anew, under another name; ask them first what happened.")
-	say(undone, "Their relationship was ended here, by 'msbundle undo'. Each is asked anew, under another name.")
-	say(theirs, "They have a relationship that Microsoft made (MLT_). It is left as it is.")
-	say(overlapping, "Another active relationship with some of the same roles stands beside. It is left as it is; the vendor warns that such roles can get in the way of consent.")
-	say(powerful, "A relationship there has Global Administrator among its roles. It cannot be extended automatically, and nothing here needs that role.")
-	say(ending, "The relationship ends soon and is not extended automatically. What Rewst does there ends with it.")
+}
+
+// relationNotes say what is to be known of the relationships with some customers, in
+// the order of gdapNotes. They are of the plan, and of what was read back as well:
+// they say what there is, and promise nothing.
+var relationNotes = [...]string{
+	"A role cannot be added to a relationship: it takes another one beside the one there is, to be approved again.",
+	"An invitation that lacks roles waits there already. It takes a second one: have the newer one approved, and leave the older one, which lapses by itself.",
+	"The draft of a relationship is there that somebody else began, or that has other roles. It is left as it is: opened for approval nobody could change it any more.",
+	"A group that is gone still has roles there, which this program did not give it. That is left as it is, and does no harm.",
+	"The relationship there was declined, lapsed or was ended, and cannot be revived: it takes one of another name. Ask first what happened.",
+	"The relationship there was ended here, by 'msbundle undo', and cannot be revived: it takes one of another name.",
+	"A relationship is there that Microsoft made (MLT_). It is left as it is.",
+	"Another active relationship with some of the same roles stands beside. It is left as it is; the vendor warns that such roles can get in the way of consent.",
+	"A relationship there has Global Administrator among its roles. It cannot be extended automatically, and nothing here needs that role.",
+	"The relationship ends soon and is not extended automatically. What Rewst does there ends with it.",
 }
 
 // leavesDead tells whether a group that is gone has roles of a relationship that

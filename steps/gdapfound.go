@@ -33,6 +33,7 @@ type Delegation struct {
 	contracts     []wireContract
 	delegated     []wireDelegated
 	listed        []state.CustomerRow // of the file
+	approval      func(string) string // where a rehearsal has the page of an invitation; nil in earnest
 	failed        error               // what a part could not be read for, when that is no refusal
 }
 
@@ -127,7 +128,7 @@ func (s *Setup) delegationReadings(a state.Answers, f *Findings) []reading {
 	if a.GDAP == nil {
 		return nil
 	}
-	d := &Delegation{Groups: map[string]*RoleGroup{}, gone: map[string]bool{}, candidates: map[string][]*RoleGroup{}, unfit: map[string]string{}}
+	d := &Delegation{Groups: map[string]*RoleGroup{}, gone: map[string]bool{}, candidates: map[string][]*RoleGroup{}, unfit: map[string]string{}, approval: s.approval}
 	f.Delegation = d
 	if !offersDelegation(f.Cloud) {
 		return nil // its addresses are not even there
@@ -350,6 +351,10 @@ func chosenCustomers(g state.GDAP, d *Delegation) (chosen []Customer, unknown []
 		if row.TenantID == "" && domains[strings.ToLower(row.Domain)] == "" {
 			row.TenantID = withoutDomain(all, row.Name)
 		}
+		if id := domains[strings.ToLower(row.Domain)]; row.TenantID != "" && id != "" && !strings.EqualFold(id, row.TenantID) {
+			unknown = append(unknown, fmt.Sprintf("%s with %s, the domain of %s (line %d)", row.TenantID, row.Domain, cmp.Or(all[id].Name, id), row.Line))
+			continue
+		}
 		if !want(row.TenantID, row.Domain) {
 			unknown = append(unknown, fmt.Sprintf("%s (line %d)", cmp.Or(row.TenantID, row.Domain), row.Line))
 			continue
@@ -417,6 +422,7 @@ type wireRelationship struct {
 	} `json:"customer"`
 	Access     wireRoles `json:"accessDetails"`
 	Created    time.Time `json:"createdDateTime"`
+	Activated  time.Time `json:"activatedDateTime"`
 	Ends       time.Time `json:"endDateTime"`
 	AutoExtend string    `json:"autoExtendDuration"`
 }

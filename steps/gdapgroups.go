@@ -242,7 +242,7 @@ func (p *Plan) groupsBlocked() string {
 // which was chosen of several, and who gets roles at customers besides the account.
 func (p *Plan) groupNotes(roles []string) {
 	d := p.findings.Delegation
-	var unfit, several, plain []string
+	var unfit, several, plain, otherwise []string
 	others := map[string]int{}
 	for _, id := range roles {
 		g, role := d.Groups[id], catalog.RoleByID(id)
@@ -256,6 +256,9 @@ func (p *Plan) groupNotes(roles []string) {
 		if all := d.candidates[id]; len(all) > 1 {
 			several = append(several, fmt.Sprintf("%s: %q, %s, which has it at %s", role.Name, g.Name, g.ID, plural(d.uses(g, id), "customer")))
 		}
+		if g.rank >= len(ownGroupNames("", "")) {
+			otherwise = append(otherwise, fmt.Sprintf("%q in place of %q", g.Name, groupName(p.want.answers.GDAP.GroupName, role.Name)))
+		}
 		if d.Assignable && !g.Assignable {
 			plain = append(plain, fmt.Sprintf("%q", g.Name))
 		}
@@ -267,6 +270,9 @@ func (p *Plan) groupNotes(roles []string) {
 	}
 	if len(unfit) > 0 {
 		p.note("Groups that have a name of this setup and cannot serve are left as they are, and others are made whose names end in 2: %s.", someOf(unfit))
+	}
+	if len(otherwise) > 0 {
+		p.note("Groups are used that are there already, under other names than gdap.groupName gives: %s. None is made or renamed for these roles.", someOf(otherwise))
 	}
 	if len(several) > 0 {
 		p.note("Several groups could serve for a role. The one used is that which has the role at the most customers already, then that of the likeliest name, then that of the lowest id; the others are left as they are. %s.", someOf(several))

@@ -410,7 +410,7 @@ func TestInvitationsThatLackRoles(t *testing.T) {
 		time.Sleep(time.Hour)
 		p := w.plan()
 		i := slices.IndexFunc(p.Changes, func(c Change) bool { return c.Kind == KindRelationship })
-		if i < 0 || !strings.Contains(p.Changes[i].Why, `"Poor"`) || !strings.Contains(fmt.Sprint(p.Notes), "A second one goes out") {
+		if i < 0 || !strings.Contains(p.Changes[i].Why, `"Poor"`) || !strings.Contains(fmt.Sprint(p.Notes), "It takes a second one") {
 			t.Fatalf("%s\n%+v\n%v", described(p), p.Changes, p.Notes)
 		}
 		if p.Changes[i].Reversible || !strings.Contains(p.Changes[i].Why, "cannot be deleted") {

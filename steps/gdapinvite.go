@@ -29,8 +29,9 @@ func (e *engine) invite(later map[string][]Change) {
 
 func (e *engine) invitations(later map[string][]Change) []Invitation {
 	var out []Invitation
-	by := e.plan.findings.Delegation.byCustomer()
-	for _, c := range e.plan.findings.Delegation.Customers {
+	d := e.plan.findings.Delegation
+	by := d.byCustomer()
+	for _, c := range d.Customers {
 		changes := later[c.TenantID]
 		if len(changes) == 0 {
 			continue
@@ -40,18 +41,32 @@ func (e *engine) invitations(later map[string][]Change) []Invitation {
 		if !shown { // made so recently that it is not listed, or the customer has just approved
 			r = Relationship{ID: id, Status: RelationApproved, Roles: e.plan.Answers.GDAP.RoleIDs(), Created: e.client.Now()}
 		}
-		out = append(out, invitation(c, r, by[c.TenantID]))
+		out = append(out, d.invitation(c, r, by[c.TenantID]))
 	}
 	slices.SortStableFunc(out, func(a, b Invitation) int { return a.Since.Compare(b.Since) })
 	return out
 }
 
 // invitation is what a relationship, one of all with a customer, asks of that customer.
-func invitation(c Customer, r Relationship, all []*Relationship) Invitation {
-	return Invitation{
-		Customer: c, Name: r.Name, ID: r.ID, Status: r.Status, Link: InvitationLink(r.ID), Since: r.Created, Until: r.Created.Add(invitationLapses), Roles: r.Roles,
-		Older: lacking(all, r.Roles),
+func (d *Delegation) invitation(c Customer, r Relationship, all []*Relationship) Invitation {
+	older := ""
+	if other := lacking(all, r.Roles); other != nil {
+		older = other.Name
 	}
+	return Invitation{
+		Customer: c, Name: r.Name, ID: r.ID, Status: r.Status, Link: d.link(r.ID), Since: r.Created, Until: r.Created.Add(invitationLapses), Roles: r.Roles,
+		Older: older,
+	}
+}
+
+// link is where a customer approves a relationship: in a rehearsal on its own page,
+// where it has one.
+func (d *Delegation) link(relationship string) string {
+	link := InvitationLink(relationship)
+	if d.approval != nil {
+		link = d.approval(link)
+	}
+	return link
 }
 
 // enough tells whether customers are to be waited for no longer.

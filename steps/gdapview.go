@@ -17,6 +17,7 @@ type CustomerView struct {
 	Status   CheckState // Passed: nothing is missing; Unknown: the customer is waited for
 	State    string     // of the relationship, in words
 	Proposal string     // what the plan has for the customer
+	Lacks    []string   // names of the roles that the relationship does not carry
 	More     []string   // other relationships with the customer, in words
 	Name     string     // of the relationship there is; empty for none
 	NewName  string     // of the relationship proposed; empty for none
@@ -111,6 +112,9 @@ func viewOf(c Customer, best *Relationship, all []*Relationship, changes []Chang
 	if best != nil {
 		v.Name = best.Name
 		v.Status, v.State = relationWords(best, roles)
+		if !best.over() {
+			v.Lacks = best.lacks(roles)
+		}
 	}
 	for _, r := range all {
 		if r != best {
@@ -167,12 +171,7 @@ func viewWeight(r *Relationship, roles []string) int {
 
 // relationWords say how a relationship stands.
 func relationWords(r *Relationship, roles []string) (CheckState, string) {
-	missing := 0
-	for _, id := range roles {
-		if !containsFold(r.Roles, id) {
-			missing++
-		}
-	}
+	missing := len(r.lacks(roles))
 	lacks := ", lacks " + plural(missing, "role")
 	if missing == 0 {
 		lacks = ""

@@ -56,7 +56,7 @@ func Invitations(a state.Answers, f *Findings) []Invitation {
 	var out []Invitation
 	for _, c := range f.Delegation.Customers {
 		if r := f.Delegation.best(by[c.TenantID], roles); r != nil && r.Status != RelationActive && r.Status != RelationCreated {
-			out = append(out, invitation(c, *r, by[c.TenantID]))
+			out = append(out, f.Delegation.invitation(c, *r, by[c.TenantID]))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Invitation) int { return a.Since.Compare(b.Since) })
@@ -97,9 +97,11 @@ func (e *engine) watch(ctx context.Context) (err error) {
 			delete(later, tenant)
 		}
 		for _, tenant := range slices.Sorted(maps.Keys(look.gone)) {
+			end := look.gone[tenant]
+			end.Customer = e.customerOf(later[tenant][0])
 			delete(later, tenant)
-			e.ended = append(e.ended, tenant)
-			e.tell(Event{Kind: EventNote, Text: look.gone[tenant]})
+			e.ended = append(e.ended, end)
+			e.tell(Event{Kind: EventNote, Ended: &end, Text: fmt.Sprintf("%s did not come about: the relationship %q was not approved (%s)", end.Customer.called(), end.Relationship, end.How)})
 		}
 		slices.SortStableFunc(now, func(a, b Change) int { return gdapRank(a) - gdapRank(b) })
 		if err := e.carryOut(ctx, now); err != nil {
@@ -203,16 +205,16 @@ func (e *engine) readPending(ctx context.Context, later map[string][]Change) err
 // looked is what a look at relationships that do not wait for approval any more,
 // or not yet, showed.
 type looked struct {
-	ready    []string          // customers whose relationship is active
-	gone     map[string]string // those with whom it came to nothing, and why
-	failed   []CustomerFailure // those who cannot approve, or of whom nothing can be seen
-	starting int               // those on the way
+	ready    []string               // customers whose relationship is active
+	gone     map[string]CustomerEnd // those with whom it came to nothing, and why
+	failed   []CustomerFailure      // those who cannot approve, or of whom nothing can be seen
+	starting int                    // those on the way
 }
 
 // approved finds who of those waited for has approved, and with whom it came to
 // nothing.
 func (e *engine) approved(ctx context.Context, later map[string][]Change) (looked, error) {
-	out := looked{gone: map[string]string{}}
+	out := looked{gone: map[string]CustomerEnd{}}
 	var bad error
 	var round []reading
 	for tenant, changes := range later {
@@ -239,7 +241,7 @@ func (e *engine) approved(ctx context.Context, later map[string][]Change) (looke
 					}
 					starting(w.Status != RelationCreated)
 				default:
-					out.gone[tenant] = fmt.Sprintf("%s did not come about: the relationship %q is %s", w.Customer.Name, w.Name, w.Status)
+					out.gone[tenant] = CustomerEnd{Relationship: w.Name, How: w.howItEnded()}
 				}
 			}),
 			absent: func() { starting(false) }, // not shown yet, or removed because it was never opened
@@ -256,6 +258,18 @@ func (e *engine) approved(ctx context.Context, later map[string][]Change) (looke
 	err := cmp.Or(e.readAll(ctx, round), bad)
 	slices.Sort(out.ready)
 	return out, err
+}
+
+// howItEnded says what became of a relationship that is over. A customer who declines
+// leaves no state of its own: the relationship is ended without having been active.
+func (w wireRelationship) howItEnded() string {
+	switch {
+	case !w.Activated.IsZero():
+		return "ended"
+	case w.Status == "expired":
+		return "lapsed without an answer"
+	}
+	return "declined"
 }
 
 // longestOpening is how long a relationship that was asked to be opened for approval
@@ -308,7 +322,7 @@ func (e *engine) withCustomers() error {
 // waitsForCustomers says that customers have to approve first, or that some will
 // not.
 func (e *engine) waitsForCustomers() error {
-	ended := plural(len(e.ended), "relationship") + " did not come about: declined, lapsed or ended meanwhile"
+	ended := plural(len(e.ended), "relationship") + " did not come about: " + namesOf(e.ended)
 	const anew = "Run this again: it asks those customers anew, with another name."
 	waited := len(e.later)
 	switch {
@@ -324,6 +338,7 @@ func (e *engine) waitsForCustomers() error {
 	}
 	if len(e.ended) > 0 {
 		p.What += ", and " + ended
+		p.Do += " With whom it came to nothing, ask first what happened: the next run asks anew, with another name."
 	}
 	return &Waiting{p}
 }

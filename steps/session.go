@@ -24,21 +24,23 @@ type Options struct {
 	Look     bool                // leave the tenant's state to whoever works on it: it is only read
 	Restore  bool                // take up the sign-in the client's cache remembers, if it serves
 	Page     func(string) string // where a rehearsal has a sign-in page; nil in earnest
+	Approval func(string) string // where it has the page of an invitation; nil when the links are Microsoft's
 	Asked    func()              // called before a person is asked to sign in; may be nil
 }
 
 // Setup takes one tenant through the pipeline: sign in, inspect, plan, apply,
 // verify. Its methods are called one at a time.
 type Setup struct {
-	client  *msclient.Client
-	root    string
-	cloudID string
-	settle  time.Duration
-	read    bool
-	looks   bool
-	restore bool
-	onAsk   func()
-	page    func(string) string
+	client   *msclient.Client
+	root     string
+	cloudID  string
+	settle   time.Duration
+	read     bool
+	looks    bool
+	restore  bool
+	onAsk    func()
+	page     func(string) string
+	approval func(string) string
 
 	account    Account
 	asked      bool     // somebody signed in: the next sign-in is for another account
@@ -70,7 +72,7 @@ func New(o Options) *Setup {
 		id = "sandbox-" + o.World
 	}
 	return &Setup{
-		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, looks: o.Look, restore: o.Restore, onAsk: o.Asked, page: o.Page,
+		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, looks: o.Look, restore: o.Restore, onAsk: o.Asked, page: o.Page, approval: o.Approval,
 	}
 }
 

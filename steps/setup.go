@@ -140,6 +140,7 @@ type Event struct {
 	// Invitations are for EventInvitations: what customers have yet to approve.
 	Invitations []Invitation
 	Failed      *CustomerFailure // for EventNote: the customer with whom it did not work; else nil
+	Ended       *CustomerEnd     // for EventNote: the customer with whom it came to nothing; else nil
 }
 
 // Wait explains why nothing seems to happen.

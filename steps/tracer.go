@@ -292,7 +292,7 @@ func (t *trace) state(r *Relationship) {
 		t.broken(LinkState, "It was begun and never opened for approval", runApply)
 	case RelationPending:
 		t.broken(LinkState, fmt.Sprintf("The customer has not approved it since %s", r.Created.Format(time.DateOnly)),
-			fmt.Sprintf("Send %s the link; a Global Administrator of theirs approves, signed in there, in a private window: %s", t.customer.Name, InvitationLink(r.ID)))
+			fmt.Sprintf("Send %s the link; a Global Administrator of theirs approves, signed in there, in a private window: %s", t.customer.Name, t.d.link(r.ID)))
 	case RelationApproved, RelationStarting:
 		t.broken(LinkState, "The customer has approved it, and Microsoft is putting it in force", "Wait some minutes, then run 'msbundle apply' again.")
 	default:

@@ -244,6 +244,11 @@ func TestFindCustomer(t *testing.T) {
 			t.Errorf("%q: got %q, %v, want %q", text, got.TenantID, err, want)
 		}
 	}
+	for text, want := range map[string]string{"fab": "2 customers have names that begin with", "contoso": "2 customers are called"} {
+		if _, err := findCustomer(list, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v does not say %q", text, err, want)
+		}
+	}
 }
 
 // Of a customer's policies only those count that reach people of this partner.

@@ -121,8 +121,9 @@ func findCustomer(list []Customer, text string) (Customer, error) {
 			begins = append(begins, c)
 		}
 	}
+	called := "are called"
 	if len(exact) == 0 {
-		exact = begins
+		exact, called = begins, "have names that begin with"
 	}
 	switch len(exact) {
 	case 1:
@@ -139,7 +140,7 @@ func findCustomer(list []Customer, text string) (Customer, error) {
 		domains = append(domains, cmp.Or(c.Domain, c.TenantID))
 	}
 	return Customer{}, &Problem{
-		What: fmt.Sprintf("%d customers are called %q", len(exact), text),
+		What: fmt.Sprintf("%d customers %s %q", len(exact), called, text),
 		Do:   "Name the one by its domain or tenant id: " + strings.Join(domains, ", ") + ".",
 		Err:  ErrNoSuchCustomer,
 	}

@@ -113,7 +113,7 @@ func (e *engine) lacks(f *Findings) []lack {
 		// A restored account may turn out to have a role that is to be taken away: that
 		// is left to another run.
 		late := c.Kind == KindRoleGiven && c.Action == Remove && !slices.ContainsFunc(e.plan.Changes, func(p Change) bool { return p.ID == c.ID })
-		waits := c.After != "" || slices.Contains(e.ended, c.Customer) || c.Kind == KindAccess && e.later[c.Customer] != nil
+		waits := c.After != "" || e.over(c.Customer) || c.Kind == KindAccess && e.later[c.Customer] != nil
 		if c.Kind != KindSecret && c.Kind != KindPassword && !late && !waits {
 			out = append(out, lack{c, lowerFirst(c.Describe()) + " does not show yet"})
 		}

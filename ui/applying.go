@@ -2,7 +2,9 @@ package ui
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,13 +42,19 @@ type applying struct {
 	notes    []string
 
 	invitations []steps.Invitation // what customers have yet to approve, as the last look showed it
-	approved    int                // who was waited for and is no longer
+	approved    []steps.Invitation // who has approved since it was begun
+	roles       map[string]*tally  // given and to be given at each customer, by tenant
+	at          map[string]*tally  // the same, by the id of a change that gives one
 	enough      bool               // nobody is to be waited for any more
 	stopWaiting chan struct{}      // closed with that
 	look        chan struct{}      // asks for a look before its time
 	looks       bool               // one was asked for and is under way
 	failed      []steps.CustomerFailure
+	nothing     []steps.CustomerEnd // with whom it came to nothing
 }
+
+// tally is how many of some are done.
+type tally struct{ done, of int }
 
 // longWait is how long customers are waited for while the wizard is open: until it
 // is closed, or their invitations have lapsed.
@@ -75,12 +83,19 @@ func newApplying(p steps.Plan, now time.Time) *applying {
 	a := &applying{
 		plan: p, gate: &steps.Gate{}, began: now,
 		items: make(chan applyItem, 64), gone: make(chan struct{}), ended: make(chan struct{}),
-		group: map[string]int{}, finished: map[string]bool{}, stopWaiting: make(chan struct{}), look: make(chan struct{}, 1),
+		group: map[string]int{}, roles: map[string]*tally{}, at: map[string]*tally{}, finished: map[string]bool{}, stopWaiting: make(chan struct{}), look: make(chan struct{}, 1),
 	}
 	for i, g := range p.Groups() {
 		a.groups = append(a.groups, applyGroup{title: g.Title, of: len(g.Changes)})
 		for _, c := range g.Changes {
 			a.group[c.ID] = i
+			if c.Kind == steps.KindAccess {
+				if a.roles[c.Customer] == nil {
+					a.roles[c.Customer] = &tally{}
+				}
+				a.roles[c.Customer].of++
+				a.at[c.ID] = a.roles[c.Customer]
+			}
 		}
 	}
 	return a
@@ -163,12 +178,28 @@ func (a *applying) customersLeft(err error) error {
 	if n == 0 || !cancelled(err) {
 		return err
 	}
-	p := steps.Problem{What: count(n, "customer", "customers") + " did not approve yet", Do: "The next run takes up whoever has approved by then.", Retry: true}
+	p := steps.Problem{What: count(n, "customer", "customers") + " did not approve yet" + a.others(), Do: "The next run takes up whoever has approved by then.", Retry: true}
 	if failed := len(a.failed); failed > 0 {
 		p.What = count(failed, "customer", "customers") + " failed, and " + p.What
 		return &steps.CustomersFailed{Problem: p, Customers: a.failed}
 	}
 	return &steps.Waiting{Problem: p}
+}
+
+// others names those with whom it came to nothing, at the end of a sentence.
+func (a *applying) others() string {
+	if len(a.nothing) == 0 {
+		return ""
+	}
+	var names []string
+	for _, c := range a.nothing[:min(len(a.nothing), longestListed)] {
+		names = append(names, shownName(c.Customer)+" "+c.How)
+	}
+	text := "; " + strings.Join(names, ", ")
+	if more := len(a.nothing) - longestListed; more > 0 {
+		text += " and " + number(more) + " more"
+	}
+	return text
 }
 
 // abandon stops listening.
@@ -209,6 +240,9 @@ func (a *applying) event(e steps.Event) {
 				a.finished[id] = true
 				a.groups[i].done++
 				a.done++
+				if n := a.at[id]; n != nil {
+					n.done++
+				}
 			}
 		}
 	case steps.EventWaiting:
@@ -229,23 +263,40 @@ func (a *applying) event(e steps.Event) {
 		if e.Failed != nil {
 			a.failed = append(a.failed, *e.Failed)
 		}
+		if e.Ended != nil {
+			a.nothing = append(a.nothing, *e.Ended)
+		}
 	}
 }
 
-// invited takes over who is waited for. Of those that were and are not any more
-// some have approved, and with the others it came to nothing, which a note says.
+// invited takes over who is waited for. Whoever was and is not any more has
+// approved, unless it failed or came to nothing.
 func (a *applying) invited(now []steps.Invitation) {
-	still := map[string]bool{}
+	out := map[string]bool{}
 	for _, i := range now {
-		still[i.ID] = true
+		out[i.Customer.TenantID] = true
 	}
-	for _, i := range a.invitations {
-		failed := slices.ContainsFunc(a.failed, func(f steps.CustomerFailure) bool { return f.Customer.TenantID == i.Customer.TenantID })
-		if !still[i.ID] && !failed {
-			a.approved++
-		}
+	a.approved = slices.DeleteFunc(a.approved, func(i steps.Invitation) bool { return out[i.Customer.TenantID] })
+	for _, f := range a.failed {
+		out[f.Customer.TenantID] = true
 	}
+	for _, c := range a.nothing {
+		out[c.Customer.TenantID] = true
+	}
+	a.approved = slices.DeleteFunc(append(a.approved, a.invitations...), func(i steps.Invitation) bool { return out[i.Customer.TenantID] })
 	a.invitations = now
+}
+
+// rolesAt says how far it has come with a customer who has approved.
+func (a *applying) rolesAt(c steps.Customer) string {
+	switch n := a.roles[c.TenantID]; {
+	case n == nil:
+		return "approved"
+	case n.done < n.of:
+		return fmt.Sprintf("approved, %s of %s given", number(n.done), count(n.of, "role", "roles"))
+	default:
+		return "approved, " + count(n.of, "role", "roles") + " given"
+	}
 }
 
 // progressBar is what terminals that can show in their frame or task bar.

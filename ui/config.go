@@ -89,6 +89,8 @@ type Config struct {
 	// Undo is the command line that takes back what was written; empty when a later
 	// run would not find it.
 	Undo string
+	// Invitations is the command line that lists who is waited for, in the same way.
+	Invitations string
 
 	StateDir string        // where answers and journal are kept; named on the first screen
 	NoColor  bool          // meaning is carried by words and marks alone

@@ -193,7 +193,7 @@ func (s *form) settle() {
 		}
 	}
 	_, choice := s.page.choice(s.focus.item)
-	k.Next.SetEnabled(form && !s.stale())
+	k.Next.SetEnabled(form && !s.stale() && !slices.ContainsFunc(s.checks, hopeless))
 	k.Read.SetEnabled(form && s.stale())
 	k.Down.SetEnabled(form)
 	k.Up.SetEnabled(form)
@@ -255,6 +255,12 @@ func (s *form) found(f *steps.Findings) {
 		s.w.say("✓", "The tenant was read for this. enter goes on to the plan.")
 	}
 	s.asked = false
+}
+
+// hopeless tells whether a check fails that nothing on the page, nor another sign-in
+// to the same cloud, can mend.
+func hopeless(c steps.Check) bool {
+	return c.ID == steps.CheckRelationships && blocks(c) && !c.SignIn
 }
 
 // mending is the line where something can be done about a check.

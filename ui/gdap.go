@@ -2,6 +2,7 @@ package ui
 
 import (
 	"reflect"
+	"slices"
 
 	"msbundle/steps"
 )
@@ -82,6 +83,8 @@ func (s *gdap) value(t *Theme, i formItem, width int) string {
 		return clip("from the file "+g.File, width)
 	case s.findings == nil:
 		return t.Muted.Render("not read yet")
+	case slices.ContainsFunc(s.checks, hopeless):
+		return t.Muted.Render("none can be looked at here")
 	}
 	return clip(customerTally(g, s.views), width)
 }
@@ -101,7 +104,11 @@ func (s *gdap) more(f Frame, i formItem) []string {
 	t := f.Theme
 	switch i {
 	case gdapTable:
-		return t.lines(t.Plain, "The tenant's customers, with the relationship there is with each and what is proposed. A good relationship is left as it is; none is ever ended. space shows them.", f.Width)
+		var tally []string
+		if s.findings != nil {
+			tally = t.lines(t.Plain, customerTally(s.gdap(), s.views)+".", f.Width)
+		}
+		return append(tally, t.lines(t.Plain, "The tenant's customers, with the relationship there is with each and what is proposed. A good relationship is left as it is; none is ever ended. space shows them.", f.Width)...)
 	case gdapRoles:
 		return t.lines(t.Plain, "What Rewst may do at a customer, one group for each role. "+addLater+" space shows them.", f.Width)
 	case gdapCustomers: // no choice then

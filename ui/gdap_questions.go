@@ -129,6 +129,10 @@ func (w *wizard) pickCustomers(on bool, list ...steps.Customer) {
 	w.setGDAP(g)
 }
 
+// tallied is what customers of a state are called where they are counted; the filter
+// of the table finds them by it, too.
+var tallied = map[steps.CheckState]string{steps.Passed: "complete", steps.Unknown: "waiting", steps.Warned: "unfinished", steps.Failed: "to be asked"}
+
 // customerTally says in one line how the chosen customers stand.
 func customerTally(g state.GDAP, views []steps.CustomerView) string {
 	n := map[steps.CheckState]int{}
@@ -144,14 +148,9 @@ func customerTally(g state.GDAP, views []steps.CustomerView) string {
 		text = fmt.Sprintf("%s of %s", number(of), count(len(views), "customer", "customers"))
 	}
 	var parts []string
-	for _, p := range []struct {
-		n    int
-		text string
-	}{
-		{n[steps.Passed], "complete"}, {n[steps.Unknown], "waiting"}, {n[steps.Warned], "unfinished"}, {n[steps.Failed], "to be asked"},
-	} {
-		if p.n > 0 {
-			parts = append(parts, number(p.n)+" "+p.text)
+	for _, c := range []steps.CheckState{steps.Passed, steps.Unknown, steps.Warned, steps.Failed} {
+		if n[c] > 0 {
+			parts = append(parts, number(n[c])+" "+tallied[c])
 		}
 	}
 	if len(parts) > 0 {

@@ -6,6 +6,7 @@ import (
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"msbundle/catalog"
 	"msbundle/state"
@@ -19,6 +20,8 @@ type customerTable struct {
 	views  []steps.CustomerView
 	list   *picker
 	filter field
+
+	state, proposal int // the widest there are
 }
 
 type tableKeys struct {
@@ -48,7 +51,8 @@ func newCustomerTable(w *wizard, views []steps.CustomerView) *customerTable {
 	t := &customerTable{w: w, keys: newTableKeys(), views: views, filter: newField("", "part of a name, a domain or a state")}
 	rows := make([]row, len(views))
 	for i, v := range views {
-		rows[i].search = strings.ToLower(strings.Join([]string{v.Customer.Name, v.Domain, v.TenantID, v.State, v.Proposal}, "\n"))
+		rows[i].search = strings.ToLower(strings.Join([]string{v.Customer.Name, v.Domain, v.TenantID, v.State, v.Proposal, tallied[v.Status]}, "\n"))
+		t.state, t.proposal = max(t.state, ansi.StringWidth(v.State)+1), max(t.proposal, ansi.StringWidth(v.Proposal))
 	}
 	t.list = newPicker(rows)
 	t.settle()
@@ -151,28 +155,30 @@ func (t *customerTable) View(f Frame) []string {
 		head = append(head, th.Key.Render("/ ")+t.filter.View(th, f.Width-2))
 	}
 	rest := f.sized(f.Width, f.Height-len(head))
-	rows := min(6, rest.Height/3)
+	rows := min(7, rest.Height*2/5)
 	top := rest.sized(rest.Width, rest.Height-rows-1)
 	lines := append(head, exactly(t.table(top, g), top.Height)...)
 	lines = append(lines, th.Muted.Render(strings.Repeat("─", f.Width)))
 	return append(lines, exactly(t.details(rest.sized(rest.Width, rows)), rows)...)
 }
 
-// columns are the widths of a table's columns.
-func (f Frame) columns() (name, domain, state, proposal int) {
+// columns are the widths of the table's columns. What is long in the middle ones
+// takes room from the names, which the details have whole.
+func (t *customerTable) columns(f Frame) (name, domain, state, proposal int) {
 	w := f.Width - 2 - 8 // cursor, box, glyph
-	if f.Width < wide {
-		name = w * 38 / 100
-		state = w * 31 / 100
-		return name, 0, state, w - name - state
+	if f.Width >= wide {
+		domain = w * 20 / 100
 	}
-	name, domain, state = w*28/100, w*23/100, w*26/100
-	return name, domain, state, w - name - domain - state
+	least := w * 27 / 100
+	proposal = min(max(t.proposal, len("not chosen")), w*32/100)
+	state = min(max(t.state, len("Relationship")+1), w-domain-least-proposal)
+	proposal = min(max(t.proposal, proposal), w-domain-least-state)
+	return w - domain - state - proposal, domain, state, proposal
 }
 
 func (t *customerTable) table(f Frame, g state.GDAP) []string {
 	th := f.Theme
-	name, domain, state, proposal := f.columns()
+	name, domain, state, proposal := t.columns(f)
 	line := func(lead, a, b, c, d string) string {
 		return lead + pad(clip(a, name-1), name) + pad(clip(b, domain-1), domain) + pad(clip(c, state-1), state) + clip(d, proposal)
 	}
@@ -218,6 +224,9 @@ func (t *customerTable) details(f Frame) []string {
 		label = "If chosen"
 	}
 	lines = append(lines, f.labelled(label, proposal, 14)...)
+	if len(v.Lacks) > 0 {
+		lines = append(lines, f.labelled("Lacks", strings.Join(v.Lacks, ", "), 14)...)
+	}
 	for n, text := range v.More {
 		label := "Besides"
 		if n > 0 {

@@ -1,14 +1,12 @@
 package ui
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"msbundle/steps"
 )
@@ -29,15 +27,25 @@ type inbox struct {
 	busy   bool   // exporting
 }
 
-// inboxRow is a customer who is waited for, or with whom it did not work.
+// inboxRow is a customer who is waited for, or was in this visit.
 type inboxRow struct {
 	steps.Invitation
-	failed *steps.Problem // nil for who is waited for
+	failed   *steps.Problem // with whom it did not work; else nil
+	ended    string         // how it came to nothing; else empty
+	approved bool
 }
 
+// waits tells whether something can be done with the link.
+func (r inboxRow) waits() bool { return r.failed == nil && r.ended == "" && !r.approved }
+
 func (r inboxRow) state() string {
-	if r.failed != nil {
+	switch {
+	case r.failed != nil:
 		return "failed"
+	case r.approved:
+		return "approved"
+	case r.ended != "":
+		return r.ended
 	}
 	return r.StatusWord()
 }
@@ -104,26 +112,35 @@ func (b *inbox) sync() {
 	if len(now) == len(b.from) && (len(now) == 0 || &now[0] == &b.from[0]) {
 		return
 	}
-	at, _ := b.current()
+	at, some := b.current()
 	b.from, b.rows = now, nil
 	for _, i := range now {
 		b.rows = append(b.rows, inboxRow{Invitation: i})
 	}
 	if len(now) > 0 {
 		for _, f := range b.w.apply.failed {
-			b.rows = append(b.rows, inboxRow{steps.Invitation{Customer: f.Customer}, f.Problem})
+			b.rows = append(b.rows, inboxRow{Invitation: steps.Invitation{Customer: f.Customer}, failed: f.Problem})
+		}
+		for _, c := range b.w.apply.nothing {
+			b.rows = append(b.rows, inboxRow{Invitation: steps.Invitation{Customer: c.Customer, Name: c.Relationship}, ended: c.How})
+		}
+		for _, i := range b.w.apply.approved {
+			b.rows = append(b.rows, inboxRow{Invitation: i, approved: true})
 		}
 	}
 	rows := make([]row, len(b.rows))
 	for n, r := range b.rows {
 		rows[n].search = strings.ToLower(strings.Join([]string{r.Customer.Name, r.Customer.Domain, r.Customer.TenantID, r.Name, r.state()}, "\n"))
 	}
-	b.list.SetRows(rows)
 	n := slices.IndexFunc(b.rows, func(r inboxRow) bool { return r.Customer.TenantID == at.Customer.TenantID })
+	if n >= 0 && some { // it stays where the cursor is, or the next key would be for somebody else
+		rows[n].search += "\n" + b.list.filter
+	}
+	b.list.SetRows(rows)
 	if n >= 0 {
 		b.list.refresh(n)
 	}
-	b.mail = b.mail && n >= 0 && b.rows[n].failed == nil
+	b.mail = b.mail && n >= 0 && b.rows[n].waits()
 }
 
 // current is the customer under the cursor.
@@ -138,7 +155,7 @@ func (b *inbox) current() (inboxRow, bool) {
 func (b *inbox) settle() {
 	b.sync()
 	i, some := b.current()
-	some = some && i.failed == nil
+	some = some && i.waits()
 	k, a := &b.keys, b.w.apply
 	free := !b.filter.Focused() && b.folder == nil
 	k.Open.SetEnabled(free && some && b.w.cfg.OpenURL != nil)
@@ -310,195 +327,4 @@ func (b *inbox) escape() {
 		b.filter.Blur()
 		b.list.Filter("")
 	}
-}
-
-func (b *inbox) View(f Frame) []string {
-	t := f.Theme
-	i, some := b.current()
-	if b.mail && some {
-		return b.mailView(f, i.Invitation)
-	}
-	lines := b.head(f)
-	switch {
-	case b.folder != nil:
-		lines = append(lines, t.Key.Render("Export to ")+b.folder.View(t, f.Width-10))
-	case b.filter.Focused() || b.list.filter != "":
-		lines = append(lines, t.Key.Render("/ ")+b.filter.View(t, f.Width-2))
-	default:
-		lines = append(lines, "")
-	}
-	under := b.details(f, i, some)
-	room := max(f.Height-len(lines)-len(under)-1, 3)
-	lines = append(lines, exactly(b.table(f.sized(f.Width, room)), room)...)
-	lines = append(lines, t.Muted.Render(strings.Repeat("─", f.Width)))
-	return append(lines, under...)
-}
-
-// head says who is waited for, who has to act, and what goes on just now.
-func (b *inbox) head(f Frame) []string {
-	t, a := f.Theme, b.w.apply
-	n, others := pending(b.from)
-	text := count(n, "customer has", "customers have") + " to approve."
-	if others > 0 {
-		text += " " + number(others) + " being set up."
-	}
-	if a.approved > 0 {
-		text += " " + number(a.approved) + " approved meanwhile."
-	}
-	if len(a.failed) > 0 {
-		text += " " + number(len(a.failed)) + " failed."
-	}
-	next := ""
-	switch {
-	case a.paused:
-		next = "‖ paused"
-	case a.current != "" && a.wait == nil:
-		next = b.w.spin() + " writing"
-	case a.enough:
-		next = b.w.spin() + " finishing"
-	case a.looks:
-		next = b.w.spin() + " looking"
-	case a.wait != nil:
-		next = b.w.spin() + " next look in " + elapsed(max(a.waitAt.Add(a.wait.Next).Sub(b.w.now), 0))
-	}
-	lines := []string{ends(t.Strong.Render(text), t.Muted.Render(next), f.Width)}
-	if a.current != "" && a.wait == nil {
-		return append(lines, t.Accent.Render(clip(a.current, f.Width)))
-	}
-	about := "Whoever approves gets the roles by itself: leave this open, or come back."
-	if n := a.plan.Rest; n > 0 {
-		about = count(n, "other write is", "other writes are") + " left for a plan that shows them: f, then a leads there."
-	}
-	return append(lines, t.lines(t.Muted, about, f.Width)...)
-}
-
-// The widths below which the table leaves columns to its details, and from which it
-// has room for links.
-const narrow, roomy = 72, 116
-
-// table has a line for each customer.
-func (b *inbox) table(f Frame) []string {
-	t := f.Theme
-	w := f.Width - 4
-	waits, ends, reminded := 9, 12, 12
-	state := 20
-	if f.Width < narrow { // the details have the others
-		ends, reminded = 0, 0
-	}
-	link := 0
-	if f.Width >= roomy {
-		state, link = 26, 26
-	}
-	customer := max(w-state-waits-ends-reminded-link, 10)
-	line := func(who, word, days, until, last, link string) string {
-		return pad(clip(who, customer-1), customer) + pad(clip(word, state-1), state) + pad(days, waits) + pad(until, ends) + pad(last, reminded) + link
-	}
-	head := "Link"
-	if link == 0 {
-		head = ""
-	}
-	lines := []string{t.Muted.Render("  " + line("Customer", "State", "Waits", "Lapses", "Reminded", head))}
-	if len(b.list.visible) == 0 {
-		text := "Nobody is waited for any more."
-		if b.list.filter != "" {
-			text = "No customer matches. esc shows all."
-		}
-		return append(lines, "", t.Muted.Render("  "+text))
-	}
-	return append(lines, f.sized(f.Width, f.Height-1).list(b.list, func(n int, current bool, _ int) string {
-		i := b.rows[n]
-		if i.failed != nil {
-			why := ": " + name(i.failed.Cause, i.failed.What)
-			who, word := pad(clip(shownName(i.Customer), customer-1), customer), "✗ "+i.state()
-			return t.cursorAt(current) + t.row(who, current) + t.Bad.Render(word) + clip(why, w-customer-len(word))
-		}
-		shown := ""
-		if link > 0 {
-			shown = clip("…/"+i.ID, link-2) // the whole of it stands under the table
-		}
-		text := line(shownName(i.Customer), i.state(), b.days(i.Invitation), date(i.Until), b.lastReminder(i.Invitation), shown)
-		return t.cursorAt(current) + t.row(text, current)
-	})...)
-}
-
-// pending are those among invitations that wait for a customer; the others are
-// being opened for approval, or set up after it.
-func pending(list []steps.Invitation) (n, others int) {
-	for _, i := range list {
-		if i.Status == steps.RelationPending {
-			n++
-		}
-	}
-	return n, len(list) - n
-}
-
-// days is for how long a customer has been waited for.
-func (b *inbox) days(i steps.Invitation) string {
-	switch n := i.Waits(b.w.now); n {
-	case 0:
-		return "today"
-	case 1:
-		return "1 day"
-	default:
-		return number(n) + " days"
-	}
-}
-
-func (b *inbox) lastReminder(i steps.Invitation) string {
-	if i.Reminded.IsZero() {
-		return "never"
-	}
-	return date(i.Reminded)
-}
-
-func date(t time.Time) string {
-	if t.IsZero() {
-		return "unknown"
-	}
-	return t.Format(time.DateOnly)
-}
-
-// details shows the customer under the cursor, the link whole: it is what matters.
-func (b *inbox) details(f Frame, i inboxRow, some bool) []string {
-	t := f.Theme
-	if !some {
-		return []string{""}
-	}
-	lines := []string{t.Strong.Render(clip(fmt.Sprintf("%s  %s", shownName(i.Customer), i.Customer.Domain), f.Width))}
-	if p := i.failed; p != nil {
-		lines = append(lines, f.labelled("What", sentence(p.What), 6)...)
-		if p.Cause != "" {
-			lines = append(lines, f.labelled("Why", sentence(p.Cause), 6)...)
-		}
-		if p.Do != "" {
-			lines = append(lines, f.labelled("Do", sentence(p.Do), 6)...)
-		}
-		return lines[:min(len(lines), max(f.Height/2, 6))]
-	}
-	for l := range strings.SplitSeq(ansi.Hardwrap(clean(i.Link), f.Width+2*margin, false), "\n") {
-		lines = append(lines, flushMark+t.Accent.Render(l)) // whole, so that it can be selected
-	}
-	facts := "Request " + i.Name + ", tenant " + i.Customer.TenantID
-	if f.Width < narrow {
-		facts = "Lapses " + date(i.Until) + ", reminded " + b.lastReminder(i.Invitation) + ". " + facts
-	}
-	lines = append(lines, t.Muted.Render(clip(facts, f.Width)))
-	return append(lines, t.lines(t.Plain, "Who may approve: a Global Administrator of the customer's own tenant, signed in there, best in a private window.", f.Width)...)
-}
-
-// mailView is the text for a customer as it is copied.
-func (b *inbox) mailView(f Frame, i steps.Invitation) []string {
-	t := f.Theme
-	subject, body := steps.InvitationMail(i, b.partner())
-	head := t.lines(t.Muted, "For "+shownName(i.Customer)+". c copies it again, esc goes back.", f.Width)
-	lines := t.lines(t.Title, subject, f.Width-2)
-	lines = append(lines, "")
-	for l := range strings.Lines(body) {
-		if l = strings.TrimRight(l, "\n"); l == "" {
-			lines = append(lines, "")
-		} else {
-			lines = append(lines, wrap(l, f.Width-2)...)
-		}
-	}
-	return append(head, b.scroll.View(f.sized(f.Width, f.Height-len(head)), lines)...)
 }

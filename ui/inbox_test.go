@@ -58,8 +58,7 @@ func TestInbox(t *testing.T) {
 		s.sees("Litware 0001")
 		s.keys("up") // onto the second, which stays under the cursor when the first is gone
 		s.steps(1)
-		s.sees("2 customers have to approve. 1 approved meanwhile.")
-		s.misses("Litware 0000")
+		s.sees("2 customers have to approve. 1 approved meanwhile.", "✓ approved, 0 of 12 roles given")
 		if i, _ := s.app.screen.(*apply).inbox.current(); i.ID != relationID(1) {
 			t.Errorf("the cursor is on %s", i.Customer.Name)
 		}
@@ -146,6 +145,7 @@ func TestResumeToInbox(t *testing.T) {
 		if n := s.f.applied[0].Notes; len(n) == 0 || !strings.Contains(n[len(n)-1].Text, "left for the plan of the stage GDAP") {
 			t.Errorf("notes: %+v", n)
 		}
+		s.sees("Not planned yet", "56 other writes about customers. Look again")
 		s.keys("a")
 		s.on(pageGDAP)
 		s.keys("enter")
@@ -170,7 +170,7 @@ func TestResumeToInboxFails(t *testing.T) {
 			t.Error("something was applied")
 		}
 		s.f.inspect = nil
-		s.keys("down", "down", "down", "enter") // the stage itself begins with its questions
+		s.keys("down", "down", "enter") // past Resume the stage itself begins with its questions
 		s.on(pageGDAP)
 	})
 }

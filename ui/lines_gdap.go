@@ -182,6 +182,9 @@ func (l *Lines) gdapReady(ctx context.Context) error {
 		if blocked >= 0 {
 			prompt = "Mend that first. Type again to look again, account to sign in again, back or quit:"
 		}
+		if slices.ContainsFunc(checks, hopeless) {
+			prompt = "The stage GDAP ends here. Type account to sign in elsewhere, back or quit:"
+		}
 		text, err := l.ask(ctx, query{prompt, []string{"again looks at the tenant once more. account signs in again, as the same or somebody else."}, list})
 		switch {
 		case err != nil:
@@ -189,6 +192,8 @@ func (l *Lines) gdapReady(ctx context.Context) error {
 		case text == "" && blocked < 0:
 			l.w.accept()
 			return nil
+		case text == "" && hopeless(checks[blocked]):
+			l.say(sentence(checks[blocked].Evidence))
 		case text == "":
 			l.say("This has to be mended first: " + checks[blocked].Title + ".")
 		case text == "again":
@@ -221,6 +226,13 @@ func (l *Lines) inbox(list []steps.Invitation, text string) bool {
 	switch {
 	case text == "waiting":
 		l.say(steps.WhoApproves)
+		switch {
+		case l.w.cfg.Sandbox == "" || len(list) == 0:
+		case list[0].Link == steps.InvitationLink(list[0].ID):
+			l.say("Rehearsal: nothing here reaches Microsoft, and these links lead nowhere.")
+		default:
+			l.say("Rehearsal: nothing here reaches Microsoft. Answer for a customer at its link.")
+		}
 		for n, i := range list {
 			last := "not reminded yet"
 			if !i.Reminded.IsZero() {

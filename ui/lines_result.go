@@ -140,7 +140,7 @@ func (l *Lines) afterwards(ctx context.Context, s *result, list func()) error {
 		about = append(about, "waiting says who has not approved yet, with the links. mail and a number says a text to send to that customer.",
 			"export and a folder writes such a mail for each of them and a table. reminded and a number notes that you reminded that customer, or takes that back.")
 	}
-	if !s.got.Done() {
+	if s.unfinished() {
 		prompt += ", again to look at the tenant again"
 		about = append(about, "again looks at the tenant, and plans what is left.")
 	}
@@ -154,7 +154,7 @@ func (l *Lines) afterwards(ctx context.Context, s *result, list func()) error {
 			return nil
 		case err != nil:
 			return err
-		case text == "again" && !s.got.Done():
+		case text == "again" && s.unfinished():
 			l.w.again()
 			l.reported = false
 			return nil

@@ -41,7 +41,7 @@ func talking(t *testing.T, set func(*fake, *Config, *Console), tale func(*talk))
 		begin := time.Now()
 		x := &talk{t: t, f: newFake(), in: make(chan string), ended: make(chan struct{})}
 		cfg := Config{
-			Undo: "msbundle undo",
+			Undo: "msbundle undo", Invitations: "msbundle invitations",
 			Again: func(file string, a state.Answers) string {
 				return "msbundle apply -f " + file + map[bool]string{true: " --password-out password.txt"}[a.Ready()]
 			},

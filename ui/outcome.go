@@ -47,8 +47,6 @@ func (c *course) outcome(a state.Answers) Outcome {
 		return Partial
 	case c.apply != nil:
 		return Interrupted
-	case c.wrote: // and was about to do the rest
-		return Partial
 	}
 	return Left
 }
@@ -122,7 +120,7 @@ func (c *course) summary(w *wizard) []string {
 	switch c.outcome(w.answers) {
 	case Done, Partial, Waits:
 		if c.result != nil {
-			lines = append(lines, resultSummary(c.stage, c.result)...)
+			lines = append(lines, resultSummary(c.stage, c.result, w.cfg.Invitations)...)
 		} else if waitsOnly(c.failure()) {
 			lines = append(lines, comeBack)
 		} else {

@@ -171,6 +171,7 @@ func (f Frame) list(p *picker, draw func(i int, current bool, width int) string)
 type scroller struct {
 	top   int
 	limit int // as far as the last drawing allows; only stops keys at the end
+	page  int // lines of the last drawing, but one
 }
 
 func (s *scroller) Update(msg tea.KeyPressMsg, k moveKeys) bool { return s.by(10, msg, k) }
@@ -202,7 +203,7 @@ func (s *scroller) View(f Frame, lines []string) []string {
 	if f.Height <= 0 {
 		return nil
 	}
-	s.limit = max(len(lines)-f.Height, 0)
+	s.limit, s.page = max(len(lines)-f.Height, 0), max(f.Height-1, 1)
 	top := min(s.top, s.limit)
 	end := min(top+f.Height, len(lines))
 	out := make([]string, 0, f.Height)

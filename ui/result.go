@@ -101,12 +101,22 @@ func (s *result) settle() {
 	s.keys.Copy.SetEnabled(len(s.rows) > 0)
 	s.keys.Text.SetEnabled(!s.reading && slices.ContainsFunc(s.rows, func(r resultRow) bool { return r.text }))
 	s.keys.Open.SetEnabled(r.PortalURL != "" && s.w.cfg.OpenURL != nil && !s.reading)
-	rest := s.w.plan != nil && s.w.plan.Rest > 0
-	s.keys.Again.SetEnabled((!r.Done() || rest) && !s.reading)
+	s.keys.Again.SetEnabled(s.unfinished() && !s.reading)
 	s.keys.Next.SetEnabled(!s.reading && nextStage(s.w.stage) != "")
 	s.keys.Start.SetEnabled(!s.reading)
 	s.keys.Finish.SetEnabled(!s.reading)
 }
+
+// rest is how many writes were left for a plan that shows them.
+func (s *result) rest() int {
+	if s.w.plan == nil {
+		return 0
+	}
+	return s.w.plan.Rest
+}
+
+// unfinished tells whether another look at the tenant leads to something.
+func (s *result) unfinished() bool { return !s.got.Done() || s.rest() > 0 }
 
 func (s *result) Update(msg tea.Msg) tea.Cmd {
 	defer s.settle()
@@ -145,8 +155,8 @@ func (s *result) press(msg tea.KeyPressMsg) tea.Cmd {
 		s.leave(func() tea.Cmd { s.w.open(pageStart); return nil })
 	case key.Matches(msg, s.keys.Finish):
 		return s.finish()
-	case key.Matches(msg, s.keys.move.PageUp, s.keys.move.PageDown):
-		s.scroll.by(3, msg, s.keys.move)
+	case len(s.rows) == 0 || key.Matches(msg, s.keys.move.PageUp, s.keys.move.PageDown):
+		s.scroll.by(s.scroll.page, msg, s.keys.move)
 	default:
 		s.list.Update(msg, s.keys.move)
 	}
@@ -227,7 +237,11 @@ func (s *result) verdict(f Frame) []string {
 		mark = t.Good.Render("✓ ")
 	}
 	text := verdictOf(s.w.stage, r) + "."
-	lines := []string{mark + t.Strong.Render(clip(text, f.Width-2))}
+	var lines []string
+	for _, l := range wrap(text, f.Width-2) {
+		lines = append(lines, mark+t.Strong.Render(l))
+		mark = "  "
+	}
 	if proof := s.proof(); ansi.StringWidth(text+proof)+3 <= f.Width {
 		lines[0] += " " + t.Muted.Render(proof)
 	} else {
@@ -386,7 +400,10 @@ func (s *result) known() []fact {
 	if s.w.stage == steps.StageTenant {
 		facts = tenantFacts(r)
 	} else if s.w.stage == steps.StageGDAP {
-		facts = delegationFacts(r)
+		if n := s.rest(); n > 0 {
+			add("Not planned yet", count(n, "other write", "other writes")+" about customers. Look again shows them in a plan before anything is written.")
+		}
+		facts = append(facts, delegationFacts(r)...)
 	} else if s.w.answers.Registration.Kind == state.KindOwned {
 		region, _ := catalog.RegionByID(s.w.answers.Region)
 		add(factNext, "Paste the values in Rewst ("+region.WebApp+") and authorize there with the same account. A new app can take a minute or two to be known.")
@@ -413,12 +430,12 @@ func (s *result) known() []fact {
 
 // resultSummary is what is printed after the program has ended. It never holds
 // the secret.
-func resultSummary(stage steps.Stage, r *steps.Result) []string {
+func resultSummary(stage steps.Stage, r *steps.Result, invitations string) []string {
 	switch stage {
 	case steps.StageTenant:
 		return tenantSummary(r)
 	case steps.StageGDAP:
-		return delegationSummary(r)
+		return delegationSummary(r, invitations)
 	}
 	lines := []string{fmt.Sprintf("%s: %s in %s (%s).", verdictOf(stage, r), r.AppName, name(r.Org.Name, r.Org.ID), count(r.Written, "write", "writes"))}
 	for _, i := range r.Integrations {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"msbundle/steps"
 )
@@ -45,23 +46,32 @@ func delegationVerdict(r *steps.Result) string {
 		return "Not every customer is ready"
 	}
 	n, others := pending(d.Invitations)
-	text := ""
+	var parts []string
+	add := func(n int, one, many string) {
+		switch {
+		case n == 0:
+		case len(parts) == 0:
+			parts = append(parts, count(n, "customer "+one, "customers "+many))
+		case n == 1:
+			parts = append(parts, "1 "+one)
+		default:
+			parts = append(parts, number(n)+" "+many)
+		}
+	}
+	add(n, "has yet to approve", "have yet to approve")
+	add(others, "is being set up by Microsoft", "are being set up by Microsoft")
+	add(len(d.Failed), "failed", "failed")
+	for _, e := range howEnded(d.Ended) {
+		add(e.n, e.how, e.how)
+	}
+	add(len(d.Others), "is not ready", "are not ready")
 	switch {
-	case n > 0:
-		text = count(n, "customer has", "customers have") + " yet to approve"
-	case others > 0:
-		text = count(others, "customer is", "customers are") + " being set up by Microsoft"
-	case d.Ready < d.Customers && len(d.Failed) == 0:
+	case len(parts) > 0:
+		return strings.Join(parts, ", ")
+	case d.Ready < d.Customers:
 		return "Not every customer is ready"
-	case len(d.Failed) == 0:
-		return "Every customer is ready"
-	default:
-		return count(len(d.Failed), "customer", "customers") + " failed"
 	}
-	if len(d.Failed) > 0 {
-		text += ", " + number(len(d.Failed)) + " failed"
-	}
-	return text
+	return "Every customer is ready"
 }
 
 // longestListed is how many customers a result names; the inbox has them all.
@@ -73,20 +83,27 @@ func delegationFacts(r *steps.Result) []fact {
 	if d == nil {
 		return nil
 	}
-	facts := []fact{{"Customers", fmt.Sprintf("%s of %s ready, with every role in force", number(d.Ready), number(d.Customers))}}
+	var facts []fact
+	if len(d.Invitations) > 0 {
+		facts = append(facts, fact{"Left for you", "Send each of them the link, then look again or run this again: whoever has approved gets the roles by itself."})
+	}
+	facts = append(facts, fact{"Customers", fmt.Sprintf("%s of %s ready, with every role in force", number(d.Ready), number(d.Customers))})
 	facts = append(facts, failedFacts(d.Failed)...)
+	facts = append(facts, endFacts("Came to nothing", d.Ended)...)
+	if len(d.Ended) > 0 {
+		facts = append(facts, fact{"", askAnew})
+	}
+	facts = append(facts, endFacts("Not ready", d.Others)...)
 	if len(d.Invitations) == 0 {
 		return facts
 	}
-	facts = append(facts,
-		fact{"Left for you", "Send each of them the link, then look again or run this again: whoever has approved gets the roles by itself."},
-		fact{"Who may approve", steps.WhoApproves})
+	facts = append(facts, fact{"Who may approve", steps.WhoApproves})
 	for n, i := range d.Invitations[:min(len(d.Invitations), longestListed)] {
 		label := "Not approved"
 		if n > 0 {
 			label = ""
 		}
-		facts = append(facts, fact{label, fmt.Sprintf("%s, %s, lapses on %s", shownName(i.Customer), waited(i.Waits(r.Proof.At)), day(i.Until))})
+		facts = append(facts, fact{label, shownName(i.Customer) + ", " + stillWaits(i, r.Proof.At)})
 	}
 	if more := len(d.Invitations) - longestListed; more > 0 {
 		facts = append(facts, fact{"", "and " + number(more) + " more"})
@@ -111,6 +128,28 @@ func failedFacts(list []steps.CustomerFailure) []fact {
 	return facts
 }
 
+// endFacts name customers who are not ready, and say how it stands with them.
+func endFacts(label string, list []steps.CustomerEnd) []fact {
+	var facts []fact
+	for _, c := range list[:min(len(list), longestListed)] {
+		facts = append(facts, fact{label, shownName(c.Customer) + ": " + c.How})
+		label = ""
+	}
+	if more := len(list) - longestListed; more > 0 {
+		facts = append(facts, fact{"", "and " + number(more) + " more"})
+	}
+	return facts
+}
+
+// stillWaits says for how long a customer has been waited for; one who has approved
+// has nothing more to do.
+func stillWaits(i steps.Invitation, now time.Time) string {
+	if i.Status != steps.RelationPending {
+		return i.StatusWord()
+	}
+	return fmt.Sprintf("%s, lapses on %s", waited(i.Waits(now)), day(i.Until))
+}
+
 func waited(days int) string {
 	if days == 0 {
 		return "asked today"
@@ -118,8 +157,9 @@ func waited(days int) string {
 	return "for " + count(days, "day", "days")
 }
 
-// delegationSummary is what is printed of the stage after the program has ended.
-func delegationSummary(r *steps.Result) []string {
+// delegationSummary is what is printed of the stage after the program has ended;
+// again is the command line that lists who is waited for, empty when none would.
+func delegationSummary(r *steps.Result, again string) []string {
 	lines := []string{fmt.Sprintf("%s: %s (%s).", delegationVerdict(r), name(r.Org.Name, r.Org.ID), count(r.Written, "write", "writes"))}
 	for _, f := range slices.DeleteFunc(delegationFacts(r), func(f fact) bool { return f.label == "Left for you" }) {
 		if f.label != "" {
@@ -128,8 +168,8 @@ func delegationSummary(r *steps.Result) []string {
 			lines = append(lines, "  "+f.text)
 		}
 	}
-	if d := r.Delegation; d != nil && len(d.Invitations) > 0 {
-		lines = append(lines, "  Links: msbundle invitations lists them, and writes the mails with --export.")
+	if d := r.Delegation; d != nil && len(d.Invitations) > 0 && again != "" {
+		lines = append(lines, "  Links: "+again+" lists them, and writes the mails with --export.")
 	}
 	return lines
 }

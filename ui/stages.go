@@ -304,7 +304,7 @@ func (w *wizard) gone() []*course {
 	var out []*course
 	for _, s := range stages() {
 		c := w.courses[s.id]
-		for c != nil && c.apply == nil && !c.wrote && c.clients == nil && c.before != nil {
+		for c != nil && c.apply == nil && c.clients == nil && c.before != nil {
 			c = c.before
 		}
 		if c != nil {

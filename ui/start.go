@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"charm.land/bubbles/v2/help"
@@ -170,7 +171,10 @@ func (s *start) Update(msg tea.Msg) tea.Cmd {
 		s.looking, s.err = false, msg.err
 		at := s.list.Current()
 		s.build(msg.list)
-		s.list.Select(max(at, 0))
+		if at <= 0 {
+			at = s.left(msg.list)
+		}
+		s.list.Select(at)
 	case resumedMsg:
 		s.busy = ""
 		if s.err = msg.err; msg.err == nil {
@@ -193,6 +197,15 @@ func (s *start) Update(msg tea.Msg) tea.Cmd {
 	}
 	s.keys.Retry.SetEnabled(s.err != nil)
 	return nil
+}
+
+// left is the line to resume what was left of the tenant that is signed in to; the
+// first one when there is none.
+func (s *start) left(unfinished []steps.Unfinished) int {
+	if s.w.account == nil {
+		return 0
+	}
+	return slices.IndexFunc(unfinished, func(u steps.Unfinished) bool { return u.TenantID == s.w.account.TenantID }) + 1
 }
 
 func (s *start) View(f Frame) string {

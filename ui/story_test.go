@@ -47,7 +47,7 @@ func tell(t *testing.T, set func(*fake, *Config), tale func(*story)) {
 		f := newFake()
 		s := &story{t: t, f: f, msgs: make(chan tea.Msg), done: make(chan struct{})}
 		cfg := Config{
-			Undo: "msbundle undo",
+			Undo: "msbundle undo", Invitations: "msbundle invitations",
 			Again: func(file string, a state.Answers) string {
 				return "msbundle apply -f " + file + map[bool]string{true: " --password-out password.txt"}[a.Ready()]
 			},

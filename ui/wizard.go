@@ -169,6 +169,8 @@ func (w *wizard) saved(msg savedMsg) tea.Cmd {
 // again looks at the tenant anew, so that what is left can be planned: whatever
 // the last apply did is found there.
 func (w *wizard) again() {
+	ended := *w.course // until something else is carried out, that is how the stage came out
+	ended.before, w.before = nil, &ended
 	w.apply, w.plan, w.result, w.awaited = nil, nil, nil, nil
 	w.forgetFindings()
 	w.open(lookPage(w.stage))
@@ -213,5 +215,5 @@ func (w *wizard) runAgain() string {
 
 // carriedOut tells whether the plan of a stage was applied, or begun to be.
 func (w *wizard) carriedOut(id steps.Stage) bool {
-	return slices.ContainsFunc(w.gone(), func(c *course) bool { return c.stage == id && (c.apply != nil || c.wrote) })
+	return slices.ContainsFunc(w.gone(), func(c *course) bool { return c.stage == id && c.apply != nil })
 }
