@@ -209,15 +209,10 @@ func (s *Setup) leftOfSignIn(list []PasswordFound) []PasswordFound {
 
 // readClosed reads back that nothing is left of the sign-in with the app.
 func (e *engine) readClosed(ctx context.Context) (missing string, requests []string, err error) {
-	res, err := e.graph.Do(ctx, msclient.Request{Path: query(applications+"/"+e.plan.findings.App.ObjectID, "$select", applicationFields)})
+	now, id, err := e.appNow(ctx)
 	if err != nil {
 		return "", nil, err
 	}
-	var w wireApplication
-	if err := res.Decode(&w); err != nil {
-		return "", nil, err
-	}
-	now := w.application(res.Body)
 	for _, c := range e.plan.Changes {
 		switch {
 		case c.ID == appRedirectGone && slices.Contains(now.RedirectURIs, ClientRedirect):
@@ -226,7 +221,37 @@ func (e *engine) readClosed(ctx context.Context) (missing string, requests []str
 			return "a client secret of ours is still there", nil, nil
 		}
 	}
-	return "", []string{res.RequestID}, nil
+	return "", []string{id}, nil
+}
+
+// appNow reads the app as it is by now.
+func (e *engine) appNow(ctx context.Context) (app *Application, requestID string, err error) {
+	res, err := e.graph.Do(ctx, msclient.Request{Path: query(applications+"/"+e.plan.findings.App.ObjectID, "$select", applicationFields)})
+	if err != nil {
+		return nil, "", err
+	}
+	var w wireApplication
+	err = res.Decode(&w)
+	return w.application(res.Body), res.RequestID, err
+}
+
+// rebaseRedirect brings a change of where the app's sign-ins come back to to what
+// that is by now: the service replaces the whole list, and it may have been read
+// hours ago.
+func (e *engine) rebaseRedirect(ctx context.Context, c Change) ([]Change, error) {
+	now, _, err := e.appNow(ctx)
+	if err != nil {
+		return nil, problem(err, fmt.Sprintf("%s was not done: the app could not be read", lowerFirst(c.Describe())))
+	}
+	next := slices.DeleteFunc(slices.Clone(now.RedirectURIs), func(s string) bool { return s == ClientRedirect })
+	if c.ID == appRedirect {
+		if len(next) < len(now.RedirectURIs) { // somebody else's, so it stays at the end
+			return nil, nil
+		}
+		next = append(next, ClientRedirect)
+	}
+	c.Before, c.Body = encode(map[string]any{"web": webOf(now, now.RedirectURIs)}), encode(map[string]any{"web": webOf(now, next)})
+	return []Change{c}, nil
 }
 
 func (s *Setup) engineFor(p Plan, o ApplyOptions) *engine {

@@ -27,6 +27,8 @@ func (e *engine) prepare(ctx context.Context, changes []Change) ([]Change, error
 func (e *engine) rebase(ctx context.Context, changes []Change) ([]Change, error) {
 	c := changes[0]
 	switch {
+	case c.ID == appRedirect, c.ID == appRedirectGone:
+		return e.rebaseRedirect(ctx, c)
 	case c.Kind != KindPolicy || c.Method != "PATCH":
 		return changes, nil
 	case len(c.Undoes) > 0:

@@ -206,3 +206,35 @@ func TestConsentOfTooLittle(t *testing.T) {
 		}
 	})
 }
+
+// An address somebody gives the app while its sign-in is open stays.
+func TestRedirectOfAnotherMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := clienteleOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+		s := w.run()
+		c, _ := w.look(t.Context(), s)
+		app := c.Findings.App
+		theirs := []string{"https://contoso.example/one", "https://contoso.example/two"}
+		meanwhile := func(uris ...string) {
+			t.Helper()
+			if _, err := s.graph.Do(t.Context(), msclient.Request{Method: http.MethodPatch, Path: applications + "/" + app.ObjectID, Body: map[string]any{"web": webOf(app, uris)}}); err != nil {
+				t.Fatal(whole(err))
+			}
+		}
+		meanwhile(append(slices.Clone(app.RedirectURIs), theirs[0])...)
+		if err := s.OpenApp(t.Context(), c.App, ApplyOptions{}); err != nil {
+			t.Fatal(whole(err))
+		}
+		meanwhile(append(slices.Clone(app.RedirectURIs), theirs[0], ClientRedirect, theirs[1])...)
+		if err := s.CloseApp(t.Context(), c.App, ApplyOptions{}); err != nil {
+			t.Fatal(whole(err))
+		}
+		w.closed()
+		for _, a := range w.cloud.Digest().Tenants["Contoso"].Applications {
+			if a.Name == app.Name && !sameSet(a.RedirectURIs, append(slices.Clone(app.RedirectURIs), theirs...)) {
+				t.Errorf("its sign-ins come back to %v", a.RedirectURIs)
+			}
+		}
+	})
+}

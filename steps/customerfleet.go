@@ -292,7 +292,7 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 		}
 		return &one.Shield, err
 	})
-	slices.SortStableFunc(failed, func(a, b CustomerFailure) int { return strings.Compare(a.Customer.TenantID, b.Customer.TenantID) })
+	sortStably(failed, func(a, b CustomerFailure) int { return strings.Compare(a.Customer.TenantID, b.Customer.TenantID) })
 	return failed, problem(errors.Join(err, s.keepShields(c, p)), "the customers could not be gone through")
 }
 

@@ -79,7 +79,7 @@ func (s *Setup) InspectCustomersUndo(ctx context.Context, o FleetOptions) ([]Cus
 		out = append(out, CustomerUndo{Customer{TenantID: tenant, Name: t.org.Name, Domain: t.org.DefaultDomain}, p})
 		return nil, nil
 	})
-	slices.SortStableFunc(out, func(a, b CustomerUndo) int {
+	sortStably(out, func(a, b CustomerUndo) int {
 		return strings.Compare(strings.ToLower(a.Customer.Name), strings.ToLower(b.Customer.Name))
 	})
 	return out, problem(err, "the customers could not be gone through")

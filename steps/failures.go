@@ -126,7 +126,7 @@ func (e *engine) lastRefused(changes []Change) []Change {
 		for to < len(out) && out[to].Kind == out[from].Kind && out[to].Method == out[from].Method {
 			to++
 		}
-		slices.SortStableFunc(out[from:to], func(a, b Change) int { return e.refusedLast(a) - e.refusedLast(b) })
+		sortStably(out[from:to], func(a, b Change) int { return e.refusedLast(a) - e.refusedLast(b) })
 		from = to
 	}
 	return out

@@ -45,7 +45,7 @@ func planGDAP(p *Plan) {
 	}
 	p.gdapNotes(by, roles)
 	// What a batch takes at once stands together.
-	slices.SortStableFunc(p.Changes, func(a, b Change) int { return gdapRank(a) - gdapRank(b) })
+	sortStably(p.Changes, func(a, b Change) int { return gdapRank(a) - gdapRank(b) })
 }
 
 // gdapRefused says why the plan leaves delegated administration out; empty when it

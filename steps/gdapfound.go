@@ -366,7 +366,7 @@ func chosenCustomers(g state.GDAP, d *Delegation) (chosen []Customer, unknown []
 			chosen = append(chosen, c)
 		}
 	}
-	slices.SortStableFunc(chosen, func(a, b Customer) int { return strings.Compare(a.TenantID, b.TenantID) })
+	sortStably(chosen, func(a, b Customer) int { return strings.Compare(a.TenantID, b.TenantID) })
 	return chosen, unknown
 }
 

@@ -2,7 +2,6 @@ package steps
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 )
@@ -43,7 +42,7 @@ func (e *engine) invitations(later map[string][]Change) []Invitation {
 		}
 		out = append(out, d.invitation(c, r, by[c.TenantID]))
 	}
-	slices.SortStableFunc(out, func(a, b Invitation) int { return a.Since.Compare(b.Since) })
+	sortStably(out, func(a, b Invitation) int { return a.Since.Compare(b.Since) })
 	return out
 }
 

@@ -3,7 +3,6 @@ package steps
 import (
 	"crypto/sha256"
 	"encoding/base32"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -32,7 +31,7 @@ func relationshipNames(template string, customers []Customer, taken map[string]b
 		}
 		out[c.TenantID], given[strings.ToLower(name)] = name, true
 	}
-	slices.SortStableFunc(others, func(a, b Customer) int { return strings.Compare(a.TenantID, b.TenantID) })
+	sortStably(others, func(a, b Customer) int { return strings.Compare(a.TenantID, b.TenantID) })
 	for _, c := range others {
 		for n := 0; ; n++ {
 			name := shortened(template, safeName(c.Name), idLetters(c.TenantID, n))

@@ -82,7 +82,7 @@ func CustomerViews(a state.Answers, f *Findings) []CustomerView {
 		all := by[c.TenantID]
 		out[n] = viewOf(c, cmp.Or(d.best(all, roles), nearest(all, roles)), all, changes[c.TenantID], roles)
 	}
-	slices.SortStableFunc(out, func(a, b CustomerView) int {
+	sortStably(out, func(a, b CustomerView) int {
 		if n := viewRank[a.Status] - viewRank[b.Status]; n != 0 {
 			return n
 		}

@@ -59,7 +59,7 @@ func Invitations(a state.Answers, f *Findings) []Invitation {
 			out = append(out, f.Delegation.invitation(c, *r, by[c.TenantID]))
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Invitation) int { return a.Since.Compare(b.Since) })
+	sortStably(out, func(a, b Invitation) int { return a.Since.Compare(b.Since) })
 	return out
 }
 
@@ -103,7 +103,7 @@ func (e *engine) watch(ctx context.Context) (err error) {
 			e.ended = append(e.ended, end)
 			e.tell(Event{Kind: EventNote, Ended: &end, Text: fmt.Sprintf("%s did not come about: the relationship %q was not approved (%s)", end.Customer.called(), end.Relationship, end.How)})
 		}
-		slices.SortStableFunc(now, func(a, b Change) int { return gdapRank(a) - gdapRank(b) })
+		sortStably(now, func(a, b Change) int { return gdapRank(a) - gdapRank(b) })
 		if err := e.carryOut(ctx, now); err != nil {
 			return err
 		}

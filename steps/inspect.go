@@ -35,7 +35,7 @@ func (s *Setup) readAll(ctx context.Context, round []reading) error {
 	var bad error
 	// A batch is of one version of the API.
 	round = slices.Clone(round)
-	slices.SortStableFunc(round, func(a, b reading) int { return strings.Compare(b.version(), a.version()) })
+	sortStably(round, func(a, b reading) int { return strings.Compare(b.version(), a.version()) })
 	for len(round) > 0 {
 		n := min(len(round), msclient.BatchSize)
 		if other := slices.IndexFunc(round[:n], func(r reading) bool { return r.version() != round[0].version() }); other > 0 {

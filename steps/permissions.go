@@ -310,7 +310,7 @@ func (s Selection) Shorten() ([]catalog.Permission, bool) {
 		return nil, true
 	}
 	candidates := s.Redundant()
-	slices.SortStableFunc(candidates, func(a, b catalog.Permission) int { return len(b.Name) - len(a.Name) })
+	sortStably(candidates, func(a, b catalog.Permission) int { return len(b.Name) - len(a.Name) })
 	trial := s.Clone()
 	var out []catalog.Permission
 	for _, p := range candidates {

@@ -222,7 +222,7 @@ func (s *Setup) readyAccountReadings(a state.Answers, f *Findings) []reading {
 					r.Deleted = append(r.Deleted, *u)
 				}
 			}
-			slices.SortStableFunc(r.Deleted, func(a, b User) int { return b.Deleted.Compare(a.Deleted) })
+			sortStably(r.Deleted, func(a, b User) int { return b.Deleted.Compare(a.Deleted) })
 			return nil
 		}),
 		unread: func(err error) {

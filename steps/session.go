@@ -145,7 +145,7 @@ func (s *Setup) Unfinished() ([]Unfinished, error) {
 	if info, err := os.Stat(s.draft()); err == nil {
 		out = append(out, Unfinished{Name: "the answers saved last", When: info.ModTime(), Left: "answers chosen, nobody signed in yet", File: s.draft()})
 	}
-	slices.SortStableFunc(out, func(a, b Unfinished) int { return b.When.Compare(a.When) })
+	sortStably(out, func(a, b Unfinished) int { return b.When.Compare(a.When) })
 	return out, nil
 }
 

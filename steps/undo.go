@@ -37,7 +37,7 @@ func MakeUndoPlan(t *Traces, o PlanOptions) Plan {
 			}
 		}
 	}
-	slices.SortStableFunc(p.Changes, func(a, b Change) int { return u.rank(a) - u.rank(b) })
+	sortStably(p.Changes, func(a, b Change) int { return u.rank(a) - u.rank(b) })
 	for _, x := range slices.Backward(t.trails) {
 		if x.kind == KindResource {
 			u.planResource(x)
