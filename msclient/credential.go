@@ -68,7 +68,7 @@ func (n *needed) Unwrap() error { return n.cause }
 // GetToken redeems the refresh token of the sign-in for the wanted scopes in the
 // credential's tenant. azcore calls it once for all requests that wait.
 func (k *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	token, err := k.token(ctx, o)
+	token, err := k.token(unparked(ctx), o)
 	if err != nil {
 		return azcore.AccessToken{}, &unsent{err}
 	}

@@ -267,7 +267,7 @@ func (g *Service) withPerson(ctx context.Context, do func() error) error {
 		case asks == maxAsks:
 			return need.cause
 		}
-		if err := g.client.ask(asking(ctx), need); err != nil {
+		if err := g.client.ask(unparked(asking(ctx)), need); err != nil {
 			return err
 		}
 	}

@@ -63,3 +63,9 @@ type parkingKey struct{}
 func WithParking(ctx context.Context, park func() (back func())) context.Context {
 	return context.WithValue(ctx, parkingKey{}, park)
 }
+
+// unparked has every Sleep of the context keep its place: what comes of it is waited
+// for by others, who keep theirs.
+func unparked(ctx context.Context) context.Context {
+	return context.WithValue(ctx, parkingKey{}, nil)
+}

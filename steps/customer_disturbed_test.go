@@ -347,10 +347,10 @@ func consentFaults(t *testing.T) []sandbox.Fault {
 		{"match": {"path": "/servicePrincipals|/oauth2PermissionGrants|/organization|/users", "inner": true}, "rate": 0.03, "when": "before", "do": "500"},
 		{"match": {"path": "/servicePrincipals|/oauth2PermissionGrants", "inner": true}, "rate": 0.03, "when": "after", "do": "500"},
 		{"match": {"path": "/servicePrincipals|/oauth2PermissionGrants", "inner": true}, "rate": 0.03, "when": "before", "do": "429", "for": "2s"},
-		{"match": {"path": "/applicationconsents"}, "rate": 0.15, "when": "before", "do": "500"},
-		{"match": {"path": "/applicationconsents"}, "rate": 0.15, "when": "after", "do": "reset"},
-		{"match": {"path": "/applicationconsents"}, "rate": 0.15, "when": "after", "do": "500"},
-		{"match": {"path": "/applicationconsents"}, "rate": 0.15, "when": "before", "do": "429", "for": "2s"},
+		{"match": {"path": "/applicationconsents"}, "rate": 0.08, "when": "before", "do": "500"},
+		{"match": {"path": "/applicationconsents"}, "rate": 0.08, "when": "after", "do": "reset"},
+		{"match": {"path": "/applicationconsents"}, "rate": 0.08, "when": "after", "do": "500"},
+		{"match": {"path": "/applicationconsents"}, "rate": 0.08, "when": "before", "do": "429", "for": "2s"},
 		{"match": {"path": "/adminapi/"}, "rate": 0.1, "when": "before", "do": "500"},
 		{"match": {"path": "^/v1.0/"}, "rate": 0.02, "do": "stale", "for": "40s"}
 	]`))

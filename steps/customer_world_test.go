@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,7 +26,9 @@ type clientele struct {
 
 func clienteleOf(t *testing.T, o sandbox.Options) *clientele {
 	t.Helper()
-	o.Approve = sandbox.ApproveNow
+	if o.Approve == "" {
+		o.Approve = sandbox.ApproveNow
+	}
 	c, err := sandbox.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -142,4 +145,19 @@ func TestConsentUndone(t *testing.T) {
 	if diff := cmp.Diff(before.Tenants, w.cloud.Digest().Tenants); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Many customers wait for one sign-in, which takes a person a while: whoever asks
+// for it keeps its place meanwhile, and nobody waits for ever.
+func TestManyCustomersWaitForOneSignIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := clienteleOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 20, Approve: sandbox.ApproveAuto})
+		_, p := w.look(t.Context(), w.run())
+		for _, c := range p.Customers {
+			if c.Shield.Shade != Blue {
+				t.Errorf("%s is %s: %s", c.Customer.Name, c.Shield.Shade, c.Shield.Reason)
+			}
+		}
+	})
 }

@@ -114,18 +114,17 @@ func (p *Plan) planExclusionsAt(c Customer) {
 		}
 		before, users := filled(x.parts().users), filled(x.parts().users)
 		users["excludeGuestsOrExternalUsers"] = withProvider(x.Conditions.Users.ExcludeGuests, partner)
-		also := ""
+		whom := " Only people of this partner, acting as service provider, are excluded."
 		if w := outsiders(x.Conditions.Users.ExcludeGuests); len(w.types()) > 0 {
-			also = " It excludes others from outside already; the service takes one list of kinds and one of tenants, so each kind then counts for each of these tenants."
+			whom = " It excludes others from outside already; the service takes one list of kinds and one of tenants, so each kind then counts for each of these tenants."
 		}
-		managed := also
 		if x.managed() {
-			managed += " Microsoft manages this policy; who it excludes may be changed."
+			whom += " Microsoft manages this policy; who it excludes may be changed."
 		}
 		p.add(Change{
 			ID: "access/" + x.ID, Kind: KindPolicy, Action: Update,
 			Object: fmt.Sprintf("Conditional Access policy %q of %s: service providers of this partner excluded", x.Name, c.name()),
-			Why:    fmt.Sprintf("The policy reaches the partner's account (%s) and %s. Only people of this partner, acting as service provider, are excluded.%s", because, harm, managed),
+			Why:    fmt.Sprintf("The policy reaches the partner's account (%s) and %s.%s", because, harm, whom),
 			Method: "PATCH", Path: policiesPath + "/" + x.ID, Risk: RiskHigh, Reversible: true, Name: x.Name,
 			Before: encodeAny(map[string]any{"conditions": map[string]any{"users": before}}),
 		}, map[string]any{"conditions": map[string]any{"users": users}})

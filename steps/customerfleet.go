@@ -167,9 +167,12 @@ func (s *Setup) InspectCustomers(ctx context.Context, a state.Answers, c *Client
 		return nil, err
 	}
 	c.shared = share(a, c.Findings)
-	p := &CustomersPlan{at: map[string]int{}}
+	p, asked := &CustomersPlan{at: map[string]int{}}, map[string]bool{}
+	for _, tenant := range tenants {
+		asked[tenant] = true
+	}
 	for _, row := range c.Rows {
-		if slices.Contains(tenants, row.TenantID) {
+		if asked[row.TenantID] {
 			p.at[row.TenantID] = len(p.Customers)
 			p.Customers = append(p.Customers, CustomerPlan{Customer: row.Customer, Shield: row.Shield, shared: c.shared})
 		}
@@ -218,6 +221,8 @@ func (s *Setup) readCustomer(ctx context.Context, a state.Answers, f *Findings, 
 		c.Skipped = c.Shield.Reason
 	case found.place.unread(nil) != nil:
 		c.Skipped = c.Shield.part(ProofGrants).Evidence
+	case !strings.EqualFold(found.Org.ID, c.Customer.TenantID): // the token leads elsewhere
+		c.Skipped = c.Shield.part(ProofOrganization).Evidence
 	case f.Connector != nil:
 		c.Skipped = "Rewst's own app is consented to in Rewst only."
 	case !a.Customers.Chosen(c.Customer.TenantID, append(slices.Clone(found.place.Domains), c.Customer.Domain)):

@@ -215,5 +215,5 @@ func (w *wizard) runAgain() string {
 
 // carriedOut tells whether the plan of a stage was applied, or begun to be.
 func (w *wizard) carriedOut(id steps.Stage) bool {
-	return slices.ContainsFunc(w.gone(), func(c *course) bool { return c.stage == id && c.apply != nil })
+	return slices.ContainsFunc(w.gone(), func(c *course) bool { return c.stage == id && (c.apply != nil || c.wrote) })
 }
