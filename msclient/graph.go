@@ -386,19 +386,12 @@ func List[T any](ctx context.Context, g Caller, path string) iter.Seq2[T, error]
 	return func(yield func(T, error) bool) {
 		var zero T
 		for path != "" {
-			page, err := Get[Page[T]](ctx, g, path)
-			if err != nil {
-				yield(zero, err)
-				return
-			}
+			var page Page[T]
+			next, err := turn(ctx, g, path, &page, &page.NextLink)
 			for _, v := range page.Value {
 				if !yield(v, nil) {
 					return
 				}
-			}
-			next, err := g.next(page.NextLink)
-			if err == nil && next == path {
-				err = fmt.Errorf("GET %s: the service named the same page again", strings.SplitN(path, "?", 2)[0])
 			}
 			if err != nil {
 				yield(zero, err)
@@ -407,6 +400,23 @@ func List[T any](ctx context.Context, g Caller, path string) iter.Seq2[T, error]
 			path = next
 		}
 	}
+}
+
+// turn reads a page and says where the next one is. It knows nothing of what is on
+// the page: what does is compiled anew for each kind of thing.
+func turn(ctx context.Context, g Caller, path string, page any, link *string) (next string, err error) {
+	res, err := g.Do(ctx, Request{Path: path})
+	if err != nil {
+		return "", err
+	}
+	if err := res.Decode(page); err != nil {
+		return "", err
+	}
+	next, err = g.next(*link)
+	if err == nil && next == path {
+		err = fmt.Errorf("GET %s: the service named the same page again", strings.SplitN(path, "?", 2)[0])
+	}
+	return next, err
 }
 
 // Rest reads on from a first page that came in a batch.

@@ -188,16 +188,20 @@ func (s snapshot) tenant() TenantDigest {
 // sortJSON brings objects into an order that depends on nothing but their
 // contents: two apps can have the same name.
 func sortJSON[T any](list []T) {
-	if len(list) < 2 {
-		return
-	}
-	keys := make([]string, len(list))
-	for i, item := range list {
+	sortBy(list, func(item T) string {
 		text, err := json.Marshal(item)
 		if err != nil {
 			panic("sandbox: digest cannot be encoded: " + err.Error())
 		}
-		keys[i] = string(text)
+		return string(text)
+	})
+}
+
+// sortBy sorts a list in place by a text of each, stably.
+func sortBy[T any](list []T, key func(T) string) {
+	keys := make([]string, len(list))
+	for i, item := range list {
+		keys[i] = key(item)
 	}
 	items := slices.Clone(list)
 	for i, at := range inOrder(keys) {
@@ -212,7 +216,7 @@ func inOrder(keys []string) []int {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
+	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
 	return order
 }
 

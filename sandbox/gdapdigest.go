@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -45,13 +44,13 @@ func (s snapshot) relationships(c *Cloud) []RelationshipDigest {
 				d.Assignments = append(d.Assignments, AssignmentDigest{Group: str(group, "displayName"), Roles: carriedNames(a), Status: str(a, "status")})
 			}
 		}
-		slices.SortStableFunc(d.Assignments, func(a, b AssignmentDigest) int {
-			return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Status, b.Status), slices.Compare(a.Roles, b.Roles))
+		sortBy(d.Assignments, func(a AssignmentDigest) string {
+			return strings.Join(append([]string{a.Group, a.Status}, a.Roles...), "\x00")
 		})
 		all = append(all, d)
 	}
 	// No two have the same name.
-	slices.SortStableFunc(all, func(a, b RelationshipDigest) int { return strings.Compare(a.Name, b.Name) })
+	sortBy(all, func(d RelationshipDigest) string { return d.Name })
 	return all
 }
 

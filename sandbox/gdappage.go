@@ -3,7 +3,6 @@ package sandbox
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -138,7 +137,7 @@ func (c *Cloud) offerWaiting(state *invitationState) {
 			state.Waiting = append(state.Waiting, waitingLink{invitationPath + invitationTail + e.id, str(e.live(c.master()), "displayName")})
 		}
 	}
-	slices.SortStableFunc(state.Waiting, func(a, b waitingLink) int { return strings.Compare(a.Name, b.Name) })
+	sortBy(state.Waiting, func(w waitingLink) string { return w.Name })
 }
 
 // CustomersPage is where a person answers for the customers, on the address of the

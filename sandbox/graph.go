@@ -305,7 +305,7 @@ func sortOut(ops []operation) []operation {
 		}
 		ops[i].parts = takeApart(ops[i].path)
 	}
-	slices.SortStableFunc(ops, func(a, b operation) int { return strings.Count(a.path, "{") - strings.Count(b.path, "{") })
+	sortBy(ops, func(op operation) string { return strings.Repeat("{", strings.Count(op.path, "{")) })
 	return ops
 }
 

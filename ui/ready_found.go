@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"msbundle/steps"
@@ -115,10 +114,15 @@ func (w *wizard) readyChecks() []steps.Check {
 	}
 	checks := steps.ReadyChecks(w.asked(), w.findings, w.options())
 	order := []steps.CheckState{steps.Failed, steps.Warned, steps.Unknown, steps.Passed}
-	slices.SortStableFunc(checks, func(a, b steps.Check) int {
-		return slices.Index(order, a.State) - slices.Index(order, b.State)
-	})
-	return checks
+	var out []steps.Check
+	for _, state := range order {
+		for _, c := range checks {
+			if c.State == state {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
 }
 
 // nothingAsked is said when every part was left out.
