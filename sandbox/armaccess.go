@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // azureRole is a built-in role of Azure. They have nothing to do with those of
@@ -71,7 +72,7 @@ func azureRoleByID(id string) (azureRole, bool) {
 // actionPatterns are the patterns of all roles, ready to compare with. A star
 // stands for any part of an action, with its slash also for none.
 // https://learn.microsoft.com/azure/role-based-access-control/role-definitions#actions-format
-var actionPatterns = func() map[string]*regexp.Regexp {
+var actionPatterns = sync.OnceValue(func() map[string]*regexp.Regexp {
 	patterns := map[string]*regexp.Regexp{}
 	for _, r := range azureRoles {
 		for _, p := range slices.Concat(r.actions, r.notActions) {
@@ -80,11 +81,11 @@ var actionPatterns = func() map[string]*regexp.Regexp {
 		}
 	}
 	return patterns
-}()
+})
 
 // allows tells whether a role includes an action.
 func (r azureRole) allows(action string) bool {
-	matches := func(p string) bool { return actionPatterns[p].MatchString(action) }
+	matches := func(p string) bool { return actionPatterns()[p].MatchString(action) }
 	return slices.ContainsFunc(r.actions, matches) && !slices.ContainsFunc(r.notActions, matches)
 }
 

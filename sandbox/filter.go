@@ -178,7 +178,7 @@ func (p *filterParser) may(property, operator string) error {
 		return invalidFilter(strings.Join(p.tokens, " "))
 	}
 	if !slices.Contains(known, operator) {
-		if !slices.Contains(shapes.Select[p.kind], property) {
+		if !slices.Contains(shapes().Select[p.kind], property) {
 			return fail(http.StatusBadRequest, "BadRequest", "Invalid filter clause: Could not find a property named '%s' on type 'microsoft.graph.%s'.", property, p.kind)
 		}
 		return unsupportedFilter(property, p.kind)

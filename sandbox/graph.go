@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"msbundle/catalog"
@@ -158,133 +159,135 @@ type operation struct {
 }
 
 // operations is everything of Microsoft Graph that is simulated.
-var operations = sortOut([]operation{
-	{method: "GET", path: "/applications", run: (*call).listApplications},
-	{method: "POST", path: "/applications", run: (*call).createApplication},
-	{method: "GET", path: "/applications/{application-id}", run: (*call).getApplication},
-	{method: "PATCH", path: "/applications/{application-id}", run: (*call).patchApplication},
-	{method: "DELETE", path: "/applications/{application-id}", run: (*call).deleteApplication},
-	{method: "GET", path: "/applications(appId='{appId}')", run: (*call).getApplication},
-	{method: "PATCH", path: "/applications(appId='{appId}')", run: (*call).patchApplication},
-	{method: "DELETE", path: "/applications(appId='{appId}')", run: (*call).deleteApplication},
-	{method: "POST", path: "/applications/{application-id}/addPassword", run: (*call).addPassword},
-	{method: "POST", path: "/applications/{application-id}/removePassword", run: (*call).removePassword},
-	{method: "GET", path: "/applications/{application-id}/appManagementPolicies", run: (*call).listAppPolicies},
+var operations = sync.OnceValue(func() []operation {
+	return sortOut([]operation{
+		{method: "GET", path: "/applications", run: (*call).listApplications},
+		{method: "POST", path: "/applications", run: (*call).createApplication},
+		{method: "GET", path: "/applications/{application-id}", run: (*call).getApplication},
+		{method: "PATCH", path: "/applications/{application-id}", run: (*call).patchApplication},
+		{method: "DELETE", path: "/applications/{application-id}", run: (*call).deleteApplication},
+		{method: "GET", path: "/applications(appId='{appId}')", run: (*call).getApplication},
+		{method: "PATCH", path: "/applications(appId='{appId}')", run: (*call).patchApplication},
+		{method: "DELETE", path: "/applications(appId='{appId}')", run: (*call).deleteApplication},
+		{method: "POST", path: "/applications/{application-id}/addPassword", run: (*call).addPassword},
+		{method: "POST", path: "/applications/{application-id}/removePassword", run: (*call).removePassword},
+		{method: "GET", path: "/applications/{application-id}/appManagementPolicies", run: (*call).listAppPolicies},
 
-	{method: "GET", path: "/servicePrincipals", run: (*call).listPrincipals},
-	{method: "POST", path: "/servicePrincipals", run: (*call).createPrincipal},
-	{method: "GET", path: "/servicePrincipals/{servicePrincipal-id}", run: (*call).getPrincipal},
-	{method: "PATCH", path: "/servicePrincipals/{servicePrincipal-id}", run: (*call).patchPrincipal},
-	{method: "DELETE", path: "/servicePrincipals/{servicePrincipal-id}", run: (*call).deletePrincipal},
-	{method: "GET", path: "/servicePrincipals(appId='{appId}')", run: (*call).getPrincipal},
-	{method: "PATCH", path: "/servicePrincipals(appId='{appId}')", like: "/servicePrincipals/{servicePrincipal-id}", run: (*call).patchPrincipal},
-	{method: "DELETE", path: "/servicePrincipals(appId='{appId}')", like: "/servicePrincipals/{servicePrincipal-id}", run: (*call).deletePrincipal},
-	{method: "GET", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignedTo", run: (*call).listAssignments},
-	{method: "POST", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignedTo", run: (*call).createAssignment},
-	{method: "DELETE", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignedTo/{appRoleAssignment-id}", run: (*call).deleteAssignment},
-	{method: "GET", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignments", run: (*call).listAssignments},
-	{method: "POST", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignments", run: (*call).createAssignment},
-	{method: "DELETE", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignments/{appRoleAssignment-id}", run: (*call).deleteAssignment},
-	{method: "GET", path: "/servicePrincipals/{servicePrincipal-id}/oauth2PermissionGrants", run: (*call).listGrants},
+		{method: "GET", path: "/servicePrincipals", run: (*call).listPrincipals},
+		{method: "POST", path: "/servicePrincipals", run: (*call).createPrincipal},
+		{method: "GET", path: "/servicePrincipals/{servicePrincipal-id}", run: (*call).getPrincipal},
+		{method: "PATCH", path: "/servicePrincipals/{servicePrincipal-id}", run: (*call).patchPrincipal},
+		{method: "DELETE", path: "/servicePrincipals/{servicePrincipal-id}", run: (*call).deletePrincipal},
+		{method: "GET", path: "/servicePrincipals(appId='{appId}')", run: (*call).getPrincipal},
+		{method: "PATCH", path: "/servicePrincipals(appId='{appId}')", like: "/servicePrincipals/{servicePrincipal-id}", run: (*call).patchPrincipal},
+		{method: "DELETE", path: "/servicePrincipals(appId='{appId}')", like: "/servicePrincipals/{servicePrincipal-id}", run: (*call).deletePrincipal},
+		{method: "GET", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignedTo", run: (*call).listAssignments},
+		{method: "POST", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignedTo", run: (*call).createAssignment},
+		{method: "DELETE", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignedTo/{appRoleAssignment-id}", run: (*call).deleteAssignment},
+		{method: "GET", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignments", run: (*call).listAssignments},
+		{method: "POST", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignments", run: (*call).createAssignment},
+		{method: "DELETE", path: "/servicePrincipals/{servicePrincipal-id}/appRoleAssignments/{appRoleAssignment-id}", run: (*call).deleteAssignment},
+		{method: "GET", path: "/servicePrincipals/{servicePrincipal-id}/oauth2PermissionGrants", run: (*call).listGrants},
 
-	{method: "GET", path: "/oauth2PermissionGrants", run: (*call).listGrants},
-	{method: "POST", path: "/oauth2PermissionGrants", run: (*call).createGrant},
-	{method: "GET", path: "/oauth2PermissionGrants/{oAuth2PermissionGrant-id}", run: (*call).getGrant},
-	{method: "PATCH", path: "/oauth2PermissionGrants/{oAuth2PermissionGrant-id}", run: (*call).patchGrant},
-	{method: "DELETE", path: "/oauth2PermissionGrants/{oAuth2PermissionGrant-id}", run: (*call).deleteGrant},
+		{method: "GET", path: "/oauth2PermissionGrants", run: (*call).listGrants},
+		{method: "POST", path: "/oauth2PermissionGrants", run: (*call).createGrant},
+		{method: "GET", path: "/oauth2PermissionGrants/{oAuth2PermissionGrant-id}", run: (*call).getGrant},
+		{method: "PATCH", path: "/oauth2PermissionGrants/{oAuth2PermissionGrant-id}", run: (*call).patchGrant},
+		{method: "DELETE", path: "/oauth2PermissionGrants/{oAuth2PermissionGrant-id}", run: (*call).deleteGrant},
 
-	{method: "GET", path: "/me", run: (*call).me},
-	{method: "GET", path: "/me/ownedObjects", run: (*call).ownedObjects},
-	{method: "GET", path: "/me/ownedObjects/graph.application", run: (*call).ownedObjects},
-	{method: "GET", path: "/me/ownedObjects/microsoft.graph.application", run: (*call).ownedObjects},
-	{method: "GET", path: "/me/memberOf", run: (*call).memberOf},
-	{method: "GET", path: "/me/memberOf/microsoft.graph.directoryRole", run: (*call).memberOf},
-	{method: "GET", path: "/me/memberOf/graph.directoryRole", run: (*call).memberOf},
-	{method: "GET", path: "/me/transitiveMemberOf", run: (*call).memberOf},
-	{method: "GET", path: "/me/transitiveMemberOf/microsoft.graph.directoryRole", run: (*call).memberOf},
-	{method: "GET", path: "/me/transitiveMemberOf/graph.directoryRole", run: (*call).memberOf},
-	{method: "GET", path: "/me/transitiveMemberOf/microsoft.graph.group", run: (*call).memberOf},
-	{method: "GET", path: "/me/transitiveMemberOf/graph.group", run: (*call).memberOf},
-	{method: "POST", path: "/me/checkMemberGroups", run: (*call).checkMemberGroups},
-	{method: "GET", path: "/users", run: (*call).listUsers},
-	{method: "POST", path: "/users", run: (*call).createUser},
-	{method: "GET", path: "/users/{user-id}", run: (*call).getUser},
-	{method: "PATCH", path: "/users/{user-id}", run: (*call).patchUser},
-	{method: "DELETE", path: "/users/{user-id}", run: (*call).deleteUser},
-	{method: "GET", path: "/users/{user-id}/memberOf", run: (*call).memberOf},
-	{method: "GET", path: "/users/{user-id}/transitiveMemberOf", run: (*call).memberOf},
-	{method: "GET", path: "/users/{user-id}/transitiveMemberOf/microsoft.graph.directoryRole", run: (*call).memberOf},
-	{method: "GET", path: "/users/{user-id}/transitiveMemberOf/graph.directoryRole", run: (*call).memberOf},
-	{method: "GET", path: "/users/{user-id}/transitiveMemberOf/microsoft.graph.group", run: (*call).memberOf},
-	{method: "GET", path: "/users/{user-id}/transitiveMemberOf/graph.group", run: (*call).memberOf},
-	{method: "POST", path: "/users/{user-id}/checkMemberGroups", run: (*call).checkMemberGroups},
-	{method: "POST", path: "/users/{user-id}/getMemberGroups", run: (*call).getMemberGroups},
-	{method: "GET", path: "/users/{user-id}/authentication/methods", refuse: methodsDenied, run: (*call).methods},
-	{method: "GET", path: "/users/{user-id}/authentication/requirements", beta: true, refuse: methodsDenied, run: (*call).requirements},
-	{method: "PATCH", path: "/users/{user-id}/authentication/requirements", beta: true, refuse: methodsDenied, run: (*call).patchRequirements},
-	{method: "GET", path: "/reports/authenticationMethods/userRegistrationDetails/{userRegistrationDetails-id}", run: (*call).registrationDetails},
-	{method: "GET", path: "/groups", run: (*call).listGroups},
-	{method: "POST", path: "/groups", run: (*call).createGroup},
-	{method: "GET", path: "/groups/{group-id}", run: (*call).getGroup},
-	{method: "PATCH", path: "/groups/{group-id}", run: (*call).patchGroup},
-	{method: "DELETE", path: "/groups/{group-id}", run: (*call).deleteGroup},
-	{method: "GET", path: "/groups/{group-id}/members", run: (*call).groupMembers},
-	{method: "GET", path: "/groups/{group-id}/transitiveMembers", run: (*call).groupMembers},
-	{method: "POST", path: "/groups/{group-id}/members/$ref", run: (*call).addMember},
-	{method: "DELETE", path: "/groups/{group-id}/members/{directoryObject-id}/$ref", run: (*call).removeMember},
-	{method: "GET", path: "/organization", run: (*call).organization},
-	{method: "GET", path: "/domains", run: (*call).domains},
-	{method: "GET", path: "/subscribedSkus", run: (*call).subscribedSkus},
-	{method: "GET", path: "/roleManagement/directory/roleDefinitions", run: (*call).roleDefinitions},
-	{method: "GET", path: "/roleManagement/directory/roleDefinitions/{unifiedRoleDefinition-id}", run: (*call).roleDefinition},
-	{method: "GET", path: "/roleManagement/directory/roleAssignments", run: (*call).roleAssignments},
-	{method: "POST", path: "/roleManagement/directory/roleAssignments", run: (*call).createRoleAssignment},
-	{method: "GET", path: "/roleManagement/directory/roleAssignments/{unifiedRoleAssignment-id}", run: (*call).getRoleAssignment},
-	{method: "DELETE", path: "/roleManagement/directory/roleAssignments/{unifiedRoleAssignment-id}", run: (*call).deleteRoleAssignment},
-	{method: "GET", path: "/roleManagement/directory/roleEligibilityScheduleInstances", run: (*call).eligibility},
-	{
-		method: "GET", path: "/roleManagement/directory/roleEligibilityScheduleInstances/filterByCurrentUser(on='{on}')",
-		like: "/roleManagement/directory/roleEligibilityScheduleInstances", run: (*call).eligibility,
-	},
-	{method: "GET", path: "/policies/defaultAppManagementPolicy", run: (*call).defaultAppManagementPolicy},
-	{method: "GET", path: "/policies/authorizationPolicy", run: (*call).authorizationPolicy},
-	{method: "GET", path: "/policies/authenticationMethodsPolicy", run: (*call).methodsPolicy},
-	{method: "GET", path: "/policies/identitySecurityDefaultsEnforcementPolicy", refuse: accessDenied, run: (*call).securityDefaults},
-	{method: "GET", path: "/identity/conditionalAccess/policies", refuse: accessDenied, run: (*call).accessPolicies},
-	{method: "POST", path: "/identity/conditionalAccess/policies", refuse: accessDenied, run: (*call).createAccessPolicy},
-	{method: "GET", path: "/identity/conditionalAccess/policies/{conditionalAccessPolicy-id}", refuse: accessDenied, run: (*call).accessPolicy},
-	{method: "PATCH", path: "/identity/conditionalAccess/policies/{conditionalAccessPolicy-id}", refuse: accessDenied, run: (*call).patchAccessPolicy},
-	{method: "DELETE", path: "/identity/conditionalAccess/policies/{conditionalAccessPolicy-id}", refuse: accessDenied, run: (*call).deleteAccessPolicy},
+		{method: "GET", path: "/me", run: (*call).me},
+		{method: "GET", path: "/me/ownedObjects", run: (*call).ownedObjects},
+		{method: "GET", path: "/me/ownedObjects/graph.application", run: (*call).ownedObjects},
+		{method: "GET", path: "/me/ownedObjects/microsoft.graph.application", run: (*call).ownedObjects},
+		{method: "GET", path: "/me/memberOf", run: (*call).memberOf},
+		{method: "GET", path: "/me/memberOf/microsoft.graph.directoryRole", run: (*call).memberOf},
+		{method: "GET", path: "/me/memberOf/graph.directoryRole", run: (*call).memberOf},
+		{method: "GET", path: "/me/transitiveMemberOf", run: (*call).memberOf},
+		{method: "GET", path: "/me/transitiveMemberOf/microsoft.graph.directoryRole", run: (*call).memberOf},
+		{method: "GET", path: "/me/transitiveMemberOf/graph.directoryRole", run: (*call).memberOf},
+		{method: "GET", path: "/me/transitiveMemberOf/microsoft.graph.group", run: (*call).memberOf},
+		{method: "GET", path: "/me/transitiveMemberOf/graph.group", run: (*call).memberOf},
+		{method: "POST", path: "/me/checkMemberGroups", run: (*call).checkMemberGroups},
+		{method: "GET", path: "/users", run: (*call).listUsers},
+		{method: "POST", path: "/users", run: (*call).createUser},
+		{method: "GET", path: "/users/{user-id}", run: (*call).getUser},
+		{method: "PATCH", path: "/users/{user-id}", run: (*call).patchUser},
+		{method: "DELETE", path: "/users/{user-id}", run: (*call).deleteUser},
+		{method: "GET", path: "/users/{user-id}/memberOf", run: (*call).memberOf},
+		{method: "GET", path: "/users/{user-id}/transitiveMemberOf", run: (*call).memberOf},
+		{method: "GET", path: "/users/{user-id}/transitiveMemberOf/microsoft.graph.directoryRole", run: (*call).memberOf},
+		{method: "GET", path: "/users/{user-id}/transitiveMemberOf/graph.directoryRole", run: (*call).memberOf},
+		{method: "GET", path: "/users/{user-id}/transitiveMemberOf/microsoft.graph.group", run: (*call).memberOf},
+		{method: "GET", path: "/users/{user-id}/transitiveMemberOf/graph.group", run: (*call).memberOf},
+		{method: "POST", path: "/users/{user-id}/checkMemberGroups", run: (*call).checkMemberGroups},
+		{method: "POST", path: "/users/{user-id}/getMemberGroups", run: (*call).getMemberGroups},
+		{method: "GET", path: "/users/{user-id}/authentication/methods", refuse: methodsDenied, run: (*call).methods},
+		{method: "GET", path: "/users/{user-id}/authentication/requirements", beta: true, refuse: methodsDenied, run: (*call).requirements},
+		{method: "PATCH", path: "/users/{user-id}/authentication/requirements", beta: true, refuse: methodsDenied, run: (*call).patchRequirements},
+		{method: "GET", path: "/reports/authenticationMethods/userRegistrationDetails/{userRegistrationDetails-id}", run: (*call).registrationDetails},
+		{method: "GET", path: "/groups", run: (*call).listGroups},
+		{method: "POST", path: "/groups", run: (*call).createGroup},
+		{method: "GET", path: "/groups/{group-id}", run: (*call).getGroup},
+		{method: "PATCH", path: "/groups/{group-id}", run: (*call).patchGroup},
+		{method: "DELETE", path: "/groups/{group-id}", run: (*call).deleteGroup},
+		{method: "GET", path: "/groups/{group-id}/members", run: (*call).groupMembers},
+		{method: "GET", path: "/groups/{group-id}/transitiveMembers", run: (*call).groupMembers},
+		{method: "POST", path: "/groups/{group-id}/members/$ref", run: (*call).addMember},
+		{method: "DELETE", path: "/groups/{group-id}/members/{directoryObject-id}/$ref", run: (*call).removeMember},
+		{method: "GET", path: "/organization", run: (*call).organization},
+		{method: "GET", path: "/domains", run: (*call).domains},
+		{method: "GET", path: "/subscribedSkus", run: (*call).subscribedSkus},
+		{method: "GET", path: "/roleManagement/directory/roleDefinitions", run: (*call).roleDefinitions},
+		{method: "GET", path: "/roleManagement/directory/roleDefinitions/{unifiedRoleDefinition-id}", run: (*call).roleDefinition},
+		{method: "GET", path: "/roleManagement/directory/roleAssignments", run: (*call).roleAssignments},
+		{method: "POST", path: "/roleManagement/directory/roleAssignments", run: (*call).createRoleAssignment},
+		{method: "GET", path: "/roleManagement/directory/roleAssignments/{unifiedRoleAssignment-id}", run: (*call).getRoleAssignment},
+		{method: "DELETE", path: "/roleManagement/directory/roleAssignments/{unifiedRoleAssignment-id}", run: (*call).deleteRoleAssignment},
+		{method: "GET", path: "/roleManagement/directory/roleEligibilityScheduleInstances", run: (*call).eligibility},
+		{
+			method: "GET", path: "/roleManagement/directory/roleEligibilityScheduleInstances/filterByCurrentUser(on='{on}')",
+			like: "/roleManagement/directory/roleEligibilityScheduleInstances", run: (*call).eligibility,
+		},
+		{method: "GET", path: "/policies/defaultAppManagementPolicy", run: (*call).defaultAppManagementPolicy},
+		{method: "GET", path: "/policies/authorizationPolicy", run: (*call).authorizationPolicy},
+		{method: "GET", path: "/policies/authenticationMethodsPolicy", run: (*call).methodsPolicy},
+		{method: "GET", path: "/policies/identitySecurityDefaultsEnforcementPolicy", refuse: accessDenied, run: (*call).securityDefaults},
+		{method: "GET", path: "/identity/conditionalAccess/policies", refuse: accessDenied, run: (*call).accessPolicies},
+		{method: "POST", path: "/identity/conditionalAccess/policies", refuse: accessDenied, run: (*call).createAccessPolicy},
+		{method: "GET", path: "/identity/conditionalAccess/policies/{conditionalAccessPolicy-id}", refuse: accessDenied, run: (*call).accessPolicy},
+		{method: "PATCH", path: "/identity/conditionalAccess/policies/{conditionalAccessPolicy-id}", refuse: accessDenied, run: (*call).patchAccessPolicy},
+		{method: "DELETE", path: "/identity/conditionalAccess/policies/{conditionalAccessPolicy-id}", refuse: accessDenied, run: (*call).deleteAccessPolicy},
 
-	{method: "GET", path: "/directory/deletedItems/graph.application", run: (*call).listDeleted},
-	{method: "GET", path: "/directory/deletedItems/microsoft.graph.application", run: (*call).listDeleted},
-	{method: "GET", path: "/directory/deletedItems/graph.servicePrincipal", run: (*call).listDeleted},
-	{method: "GET", path: "/directory/deletedItems/microsoft.graph.servicePrincipal", run: (*call).listDeleted},
-	{method: "GET", path: "/directory/deletedItems/graph.user", run: (*call).listDeleted},
-	{method: "GET", path: "/directory/deletedItems/microsoft.graph.user", run: (*call).listDeleted},
-	{method: "GET", path: "/directory/deletedItems/{directoryObject-id}", kinds: deletable, run: (*call).getDeleted},
-	{method: "DELETE", path: "/directory/deletedItems/{directoryObject-id}", kinds: deletable, run: (*call).purge},
-	{method: "POST", path: "/directory/deletedItems/{directoryObject-id}/restore", kinds: deletable, run: (*call).restore},
+		{method: "GET", path: "/directory/deletedItems/graph.application", run: (*call).listDeleted},
+		{method: "GET", path: "/directory/deletedItems/microsoft.graph.application", run: (*call).listDeleted},
+		{method: "GET", path: "/directory/deletedItems/graph.servicePrincipal", run: (*call).listDeleted},
+		{method: "GET", path: "/directory/deletedItems/microsoft.graph.servicePrincipal", run: (*call).listDeleted},
+		{method: "GET", path: "/directory/deletedItems/graph.user", run: (*call).listDeleted},
+		{method: "GET", path: "/directory/deletedItems/microsoft.graph.user", run: (*call).listDeleted},
+		{method: "GET", path: "/directory/deletedItems/{directoryObject-id}", kinds: deletable, run: (*call).getDeleted},
+		{method: "DELETE", path: "/directory/deletedItems/{directoryObject-id}", kinds: deletable, run: (*call).purge},
+		{method: "POST", path: "/directory/deletedItems/{directoryObject-id}/restore", kinds: deletable, run: (*call).restore},
 
-	{method: "GET", path: "/contracts", run: (*call).listContracts},
-	{method: "GET", path: "/contracts/{contract-id}", run: (*call).getContract},
-	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships", refuse: delegationDenied, run: (*call).listRelationships},
-	{method: "POST", path: "/tenantRelationships/delegatedAdminRelationships", refuse: delegationDenied, run: (*call).createRelationship},
-	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}", refuse: delegationDenied, run: (*call).getRelationship},
-	{method: "PATCH", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}", refuse: delegationDenied, run: (*call).patchRelationship},
-	{method: "DELETE", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}", refuse: delegationDenied, run: (*call).deleteRelationship},
-	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/requests", refuse: delegationDenied, run: (*call).listGDAPRequests},
-	{method: "POST", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/requests", refuse: delegationDenied, run: (*call).requestAction},
-	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/requests/{delegatedAdminRelationshipRequest-id}", refuse: delegationDenied, run: (*call).getGDAPRequest},
-	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments", refuse: delegationDenied, run: (*call).listMappings},
-	{method: "POST", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments", refuse: delegationDenied, run: (*call).createMapping},
-	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments/{delegatedAdminAccessAssignment-id}", refuse: delegationDenied, run: (*call).getMapping},
-	{method: "PATCH", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments/{delegatedAdminAccessAssignment-id}", refuse: delegationDenied, run: (*call).patchMapping},
-	{method: "DELETE", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments/{delegatedAdminAccessAssignment-id}", refuse: delegationDenied, run: (*call).deleteMapping},
-	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/operations", refuse: delegationDenied, run: (*call).listOperations},
-	{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/operations/{delegatedAdminRelationshipOperation-id}", refuse: delegationDenied, run: (*call).getOperation},
-	{method: "GET", path: "/tenantRelationships/delegatedAdminCustomers", refuse: delegationDenied, run: (*call).listDelegatedCustomers},
-	{method: "GET", path: "/tenantRelationships/delegatedAdminCustomers/{delegatedAdminCustomer-id}", refuse: delegationDenied, run: (*call).getDelegatedCustomer},
+		{method: "GET", path: "/contracts", run: (*call).listContracts},
+		{method: "GET", path: "/contracts/{contract-id}", run: (*call).getContract},
+		{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships", refuse: delegationDenied, run: (*call).listRelationships},
+		{method: "POST", path: "/tenantRelationships/delegatedAdminRelationships", refuse: delegationDenied, run: (*call).createRelationship},
+		{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}", refuse: delegationDenied, run: (*call).getRelationship},
+		{method: "PATCH", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}", refuse: delegationDenied, run: (*call).patchRelationship},
+		{method: "DELETE", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}", refuse: delegationDenied, run: (*call).deleteRelationship},
+		{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/requests", refuse: delegationDenied, run: (*call).listGDAPRequests},
+		{method: "POST", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/requests", refuse: delegationDenied, run: (*call).requestAction},
+		{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/requests/{delegatedAdminRelationshipRequest-id}", refuse: delegationDenied, run: (*call).getGDAPRequest},
+		{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments", refuse: delegationDenied, run: (*call).listMappings},
+		{method: "POST", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments", refuse: delegationDenied, run: (*call).createMapping},
+		{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments/{delegatedAdminAccessAssignment-id}", refuse: delegationDenied, run: (*call).getMapping},
+		{method: "PATCH", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments/{delegatedAdminAccessAssignment-id}", refuse: delegationDenied, run: (*call).patchMapping},
+		{method: "DELETE", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/accessAssignments/{delegatedAdminAccessAssignment-id}", refuse: delegationDenied, run: (*call).deleteMapping},
+		{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/operations", refuse: delegationDenied, run: (*call).listOperations},
+		{method: "GET", path: "/tenantRelationships/delegatedAdminRelationships/{delegatedAdminRelationship-id}/operations/{delegatedAdminRelationshipOperation-id}", refuse: delegationDenied, run: (*call).getOperation},
+		{method: "GET", path: "/tenantRelationships/delegatedAdminCustomers", refuse: delegationDenied, run: (*call).listDelegatedCustomers},
+		{method: "GET", path: "/tenantRelationships/delegatedAdminCustomers/{delegatedAdminCustomer-id}", refuse: delegationDenied, run: (*call).getDelegatedCustomer},
+	})
 })
 
 // deletable are the kinds of objects that are soft-deleted; the operations on a
@@ -294,12 +297,13 @@ var deletable = []string{kindApplication, kindPrincipal, kindUser}
 // sortOut gives every operation its permissions. Fixed paths go before those
 // with a key, so that a cast is not taken for an id.
 func sortOut(ops []operation) []operation {
+	rows := permissionRows()
 	for i := range ops {
 		path := ops[i].path
 		if ops[i].like != "" {
 			path = ops[i].like
 		}
-		ops[i].rows = permissionRows[ops[i].method+" "+path]
+		ops[i].rows = rows[ops[i].method+" "+path]
 		if ops[i].rows == nil {
 			panic("sandbox: no permissions known for " + ops[i].method + " " + ops[i].path)
 		}
@@ -313,13 +317,14 @@ func sortOut(ops []operation) []operation {
 func route(version, method, path string) (*operation, []string, error) {
 	found := false
 	segments := strings.Split(path, "/")
-	for i := range operations {
-		keys, ok := matchParts(operations[i].parts, segments)
-		if !ok || operations[i].beta && version != "beta" {
+	all := operations()
+	for i := range all {
+		keys, ok := matchParts(all[i].parts, segments)
+		if !ok || all[i].beta && version != "beta" {
 			continue
 		}
-		if operations[i].method == method {
-			return &operations[i], keys, nil
+		if all[i].method == method {
+			return &all[i], keys, nil
 		}
 		found = true
 	}
@@ -338,7 +343,7 @@ func route(version, method, path string) (*operation, []string, error) {
 
 func knownSegment(s string) bool {
 	name, _, _ := strings.Cut(s, "(")
-	return isGUID(s) || slices.ContainsFunc(operations, func(op operation) bool {
+	return isGUID(s) || slices.ContainsFunc(operations(), func(op operation) bool {
 		return slices.ContainsFunc(strings.Split(op.path, "/"), func(p string) bool {
 			p, _, _ = strings.Cut(p, "(")
 			return p != "" && p == name

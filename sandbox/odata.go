@@ -217,7 +217,7 @@ func (q *call) selected() []string {
 
 func (q *call) checkSelect(kind string) error {
 	for _, name := range q.selected() {
-		if !slices.Contains(shapes.Select[kind], name) {
+		if !slices.Contains(shapes().Select[kind], name) {
 			return fail(http.StatusBadRequest, "BadRequest", "Parsing OData Select and Expand failed: Could not find a property named '%s' on type 'microsoft.graph.%s'.", name, kind)
 		}
 	}

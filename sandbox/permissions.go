@@ -21,7 +21,7 @@ type permissionRow struct {
 }
 
 // permissionRows is the table, by method and path and then by kind of object.
-var permissionRows = func() map[string]map[string]permissionRow {
+func permissionRows() map[string]map[string]permissionRow {
 	rows, err := csv.NewReader(strings.NewReader(operationsCSV)).ReadAll()
 	if err != nil {
 		panic("sandbox: embedded operations table: " + err.Error())
@@ -35,7 +35,7 @@ var permissionRows = func() map[string]map[string]permissionRow {
 		table[key][row[5]] = permissionRow{delegated: alternatives(row[3]), application: alternatives(row[4])}
 	}
 	return table
-}()
+}
 
 func alternatives(text string) [][]string {
 	if text == "" {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,16 +24,19 @@ type shape struct {
 	Required   []string          `json:"required"`
 }
 
-var shapes = func() (s struct {
+type shapeTable struct {
 	Bodies map[string]shape    `json:"bodies"`
 	Select map[string][]string `json:"select"`
-},
-) {
+}
+
+// shapes are read when a request first asks: who works with the real cloud does not
+// wait for them.
+var shapes = sync.OnceValue(func() (s shapeTable) {
 	if err := json.Unmarshal(shapesJSON, &s); err != nil {
 		panic("sandbox: embedded shapes: " + err.Error())
 	}
 	return s
-}()
+})
 
 // read decodes and checks the body of a request.
 func (q *call) read(bodyShape string) (object, error) {
@@ -57,7 +61,7 @@ func (q *call) read(bodyShape string) (object, error) {
 	if err := checkObject(bodyShape, typeName, "", data); err != nil {
 		return nil, err
 	}
-	for _, name := range shapes.Bodies[bodyShape].Required {
+	for _, name := range shapes().Bodies[bodyShape].Required {
 		if data[name] == nil {
 			return nil, badRequest("A value is required for property '%s' of resource '%s'.", name, upperFirst(typeName)).
 				with("InvalidValue", "A value is required.", name)
@@ -68,12 +72,12 @@ func (q *call) read(bodyShape string) (object, error) {
 }
 
 func checkObject(bodyShape, typeName, path string, data object) error {
-	s := shapes.Bodies[bodyShape]
+	s := shapes().Bodies[bodyShape]
 	for name, value := range data {
 		kind, known := s.Properties[name]
 		switch {
 		case known:
-		case path == "" && slices.Contains(shapes.Select[typeName], name):
+		case path == "" && slices.Contains(shapes().Select[typeName], name):
 			return badRequest("Property '%s' is read-only and cannot be set.", name).with("ReadOnlyProperty", "The property is read-only.", name)
 		default:
 			return badRequest("Invalid property '%s'.", path+name).with("InvalidProperty", "The property does not exist on the resource.", path+name)
