@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/charmbracelet/x/term"
@@ -25,7 +28,7 @@ type applyRun struct {
 	yes     bool
 	verbose bool
 	wait    days
-	workers int
+	workers workers
 	choices
 }
 
@@ -46,7 +49,7 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().StringVar(&r.secretOut, "secret-out", "", "make a client secret and deliver it to this file (mode 0600), or to stdout with -")
 	c.Flags().StringVar(&r.passwordOut, "password-out", "", "deliver the service account's password to this file (mode 0600), or to stdout with -")
 	c.Flags().Var(&r.wait, "wait", "how long customers' approvals are waited for, for example 2h or 14d; exit code 8 when some are left")
-	c.Flags().IntVar(&r.workers, "workers", 0, workersUsage)
+	c.Flags().Var(&r.workers, "workers", workersUsage)
 	c.Flags().BoolVarP(&r.verbose, "verbose", "v", false, verboseUsage)
 	r.register(c)
 	return c
@@ -78,7 +81,7 @@ func (r *applyRun) run(ctx context.Context) error {
 		return err
 	}
 	if agreed != nil {
-		if c, more := p.Beyond(agreed); more {
+		if c, all := agreed.Covers(p); !all {
 			return &exitError{exitFailed, fmt.Errorf("the tenant has changed since the plan was made (it would now also need: %s); nothing was written; make the plan again", c.Describe())}
 		}
 	}
@@ -130,16 +133,21 @@ func samePlace(a, b string) bool {
 }
 
 // load reads a setup file or a plan file; agreed is what the latter holds.
-func (r *applyRun) load() (answers state.Answers, o steps.PlanOptions, agreed []steps.Change, err error) {
-	data, err := r.read(r.file)
+func (r *applyRun) load() (answers state.Answers, o steps.PlanOptions, agreed steps.Agreement, err error) {
+	file, err := open(r.file)
 	if err != nil {
 		return answers, o, nil, err
 	}
-	if !isPlan(data) {
+	defer file.Close()
+	data, err := beginning(file)
+	if err != nil {
+		return answers, o, nil, usage("-f: %s cannot be read: %w", r.file, err)
+	}
+	if len(data) < longest && !isPlan(data) {
 		answers, err = r.answers(r.file, data)
 		return answers, r.options(answers), nil, err
 	}
-	doc, answers, err := loadPlan(r.file, data)
+	doc, answers, agreed, err := loadPlan(r.file, io.MultiReader(bytes.NewReader(data), file))
 	if err != nil {
 		return answers, o, nil, err
 	}
@@ -167,7 +175,7 @@ func (r *applyRun) load() (answers state.Answers, o steps.PlanOptions, agreed []
 	r.take, r.insist = doc.Taken, doc.Insist
 	o = r.options(answers)
 	o.Stage = doc.Stage
-	return answers, o, append([]steps.Change{}, doc.Changes...), nil
+	return answers, o, agreed, nil
 }
 
 // halfWay says what an apply that failed has done.
@@ -207,7 +215,7 @@ func (a *app) confirm(ctx context.Context, question string) error {
 	return nil
 }
 
-func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan, agreed []steps.Change) error {
+func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan, agreed steps.Agreement) error {
 	// In a document secret and password stand beside the rest.
 	inline := func(place string) bool { return place == "-" && r.flags.json }
 	watch, done := r.watch(), 0
@@ -243,33 +251,47 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan, agre
 	if goesOn(p.Answers, err) {
 		customers := r.customersOf(s, p.Answers, r.workers, r.verbose)
 		customers.yes, customers.agreed = r.yes, agreed
+		// Whoever gives up gets the document before the app's sign-in is closed: a second
+		// signal would end the program with the secrets it made.
+		customers.givenUp = sync.OnceFunc(func() {
+			if err := r.document(s, p, result, customers.document(), ctx.Err()); err != nil {
+				r.explain(err)
+			}
+		})
 		atThem := customers.carryOut(ctx)
 		if ctx.Err() != nil {
+			customers.givenUp()
 			return ctx.Err()
 		}
 		ended, consent = r.worse(ended, atThem), customers.document()
 	}
-	if r.flags.json {
-		doc := resultDocument(p, result, s.Reminded)
-		doc.Consent = consent
-		doc.Done = doc.Done && (consent == nil || ended == nil)
-		if inline(r.secretOut) && !result.Secret.IsZero() {
-			doc.Secret.Value = result.Secret.Reveal()
-		}
-		if inline(r.passwordOut) && result.Tenant != nil && !result.Tenant.Password.IsZero() {
-			doc.Ready.Password.Value = result.Tenant.Password.Reveal()
-		}
-		if err := r.printJSON(doc); err != nil {
-			return err
-		}
-		if inline(r.secretOut) {
-			ended = errors.Join(ended, s.SecretDelivered())
-		}
-		if inline(r.passwordOut) {
-			ended = errors.Join(ended, s.PasswordDelivered())
-		}
+	return r.worse(ended, r.document(s, p, result, consent, ended))
+}
+
+// document prints what an apply led to, with the secrets that are to stand in it, and
+// records that they were delivered. Without --json there is none.
+func (r *applyRun) document(s *steps.Setup, p steps.Plan, result *steps.Result, consent *consentDocument, ended error) error {
+	if !r.flags.json {
+		return nil
 	}
-	return ended
+	doc := resultDocument(p, result, s.Reminded)
+	doc.Consent = consent
+	doc.Done = doc.Done && (consent == nil || ended == nil) && !errors.Is(ended, context.Canceled)
+	secret, password := r.secretOut == "-", r.passwordOut == "-"
+	if secret && !result.Secret.IsZero() {
+		doc.Secret.Value = result.Secret.Reveal()
+	}
+	if password && result.Tenant != nil && !result.Tenant.Password.IsZero() {
+		doc.Ready.Password.Value = result.Tenant.Password.Reveal()
+	}
+	err := r.printJSON(doc)
+	if err == nil && secret {
+		err = s.SecretDelivered()
+	}
+	if err == nil && password {
+		err = s.PasswordDelivered()
+	}
+	return err
 }
 
 // goesOn tells whether the customers' turn comes after the partner's tenant: also
@@ -280,7 +302,7 @@ func goesOn(a state.Answers, err error) bool {
 }
 
 // applyCustomers carries out what a file about customers alone asks for.
-func (r *applyRun) applyCustomers(ctx context.Context, s *steps.Setup, answers state.Answers, agreed []steps.Change) error {
+func (r *applyRun) applyCustomers(ctx context.Context, s *steps.Setup, answers state.Answers, agreed steps.Agreement) error {
 	customers := r.customersOf(s, answers, r.workers, r.verbose)
 	customers.yes, customers.agreed = r.yes, agreed
 	err := customers.carryOut(ctx)

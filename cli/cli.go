@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -64,7 +65,7 @@ func Run(ctx context.Context, io Streams, args []string) int {
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
-	a.input = &lines{}
+	a.input, a.tellOpen = &lines{}, sync.OnceFunc(a.sayOpen)
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.In)
@@ -135,7 +136,9 @@ type app struct {
 	pages bool                                      // a rehearsal serves its customers' page: it lasts long enough to be used
 	wrap  func(http.RoundTripper) http.RoundTripper // put around its transport when not nil
 
-	closers []func()
+	// tellOpen tells, once, what becomes of the app's sign-in when somebody gives up.
+	tellOpen func()
+	closers  []func()
 }
 
 func (a *app) onClose(f func()) { a.closers = append(a.closers, f) }
@@ -221,17 +224,41 @@ func (a *app) prepare(cmd *cobra.Command) error {
 	return a.flags.check()
 }
 
-// read reads the file -f names, once: it may be a pipe.
-func (a *app) read(path string) ([]byte, error) {
+// open opens the file -f names.
+func open(path string) (*os.File, error) {
 	if path == "" {
 		return nil, usage("-f: name the setup file, for example -f setup.yaml; the wizard writes one")
 	}
-	data, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, usage("-f: %s: there is no such file; the wizard writes one, and examples/ has some to copy", path)
 	case err != nil:
 		return nil, usage("-f: %s cannot be read: %w", path, err)
+	}
+	return file, nil
+}
+
+// longest is how long a setup file can be. What is longer can only be a plan, of many
+// customers.
+const longest = 4 << 20
+
+// beginning reads as much of a file as a setup file can have.
+func beginning(file io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(file, longest)) }
+
+// read reads the file -f names, once: it may be a pipe.
+func (a *app) read(path string) ([]byte, error) {
+	file, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := beginning(file)
+	switch {
+	case err != nil:
+		return nil, usage("-f: %s cannot be read: %w", path, err)
+	case len(data) == longest:
+		return nil, usage("-f: %s is too long to be a setup file; a plan is for 'msbundle apply'", path)
 	}
 	return data, nil
 }

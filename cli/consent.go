@@ -21,15 +21,17 @@ type atCustomers struct {
 	*app
 	s       *steps.Setup
 	answers state.Answers
-	workers int
+	workers workers
 	verbose bool
 	yes     bool
-	agreed  []steps.Change // of a plan file; nil when there is none
+	agreed  steps.Agreement // of a plan file; nil when there is none
+	givenUp func()          // called before the app's sign-in is closed for somebody who has; may be nil
 
 	clientele *steps.Clientele
 	plan      *steps.CustomersPlan
 	mapping   *steps.Mapping
-	certain   int // suggestions that were linked because they need no look
+	before    state.Mapping        // as it was kept when this run began
+	known     []state.Organization // what Rewst has
 	failed    map[string]*steps.Problem
 	left      map[string]string // why what was planned at a customer was not written
 	written   int
@@ -40,17 +42,13 @@ type atCustomers struct {
 // workersUsage is what the flag --workers is for.
 const workersUsage = "how many customers are worked on at a time; default: 16"
 
-// closeTime is how long closing the app's sign-in may take once somebody has given
-// up.
-const closeTime = time.Minute
-
 // onlyCustomers tells whether answers are about customers' tenants and nothing else.
 func onlyCustomers(a state.Answers) bool {
 	return a.Customers != nil && a.NoApp && !a.Ready() && a.GDAP == nil
 }
 
 // customersOf begins a run at customers for who has signed in.
-func (a *app) customersOf(s *steps.Setup, answers state.Answers, workers int, verbose bool) *atCustomers {
+func (a *app) customersOf(s *steps.Setup, answers state.Answers, workers workers, verbose bool) *atCustomers {
 	return &atCustomers{
 		app: a, s: s, answers: answers, workers: workers, verbose: verbose,
 		failed: map[string]*steps.Problem{}, left: map[string]string{}, about: map[string]bool{},
@@ -96,11 +94,7 @@ func (r *atCustomers) read(ctx context.Context, tenants []string) error {
 	for _, tenant := range tenants {
 		r.about[tenant] = true
 	}
-	for _, row := range r.clientele.Rows {
-		if i := r.mapping.Find(row.TenantID); i >= 0 {
-			r.mapping.SetShield(i, row.Shield)
-		}
-	}
+	r.seen()
 	return nil
 }
 
@@ -205,7 +199,14 @@ func (r *atCustomers) apply(ctx context.Context) (err error) {
 		}
 	}
 	opens := r.opens()
-	defer func() { err = errors.Join(err, r.close(ctx, opens)) }()
+	if opens || !r.clientele.App.Left.Empty() {
+		defer r.guard(ctx)()
+	}
+	defer func() {
+		if closing := r.close(ctx, opens); err == nil { // it has been told
+			err = closing
+		}
+	}()
 	if opens {
 		if err := r.open(ctx); err != nil {
 			return err
@@ -251,6 +252,9 @@ func openingFailed(err error) error {
 
 // close closes it, and takes away what an earlier run left of it.
 func (r *atCustomers) close(ctx context.Context, opened bool) error {
+	if ctx.Err() != nil && r.givenUp != nil {
+		r.givenUp()
+	}
 	err := r.closeApp(ctx, r.s, r.clientele.App, opened)
 	switch {
 	case err != nil:
@@ -258,23 +262,6 @@ func (r *atCustomers) close(ctx context.Context, opened bool) error {
 		r.written += len(r.clientele.App.Close.Changes)
 	default:
 		r.written += len(r.clientele.App.Left.Changes)
-	}
-	return err
-}
-
-// closeApp closes the sign-in with the app, also for somebody who has given up.
-func (a *app) closeApp(ctx context.Context, s *steps.Setup, p steps.AppPlan, opened bool) error {
-	given := ctx.Err() != nil
-	ctx = context.WithoutCancel(ctx)
-	if given {
-		a.remark("The app's own sign-in is closed before this ends. Press ctrl+c again to leave it open; the next run closes it.")
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, closeTime)
-		defer cancel()
-	}
-	err := s.CloseApp(ctx, p, steps.ApplyOptions{Observe: a.watch()})
-	if err == nil && opened {
-		a.remark("The app's own sign-in is closed: the way back to this computer and the secret of this run are gone.")
 	}
 	return err
 }
@@ -313,6 +300,9 @@ func (r *atCustomers) again(ctx context.Context) error {
 		return nil
 	}
 	if err := r.read(ctx, tenants); err != nil {
+		return err
+	}
+	if err := r.keepMapping(); err != nil {
 		return err
 	}
 	n, _ := r.plan.Writes()
@@ -366,24 +356,20 @@ func (r *atCustomers) askFor(ctx context.Context) error {
 
 // beyond refuses what a plan file did not hold.
 func (r *atCustomers) beyond() error {
-	by := map[string][]steps.Change{}
-	for _, c := range r.agreed {
-		by[c.Tenant] = append(by[c.Tenant], c)
-	}
-	changed := func(p steps.Plan, agreed []steps.Change) error {
-		c, more := p.Beyond(agreed)
-		if !more {
+	changed := func(p steps.Plan) error {
+		c, all := r.agreed.Covers(p)
+		if all {
 			return nil
 		}
 		return &exitError{exitFailed, fmt.Errorf("%s has changed since the plan was made (it would now also need: %s); nothing was written there; make the plan again", cmp.Or(p.TenantName, p.Tenant), c.Describe())}
 	}
 	before, after := r.around()
 	home := steps.Plan{Tenant: r.clientele.Findings.Org.ID, TenantName: r.clientele.Findings.Org.Name, Changes: slices.Concat(before, after)}
-	if err := changed(home, by[home.Tenant]); err != nil {
+	if err := changed(home); err != nil {
 		return err
 	}
 	for _, c := range r.plan.Customers {
-		if err := changed(c.Plan(), by[c.Customer.TenantID]); err != nil {
+		if err := changed(c.Plan()); err != nil {
 			return err
 		}
 	}
@@ -415,9 +401,9 @@ func (r *atCustomers) fleet(doing string) steps.FleetOptions {
 
 // fleetOf tells of the work at customers: those that are done, how many are left,
 // and how long that will take.
-func (a *app) fleetOf(names map[string]string, doing string, workers int) steps.FleetOptions {
+func (a *app) fleetOf(names map[string]string, doing string, n workers) steps.FleetOptions {
 	var told time.Time
-	return steps.FleetOptions{Workers: workers, Observe: func(e steps.FleetEvent) {
+	return steps.FleetOptions{Workers: int(n), Observe: func(e steps.FleetEvent) {
 		if !e.Done || errors.Is(e.Err, context.Canceled) {
 			return
 		}

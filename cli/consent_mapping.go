@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"msbundle/msclient"
 	"msbundle/state"
@@ -28,9 +29,39 @@ func (r *atCustomers) match(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.mapping = steps.MatchCustomers(r.clientele.Rows, organizations, kept)
-	r.certain = r.mapping.AcceptCertain()
+	r.known, r.before = organizations, kept
+	r.rematch(kept)
 	return nil
+}
+
+// rematch sets them anew against the same organisations: more may be certain by
+// domains that reading a customer's tenant has shown.
+func (r *atCustomers) rematch(kept state.Mapping) {
+	r.mapping = steps.MatchCustomers(r.clientele.Rows, r.known, kept)
+	r.mapping.AcceptCertain()
+}
+
+// seen takes over what reading customers has shown of them.
+func (r *atCustomers) seen() {
+	for i := range r.clientele.Rows { // which the mapping has in the same order
+		row := &r.clientele.Rows[i]
+		if len(row.Domains) != len(r.mapping.Rows()[i].Domains) {
+			r.rematch(r.mapping.Kept())
+			return
+		}
+		r.mapping.SetShield(i, row.Shield)
+	}
+}
+
+// justLinked counts the customers that are linked and were not when this began.
+func (r *atCustomers) justLinked() int {
+	n := 0
+	for i, row := range r.mapping.Rows() {
+		if r.mapping.State(i) == steps.RowLinked && len(r.before.Links[strings.ToLower(row.TenantID)].Organizations) == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // organizations are those of the file the answers name and of the workflow the
@@ -52,7 +83,17 @@ func (r *atCustomers) organizations(ctx context.Context) ([]state.Organization, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", webhookVar, err)
 	}
-	return append(list, more...), nil
+	// The workflow knows ids and tenants, which Rewst's file does not have.
+	called := map[string]bool{}
+	for _, o := range more {
+		called[strings.ToLower(o.Name)] = true
+	}
+	for _, o := range list {
+		if !called[strings.ToLower(o.Name)] {
+			more = append(more, o)
+		}
+	}
+	return more, nil
 }
 
 // keepMapping remembers what was linked.
@@ -62,15 +103,17 @@ func (r *atCustomers) keepMapping() error { return r.s.KeepMapping(r.mapping.Kep
 type mappingDocument struct {
 	Organizations int `json:"organizations"`
 	Linked        int `json:"linked"`
-	Suggested     int `json:"suggested"` // a person has to look at them
-	None          int `json:"none"`
-	Wrong         int `json:"wrong"` // several customers have one organisation, or it is gone
+	JustLinked    int `json:"justLinked"` // of those
+	Suggested     int `json:"suggested"`  // a person has to look at them
+	None          int `json:"none"`       // and nobody said that they are to have none
+	Declined      int `json:"declined"`   // they are to have none
+	Wrong         int `json:"wrong"`      // several customers have one organisation, or it is gone
 }
 
 func (r *atCustomers) mapped() mappingDocument {
 	m := r.mapping
 	return mappingDocument{
-		Organizations: len(m.Organizations()), Linked: m.Count(steps.RowLinked), Suggested: m.Count(steps.RowSuggested) + m.Count(steps.RowCertain),
-		None: m.Count(steps.RowOpen) + m.Count(steps.RowDeclined), Wrong: m.Count(steps.RowShared) + m.Count(steps.RowMissing),
+		Organizations: len(m.Organizations()), Linked: m.Count(steps.RowLinked), JustLinked: r.justLinked(), Suggested: m.Count(steps.RowSuggested) + m.Count(steps.RowCertain),
+		None: m.Count(steps.RowOpen), Declined: m.Count(steps.RowDeclined), Wrong: m.Count(steps.RowShared) + m.Count(steps.RowMissing),
 	}
 }

@@ -86,12 +86,17 @@ func (r *atCustomers) end(row steps.CustomerRow) customerEnd {
 		return endFailed
 	case plan != nil && plan.Writes() > 0:
 		return endChanges
-	case shade != steps.Blue:
-		return endDone
-	case row.Relationship == steps.RelationPending, r.clientele.Findings.Connector != nil:
+	case shade != steps.Blue && !row.Shield.Missing():
+		return endDone // what could not be tried is said, and holds nothing up
+	case shade == steps.Blue && row.Relationship == steps.RelationPending, r.clientele.Findings.Connector != nil && lacks(row.Shield, steps.ProofGrants):
 		return endWaiting
 	}
 	return endFailed
+}
+
+// lacks tells whether a read of a customer's tenant found something missing.
+func lacks(s steps.Shield, proof string) bool {
+	return slices.ContainsFunc(s.Checks, func(c steps.ShieldPart) bool { return c.Proof == proof && c.State == steps.Failed })
 }
 
 // client is a customer as documents have it.
@@ -211,7 +216,7 @@ func (r *atCustomers) verdict() error {
 	of := plural(len(r.looked()), "customer")
 	switch {
 	case failed > 0:
-		return &exitError{exitFailed, fmt.Errorf("it did not work at %d of %s; those that are done are left alone when you run it again", failed, of)}
+		return &exitError{exitFailed, fmt.Errorf("it did not work at %d of %s; do what is said for each, then run it again: those that are done are left alone", failed, of)}
 	case waiting > 0 && r.clientele.Findings.Connector != nil:
 		return &exitError{exitWaiting, fmt.Errorf("at %d of %s Rewst's shield has to be pressed", waiting, of)}
 	case waiting > 0:
@@ -257,8 +262,8 @@ func (r *atCustomers) standings() []*standing {
 			if f.Words != "" {
 				s.reason += " (" + f.Words + ")"
 			}
-		case endWaiting:
-			s.word = string(endWaiting)
+		case endWaiting, endDone:
+			s.word = string(c.State)
 		}
 		if s.reason == "" {
 			continue

@@ -20,7 +20,7 @@ import (
 
 // planWithCustomers shows every write of a setup that has a section about customers'
 // tenants.
-func (a *app) planWithCustomers(ctx context.Context, answers state.Answers, choose choices, workers int, verbose bool, out string) error {
+func (a *app) planWithCustomers(ctx context.Context, answers state.Answers, choose choices, count workers, verbose bool, out string) error {
 	s, account, err := a.signedIn(ctx, answers, true)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (a *app) planWithCustomers(ctx context.Context, answers state.Answers, choo
 			printPlan(a.Out, p, verbose)
 		}
 	}
-	r := a.customersOf(s, answers, workers, verbose)
+	r := a.customersOf(s, answers, count, verbose)
 	switch {
 	case account.App:
 		return usage("--auth env: the customers' tenants cannot be planned: %s\nSign in as a person for this: --auth device or --auth browser", appOnlyLimits)
@@ -139,7 +139,7 @@ func streamed[T any](w io.Writer, doc any, list string, items iter.Seq[T]) error
 func (r *atCustomers) printPlan(w io.Writer) {
 	org := r.clientele.Findings.Org
 	fmt.Fprintf(w, "\nCustomers of %s (%s): %s looked at, %s\n", plain(org.Name), org.ID, plural(len(r.plan.Customers), "customer"), r.shades())
-	r.printMapping(w)
+	r.printMapping(w, ". 'msbundle customers' lists them.")
 	if r.empty() {
 		fmt.Fprintln(w, "\nNothing to change at the customers.")
 	}
@@ -326,7 +326,7 @@ func shadeCounts(rows []steps.CustomerRow) map[steps.Shade]int {
 // standing are customers that stand alike.
 type standing struct {
 	shade       steps.Shade
-	word        string // failed, waiting or left; empty for none of these
+	word        string // failed, left out, waiting or done; empty where nothing was asked for
 	reason, fix string
 	customers   []string
 }
@@ -367,14 +367,20 @@ func (r *atCustomers) names(list []string) string {
 	return named(list)
 }
 
-func (r *atCustomers) printMapping(w io.Writer) {
+func (r *atCustomers) printMapping(w io.Writer, end string) {
 	m := r.mapped()
 	if m.Organizations == 0 {
 		return
 	}
-	fmt.Fprintf(w, "Rewst's organisations: %d linked to their customers (%d just now), %d suggested, %d without one", m.Linked, r.certain, m.Suggested, m.None)
+	fmt.Fprintf(w, "Rewst's organisations: %d linked to their customers (%d just now), %d suggested, %d without one", m.Linked, m.JustLinked, m.Suggested, m.None)
+	if m.Declined > 0 {
+		fmt.Fprintf(w, ", %d to have none", m.Declined)
+	}
 	if m.Wrong > 0 {
 		fmt.Fprintf(w, ", %d wrong", m.Wrong)
 	}
-	fmt.Fprintln(w, ". 'msbundle customers' lists them.")
+	if len(r.known) == 0 {
+		fmt.Fprint(w, ", as they were linked before: no list is named (customers: mapping)")
+	}
+	fmt.Fprintln(w, end)
 }

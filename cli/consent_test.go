@@ -103,7 +103,7 @@ func TestConsentFailsAtThree(t *testing.T) {
 		for _, words := range []string{
 			"Customers: 57 green, 3 red", "red, failed    Humongous Insurance", "keeps rewst@contoso.onmicrosoft.com out (AADSTS53003)", "with the id of your tenant alone",
 			"red, failed    Lucerne Publishing", "is terminated", "Ask the customer for a new one",
-			"red, failed    Trey Research", "has no fitting GDAP role with this customer", "Add the account to AdminAgents",
+			"red, failed    Trey Research", "cannot be consented to there", "role Application Administrator or Cloud Application Administrator there: the stage GDAP does",
 			"it did not work at 3 of 60 customers", "34 linked to their customers (34 just now)",
 		} {
 			if !strings.Contains(r.err, words) {
@@ -116,7 +116,7 @@ func TestConsentFailsAtThree(t *testing.T) {
 		if c := doc.Consent; len(c.Failed) != 3 || c.Shades["green"] != 57 || doc.Done {
 			t.Errorf("the second run: %+v", doc.Consent)
 		}
-		if got := w.writes()[wrote:]; len(got) != 5 { // the app's sign-in, and the one consent that is refused
+		if got := w.writes()[wrote:]; len(got) > 0 { // nothing can be done at the three, so the app's sign-in stays shut
 			t.Errorf("the second run wrote %v", got)
 		}
 		failed := w.run("customers", "--look", "failed", "--json").must(t, exitFailed)
@@ -289,11 +289,11 @@ func TestConsentRefused(t *testing.T) {
 		code, text string
 		says, do   string
 	}{
-		"token of another app": {403, "", "The application a of the request is not the application b of the access token.", "another app than the one the consent is for", "AdminAgents"},
+		"token of another app": {403, "", "The application a of the request is not the application b of the access token.", "another app than the one the consent is for", "direct route"},
 		"no MFA":               {401, "", "MFA required", "multifactor", "multifactor"},
 		"missing resource":     {404, "1000", "Not found: the enterprise application x does not exist in the tenant of the customer.", "does not exist in the customer's tenant", "provisioned"},
 		"no relationship":      {403, "20002", "The partner ID has no commerce relationship with the customer ID.", "relationship", ""},
-		"no right":             {403, "900308", "Insufficient privileges to complete the operation.", "no fitting GDAP role", "Add the account to AdminAgents"},
+		"no right":             {403, "900308", "Insufficient privileges to complete the operation.", "though its token for the customer has a role that consents", "Wait an hour"},
 		"blocked":              {403, "900309", "Access has been blocked by Conditional Access policies.", "Conditional Access blocks the call", "policy"},
 		"unknown tenant":       {404, "60003", "Tenant not found: x.", "", ""},
 	}

@@ -31,8 +31,10 @@ type listing struct {
 	look    []string
 	mapping string
 	export  string
-	workers int
+	workers workers
 	verbose bool
+	close   bool
+	yes     bool
 }
 
 func (a *app) customersCommand() *cobra.Command {
@@ -41,13 +43,16 @@ func (a *app) customersCommand() *cobra.Command {
 		Use:   "customers",
 		Short: "List the customers: how each stands, and which organisation it is in Rewst",
 		Long: "Lists the partner's customers with their shields, as they were seen last, and with the Rewst organisations they\n" +
-			"are linked to. --look reads customers' tenants anew. It writes to no tenant.\n\n" +
+			"are linked to. --look reads customers' tenants anew. It writes to no tenant, but for\n" +
+			"--close.\n\n" +
 			"A shield is green when six reads of the customer's tenant said so; amber when the way in is open and something is\n" +
 			"missing; blue when it is not set up yet; red when something is refused. -v shows the six reads.\n\n" +
 			"Organisations come from the file the setup file names (customers.mapping), and from a workflow of your own: its\n" +
 			"trigger's address in " + webhookVar + ", its secret in " + webhookSecretVar + ". Links that are certain are made\n" +
 			"and kept; others are listed with a question mark. --export writes them as a table; go through it, and give it back\n" +
-			"with --mapping. It also writes what Rewst is to import for customers that have no organisation.\n\n" +
+			"with --mapping: customers whose organisation was emptied are unlinked, those with the state \"none, by hand\" are to\n" +
+			"have none, and those that are not in the table stay as they are. --export also writes what Rewst is to import:\n" +
+			"organisations for customers without one, and those that somebody typed.\n\n" +
 			"  msbundle customers --look all\n  msbundle customers --look failed\n  msbundle customers --look fabrikam.com -v\n" +
 			"  msbundle customers --export rewst\n  msbundle customers --mapping rewst/" + steps.MappingTable + "\n\n" +
 			"Exit code 1: a shield is red.",
@@ -56,9 +61,11 @@ func (a *app) customersCommand() *cobra.Command {
 	}
 	c.Flags().StringVarP(&l.file, "file", "f", "", "setup file; default: the one kept for the tenant")
 	c.Flags().StringSliceVar(&l.look, "look", nil, "read these customers' tenants: all, failed (the red ones), or names, domains or tenant ids")
-	c.Flags().StringVar(&l.mapping, "mapping", "", "take links from this table: tenantId, organizationName")
+	c.Flags().StringVar(&l.mapping, "mapping", "", "take links from this table: an exported mapping.csv, or tenantId and organizationName")
 	c.Flags().StringVar(&l.export, "export", "", "write the mapping (CSV and JSON) and the organisations Rewst lacks (CSV) into this folder")
-	c.Flags().IntVar(&l.workers, "workers", 0, workersUsage)
+	c.Flags().Var(&l.workers, "workers", workersUsage)
+	c.Flags().BoolVar(&l.close, "close", false, "close the app's own sign-in that an ended run left open, and nothing else")
+	c.Flags().BoolVar(&l.yes, "yes", false, "with --close: do not ask before writing")
 	c.Flags().BoolVarP(&l.verbose, "verbose", "v", false, "show the reads behind each shield")
 	return c
 }
@@ -77,7 +84,10 @@ func (a *app) customers(ctx context.Context, l listing) error {
 	if a.flags.auth == authEnv {
 		return usage("--auth env: %s\nSign in as a person for this: --auth device or --auth browser", appOnlyLimits)
 	}
-	s, answers, err := a.beginCustomers(ctx, l.file)
+	if l.close {
+		return a.closeLeft(ctx, l)
+	}
+	s, answers, err := a.beginCustomers(ctx, l.file, true)
 	if err != nil {
 		return err
 	}
@@ -85,6 +95,7 @@ func (a *app) customers(ctx context.Context, l listing) error {
 	if err := r.list(ctx); err != nil {
 		return err
 	}
+	r.remarkLeft(r.clientele)
 	if err := r.take(links); err != nil {
 		return err
 	}
@@ -97,6 +108,9 @@ func (a *app) customers(ctx context.Context, l listing) error {
 	}
 	if len(tenants) > 0 {
 		if err := r.read(ctx, tenants); err != nil {
+			return err
+		}
+		if err := r.keepMapping(); err != nil {
 			return err
 		}
 	}
@@ -124,7 +138,7 @@ func (a *app) customers(ctx context.Context, l listing) error {
 
 // beginCustomers signs in to look at customers. The answers are those of the file,
 // or those kept for the tenant.
-func (a *app) beginCustomers(ctx context.Context, file string) (*steps.Setup, state.Answers, error) {
+func (a *app) beginCustomers(ctx context.Context, file string, reads bool) (*steps.Setup, state.Answers, error) {
 	answers, section := state.DefaultAnswers(), state.DefaultCustomers()
 	answers.Tenant, answers.Account = a.flags.tenant, a.flags.account
 	if file != "" {
@@ -140,7 +154,7 @@ func (a *app) beginCustomers(ctx context.Context, file string) (*steps.Setup, st
 	if direct(answers) {
 		return nil, answers, usage("-f: %s takes the direct route, on which each customer is a tenant of its own: see 'msbundle plan -f %s'", file, file)
 	}
-	s, _, err := a.signedIn(ctx, customersOnly(answers), true)
+	s, _, err := a.signedIn(ctx, customersOnly(answers), reads)
 	if err != nil || file != "" {
 		return s, answers, err
 	}
@@ -157,14 +171,22 @@ func (r *atCustomers) take(links []state.CustomerLink) error {
 	if len(links) == 0 {
 		return nil
 	}
-	n, strangers, err := r.mapping.Take(links)
-	switch {
+	got, err := r.mapping.Take(links)
+	switch strangers := got.Strangers; {
 	case err != nil:
 		return usage("--mapping: %w", err)
 	case len(strangers) > 0:
 		return usage("--mapping: not among the %d customers of %s: %s", len(r.clientele.Rows), r.clientele.Findings.Org.Name, strings.Join(strangers[:min(len(strangers), many)], ", "))
 	}
-	r.remark("%s linked as the table says.", plural(n, "customer"))
+	r.mapping.AcceptCertain() // others may be free now
+	and := ""
+	if got.Unlinked > 0 {
+		and = fmt.Sprintf(" and %d unlinked", got.Unlinked)
+	}
+	r.remark("%s linked%s as the table says.", plural(got.Linked, "customer"), and)
+	if len(got.New) > 0 {
+		r.remark("New to Rewst's list: %s. --export writes them for Rewst to import.", named(got.New))
+	}
 	return nil
 }
 
@@ -223,9 +245,12 @@ func (r *atCustomers) tell(rows []steps.CustomerRow, written []string) error {
 	if err := r.printTable(r.Out, rows); err != nil {
 		return err
 	}
-	r.printMapping(r.Out)
+	r.printMapping(r.Out, ".")
 	for _, path := range written {
 		r.remark("Written: %s", path)
+	}
+	if len(written) > 0 {
+		r.remark("%s", r.mapping.Lacking())
 	}
 	return nil
 }

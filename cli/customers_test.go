@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/csv"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
 
 	"msbundle/sandbox"
 	"msbundle/steps"
@@ -186,6 +189,132 @@ func TestCustomersAreMapped(t *testing.T) {
 	})
 }
 
+// The table, the counts and the files for Rewst's import say the same, and a mapping
+// that was exported can be given to somebody who begins.
+func TestMappingComesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		type listing struct {
+			Mapping   mappingDocument
+			Customers []customerDocumentRow
+		}
+		begin := func() (*world, string) {
+			w := rehearsalOf(t, sandbox.Options{Scenario: "customers-mixed"})
+			file := w.consenting("mapping: organizations.csv")
+			if err := os.WriteFile(filepath.Join(filepath.Dir(file), "organizations.csv"), []byte(w.cloud.Organizations()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return w, file
+		}
+		w, file := begin()
+		dir := t.TempDir()
+		w.run("customers", "-f", file, "--export", dir).must(t, exitDone)
+		rows := table(t, filepath.Join(dir, steps.MappingTable))
+		place := map[string]int{}
+		for i, name := range rows[0] {
+			place[name] = i
+		}
+		linked, open := 0, 0
+		for _, row := range rows[1:] {
+			switch row[place["state"]] {
+			case "none":
+				if open++; open == 1 {
+					row[place["organizationName"]] = "Made by hand"
+				} else if open < 4 {
+					row[place["state"]] = "none, by hand"
+				}
+			case "linked":
+				if linked++; linked == 1 {
+					row[place["organizationName"]] = ""
+				}
+			case "suggested":
+				row[place["organizationName"]] = row[place["suggestion"]]
+			}
+		}
+		var edited strings.Builder
+		if err := csv.NewWriter(&edited).WriteAll(rows); err != nil {
+			t.Fatal(err)
+		}
+		back := filepath.Join(dir, "back.csv")
+		if err := os.WriteFile(back, []byte(edited.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := w.run("customers", "-f", file, "--mapping", back, "--export", dir).must(t, exitDone)
+		for _, words := range []string{
+			"11 customers linked and 3 unlinked as the table says", "New to Rewst's list: Made by hand.",
+			"For Rewst to import: 14 organisations, 1 of them typed by hand, the others for customers without one.",
+		} {
+			if !strings.Contains(r.err, words) {
+				t.Errorf("it does not say %q:\n%s", words, r.err)
+			}
+		}
+		if words := "42 linked to their customers (9 just now), 0 suggested, 13 without one, 3 to have none, 2 wrong.\n"; !strings.Contains(r.out, words) {
+			t.Errorf("it does not say %q:\n%s", words, r.out)
+		}
+		imports := table(t, filepath.Join(dir, "new-organizations-1.csv"))
+		if len(imports) != 1+13+1 || imports[1][0] != "Made by hand" || imports[1][1] == "" {
+			t.Errorf("for Rewst to import: %v", imports)
+		}
+		want := decode[listing](t, w.run("customers", "-f", file, "--json").must(t, exitDone))
+		if want.Mapping.None != 13 || want.Mapping.Declined != 3 || want.Mapping.Linked != 42 || want.Mapping.Wrong != 2 || want.Mapping.JustLinked != 0 {
+			t.Errorf("counted %+v", want.Mapping)
+		}
+		another, other := begin()
+		if r := another.run("customers", "-f", other, "--mapping", filepath.Join(filepath.Dir(other), "organizations.csv")).must(t, exitUsage); !strings.Contains(r.err, "a list of Rewst's organisations") {
+			t.Errorf("Rewst's list as a mapping: %s", r.err)
+		}
+		another.run("customers", "-f", other, "--mapping", filepath.Join(dir, steps.MappingTable)).must(t, exitDone)
+		if diff := cmp.Diff(want, decode[listing](t, another.run("customers", "-f", other, "--json").must(t, exitDone)), cmp.AllowUnexported(customerDocumentRow{})); diff != "" {
+			t.Errorf("given to somebody who begins (-want +got):\n%s", diff)
+		}
+		// Who is nobody's choice any more, and certain, is linked at once.
+		for _, x := range []struct{ state, says string }{
+			{"none, by hand", "41 linked to their customers (0 just now), 0 suggested, 13 without one, 4 to have none"},
+			{"none", "42 linked to their customers (1 just now), 0 suggested, 13 without one, 3 to have none"},
+		} {
+			text := fmt.Sprintf("tenantId;organizationName;state\n%s;;%s\n", rows[slices.IndexFunc(rows, func(r []string) bool { return r[0] == "Woodgrove Bank" })][place["tenantId"]], x.state)
+			if err := os.WriteFile(back, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if r := another.run("customers", "-f", other, "--mapping", back).must(t, exitDone); !strings.Contains(r.out, x.says) {
+				t.Errorf("%s: it does not say %q:\n%s", x.state, x.says, r.out)
+			}
+		}
+		if err := os.Rename(filepath.Join(dir, steps.MappingTable), filepath.Join(filepath.Dir(other), "organizations.csv")); err != nil {
+			t.Fatal(err)
+		}
+		if r := another.run("customers", "-f", other).must(t, exitUsage); !strings.Contains(r.err, "this is an exported mapping") {
+			t.Errorf("a mapping as Rewst's list: %s", r.err)
+		}
+	})
+}
+
+// A look shows more of customers' domains: what is certain by them is linked, counted
+// and kept.
+func TestLooksLinkByDomain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-consented", Customers: 3})
+		w.checked()
+		file := w.consenting("mapping: organizations.csv")
+		if err := os.WriteFile(filepath.Join(filepath.Dir(file), "organizations.csv"), []byte("organizationName,domain\nFabrikam Seattle,fabrikam.com\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, look := range []struct {
+			args []string
+			says string
+		}{
+			{nil, "0 linked to their customers (0 just now), 1 suggested, 2 without one.\n"},
+			{[]string{"--look", "all"}, "1 linked to their customers (1 just now), 0 suggested, 2 without one.\n"},
+			{nil, "1 linked to their customers (0 just now), 0 suggested, 2 without one.\n"},
+		} {
+			if r := w.run(append([]string{"customers", "-f", file}, look.args...)...).must(t, exitDone); !strings.Contains(r.out, look.says) {
+				t.Errorf("%v does not say %q:\n%s", look.args, look.says, r.out)
+			}
+		}
+	})
+}
+
 // A workflow of the partner's own can list Rewst's organisations; its address and
 // its secret are nowhere to be seen.
 func TestOrganizationsOfAWorkflow(t *testing.T) {
@@ -212,6 +341,15 @@ func TestOrganizationsOfAWorkflow(t *testing.T) {
 		}
 		if sent != secret {
 			t.Errorf("the secret: got %q", sent)
+		}
+		// What stands in Rewst's file as well is one organisation.
+		file := w.consenting("mapping: organizations.csv")
+		if err := os.WriteFile(filepath.Join(filepath.Dir(file), "organizations.csv"), []byte("organizationName\nFABRIKAM LTD\nLitware\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		doc := decode[struct{ Mapping mappingDocument }](t, w.run("customers", "-f", file, "--json"))
+		if doc.Mapping.Organizations != 3 || doc.Mapping.Linked != 2 {
+			t.Errorf("with a file: %+v", doc.Mapping)
 		}
 		answer = "<html>"
 		if r := w.run("customers").must(t, exitFailed); !strings.Contains(r.err, "Mend the workflow") && !strings.Contains(r.err, "workflow") {

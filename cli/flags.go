@@ -174,6 +174,25 @@ func (d *days) Set(text string) error {
 // Type names it in the help.
 func (d *days) Type() string { return "duration" }
 
+// workers is how many customers are worked on at a time; 0 when nobody said.
+type workers int
+
+// String shows it as a number.
+func (w *workers) String() string { return strconv.Itoa(int(*w)) }
+
+// Set reads it.
+func (w *workers) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return errors.New("use a number from 1 on")
+	}
+	*w = workers(n)
+	return nil
+}
+
+// Type names it in the help.
+func (w *workers) Type() string { return "int" }
+
 // maxWait is how many days approvals can be waited for: longer than any invitation
 // lives.
 const maxWait = 366

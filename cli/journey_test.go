@@ -95,6 +95,7 @@ func journey(t *testing.T, on terminal, approve func(code string)) {
 		t.Errorf("the secret is not shown whole on one line:\n%s", on.screen())
 	}
 	press("q")
+	press("y") // the rehearsal is gone with it
 }
 
 var (

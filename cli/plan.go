@@ -2,10 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -59,7 +61,7 @@ func document(p steps.Plan, o steps.PlanOptions) planDocument {
 func (a *app) planCommand() *cobra.Command {
 	var file, out string
 	var verbose bool
-	var workers int
+	var count workers
 	var choose choices
 	c := &cobra.Command{
 		Use:   "plan -f setup.yaml",
@@ -86,7 +88,7 @@ func (a *app) planCommand() *cobra.Command {
 				return (&directRun{app: a, answers: answers, choices: choose, verbose: verbose}).run(cmd.Context())
 			}
 			if answers.Customers != nil {
-				return a.planWithCustomers(cmd.Context(), answers, choose, workers, verbose, out)
+				return a.planWithCustomers(cmd.Context(), answers, choose, count, verbose, out)
 			}
 			options := choose.options(answers)
 			_, p, err := a.makePlan(cmd.Context(), answers, options, true)
@@ -120,7 +122,7 @@ func (a *app) planCommand() *cobra.Command {
 	c.Flags().StringVarP(&out, "out", "o", "", "also write the plan to this file, for 'msbundle apply -f plan.json'")
 	c.Flags().StringVar(&choose.secretOut, "secret-out", "", "plan a client secret as if it were delivered there")
 	c.Flags().StringVar(&choose.passwordOut, "password-out", "", "plan as if the service account's password were delivered there")
-	c.Flags().IntVar(&workers, "workers", 0, workersUsage)
+	c.Flags().Var(&count, "workers", workersUsage)
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, verboseUsage)
 	choose.register(c)
 	return c
@@ -238,23 +240,72 @@ func joined(errs []error) error {
 	return nil
 }
 
-// loadPlan reads a plan file written by plan -o.
-func loadPlan(path string, data []byte) (planDocument, state.Answers, error) {
-	var d planDocument
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
-		return d, state.Answers{}, usage("%s: this is not a plan written by 'msbundle plan -o': %w", path, err)
-	}
-	if d.Schema != planSchema {
-		return d, state.Answers{}, usage("%s: schema %q is not %s; make the plan again with this version", path, d.Schema, planSchema)
+// loadPlan reads a plan file written by plan -o. Of its writes only marks are kept,
+// and they are read one by one: many customers have more than fits into memory.
+func loadPlan(path string, r io.Reader) (planDocument, state.Answers, steps.Agreement, error) {
+	d, agreed, err := decodePlan(r)
+	switch {
+	case err != nil:
+		return d, state.Answers{}, nil, usage("%s: this is not a plan written by 'msbundle plan -o': %w", path, err)
+	case d.Schema != planSchema:
+		return d, state.Answers{}, nil, usage("%s: schema %q is not %s; make the plan again with this version", path, d.Schema, planSchema)
 	}
 	answers, err := state.ParseAnswers(path+" (answers)", []byte(d.Answers))
 	if err != nil {
-		return d, answers, &exitError{exitUsage, err}
+		return d, answers, nil, &exitError{exitUsage, err}
 	}
 	answers.Tenant = d.Tenant
-	return d, answers, checked(path, answers)
+	return d, answers, agreed, checked(path, answers)
+}
+
+func decodePlan(r io.Reader) (d planDocument, agreed steps.Agreement, err error) {
+	agreed = steps.Agreement{}
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	rest := map[string]json.RawMessage{}
+	err = within(dec, '{', func() error {
+		key, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		if key != "changes" {
+			var value json.RawMessage
+			err := dec.Decode(&value)
+			rest[fmt.Sprint(key)] = value
+			return err
+		}
+		return within(dec, '[', func() error {
+			var c steps.Change
+			err := dec.Decode(&c)
+			agreed.Add(c)
+			return err
+		})
+	})
+	if err != nil {
+		return d, nil, err
+	}
+	data, err := json.Marshal(rest)
+	if err != nil {
+		return d, nil, err
+	}
+	dec = json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(&d)
+	return d, agreed, err
+}
+
+// within reads a list or an object item by item.
+func within(dec *json.Decoder, opens json.Delim, item func() error) error {
+	if begins, err := dec.Token(); err != nil || begins != opens {
+		return cmp.Or(err, fmt.Errorf("%v where %s was expected", begins, opens))
+	}
+	for dec.More() {
+		if err := item(); err != nil {
+			return err
+		}
+	}
+	_, err := dec.Token()
+	return err
 }
 
 // isPlan tells a plan file from a setup file, which can be JSON too.

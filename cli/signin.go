@@ -187,6 +187,10 @@ func (a *app) say(c *connection, p steps.Prompt, first bool) {
 	} else {
 		say("Only go on there if you started this sign-in yourself.")
 	}
+	if p.Method != steps.ByDevice && !slices.Contains(p.Methods, steps.ByDevice) {
+		say("If the browser shows an error, this program cannot see it: ask msbundle explain. Only a browser can make this sign-in; ctrl+c stops here.")
+		return
+	}
 	say("If the browser shows an error, this program cannot see it: ask msbundle explain, or stop with ctrl+c and try --auth %s.", other(p.Method))
 }
 

@@ -32,6 +32,7 @@ type undoDocument struct {
 
 func (a *app) undoCommand() *cobra.Command {
 	var yes, verbose, leave bool
+	var count workers
 	var take []string
 	c := &cobra.Command{
 		Use:   "undo",
@@ -42,23 +43,26 @@ func (a *app) undoCommand() *cobra.Command {
 			"taken back any more.\n" +
 			"It can be killed at any moment and run again: it goes on where it stopped.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.undo(cmd.Context(), yes, verbose, leave, take) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.undo(cmd.Context(), yes, verbose, leave, take, count)
+		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask before writing")
 	c.Flags().StringSliceVar(&take, "take", nil, "take an offer of the plan, by its id")
 	c.Flags().BoolVar(&leave, "leave-customers", false, "leave what was written at customers, for example where they have left you")
+	c.Flags().Var(&count, "workers", workersUsage)
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, verboseUsage)
 	return c
 }
 
-func (a *app) undo(ctx context.Context, yes, verbose, leave bool, take []string) error {
+func (a *app) undo(ctx context.Context, yes, verbose, leave bool, take []string, count workers) error {
 	s, err := a.begin(ctx, "undo", true, purpose{azure: true}) // asked for where Azure was written to
 	if err != nil {
 		return err
 	}
 	var customers []undoneDocument
 	if !leave {
-		customers, err = a.undoCustomers(ctx, s, yes, verbose)
+		customers, err = a.undoCustomers(ctx, s, yes, verbose, count)
 		if err != nil && a.flags.json && len(customers) > 0 {
 			err = errors.Join(err, a.printJSON(undoDocument{
 				Schema: undoSchema, Tenant: s.TenantID(), Changes: []steps.Change{}, Offers: []steps.Offer{}, Notes: []steps.Note{}, Customers: customers,

@@ -26,7 +26,7 @@ type undoneDocument struct {
 
 // undoCustomers takes back what was written at customers. It fails when something is
 // left: the partner's app is needed to take that back.
-func (a *app) undoCustomers(ctx context.Context, s *steps.Setup, yes, verbose bool) (out []undoneDocument, err error) {
+func (a *app) undoCustomers(ctx context.Context, s *steps.Setup, yes, verbose bool, count workers) (out []undoneDocument, err error) {
 	takes, err := s.UndoTakesApp()
 	if err != nil {
 		return nil, err
@@ -36,7 +36,11 @@ func (a *app) undoCustomers(ctx context.Context, s *steps.Setup, yes, verbose bo
 		if opening != nil {
 			return nil, opening
 		}
-		defer func() { err = errors.Join(err, end()) }()
+		defer func() {
+			if closing := end(); err == nil { // it has been told
+				err = closing
+			}
+		}()
 	}
 	failed := map[string]*steps.Problem{}
 	var order []string
@@ -46,7 +50,7 @@ func (a *app) undoCustomers(ctx context.Context, s *steps.Setup, yes, verbose bo
 		}
 		failed[tenant] = p
 	}
-	look := a.fleetOf(nil, "reading", 0)
+	look := a.fleetOf(nil, "reading", count)
 	tell := look.Observe
 	look.Observe = func(e steps.FleetEvent) {
 		if e.Err != nil && !errors.Is(e.Err, context.Canceled) {
@@ -68,7 +72,7 @@ func (a *app) undoCustomers(ctx context.Context, s *steps.Setup, yes, verbose bo
 	if err := a.agreeAtCustomers(ctx, list, yes, verbose); err != nil {
 		return nil, err
 	}
-	more, err := s.UndoCustomers(ctx, list, a.fleetOf(names, "taking back", 0))
+	more, err := s.UndoCustomers(ctx, list, a.fleetOf(names, "taking back", count))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -128,9 +132,14 @@ func (a *app) openForUndo(ctx context.Context, s *steps.Setup, yes bool) (end fu
 			return nil, err
 		}
 	}
-	end = func() error { return a.closeApp(ctx, s, c.App, true) }
+	given := a.guard(ctx)
+	end = func() error {
+		defer given()
+		return a.closeApp(ctx, s, c.App, true)
+	}
 	if err := s.OpenApp(ctx, c.App, steps.ApplyOptions{Observe: a.watch()}); err != nil {
-		return nil, errors.Join(openingFailed(err), end())
+		_ = end() // that it did not work is told there
+		return nil, openingFailed(err)
 	}
 	return end, nil
 }

@@ -47,9 +47,10 @@ func (a *app) wizard(ctx context.Context) error {
 		tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(a.In), tea.WithOutput(a.Out),
 	}
 	_, err = tea.NewProgram(screen, options...).Run()
-	// A write under way is seen through before the process ends: half a minute is
-	// more than one takes, and less than a person waits.
-	screen.Stop(30 * time.Second)
+	if text := screen.Finishing(); text != "" {
+		fmt.Fprintln(a.Err, text)
+	}
+	screen.Stop(ui.StopLimit) // a write under way is seen through before the process ends
 	fmt.Fprint(a.Err, screen.Summary())
 	if ctx.Err() != nil {
 		return ctx.Err()

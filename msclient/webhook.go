@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"msbundle/catalog"
 )
 
 const (
@@ -169,17 +171,22 @@ func unanswered(ctx context.Context, err error) error {
 	return fmt.Errorf("no answer: %w", err)
 }
 
-// follow goes on where an answer says its results are: on the same host, or beside
-// it.
+// near tells whether a host is that of the trigger, one below it, or beside it in the
+// vendor's domain. Whose the host beside another is nobody knows here.
+func (w *webhookCall) near(host string) bool {
+	vendors := slices.ContainsFunc(catalog.Regions(), func(r catalog.Region) bool { return r.Engine == w.started.Host })
+	_, domain, _ := strings.Cut(w.started.Host, ".")
+	return host == w.started.Host || strings.HasSuffix(host, "."+w.started.Host) || vendors && strings.HasSuffix(host, "."+domain)
+}
+
+// follow goes on where an answer says its results are, when that is near.
 func (w *webhookCall) follow(ctx context.Context, res *http.Response) error {
 	to, err := w.at.Parse(res.Header.Get("Location"))
 	if err != nil {
 		return errors.New("it named an address for its results that is none")
 	}
-	_, domain, _ := strings.Cut(w.started.Host, ".")
-	beside := strings.Contains(domain, ".") && strings.HasSuffix(to.Host, "."+domain)
-	if to.Scheme != "https" || to.User != nil || to.Host != w.started.Host && !beside {
-		return fmt.Errorf("it leads to %s, which is not followed: results come from the trigger's own domain", to.Host)
+	if to.Scheme != "https" || to.User != nil || !w.near(to.Host) {
+		return fmt.Errorf("it leads to %s, which is not followed: results come from the trigger's own host or one below it", to.Host)
 	}
 	if res.StatusCode != http.StatusTemporaryRedirect && res.StatusCode != http.StatusPermanentRedirect {
 		w.method, w.body = http.MethodGet, nil

@@ -121,6 +121,42 @@ func TestWebhookRefusals(t *testing.T) {
 	}
 }
 
+// Hosts side by side may be two companies', so the secret goes no further than the
+// trigger's, but for the vendor's own.
+func TestWebhookFollowsNobodyElse(t *testing.T) {
+	for _, tt := range []struct {
+		from, to string
+		follows  bool
+	}{
+		{"hooks.contoso.co.uk", "hooks.contoso.co.uk", true},
+		{"hooks.contoso.co.uk", "results.hooks.contoso.co.uk", true},
+		{"contoso.co.uk", "fabrikam.co.uk", false},
+		{"hooks.contoso.com", "results.contoso.com", false},
+		{"engine.eu.rewst.io", "results.eu.rewst.io", true},
+		{"engine.rewst.asia", "results.rewst.asia", true},
+	} {
+		test(t, func(t *testing.T, s *service, c *Client) {
+			reached := false
+			s.hosts = map[string]func(sent) reply{
+				tt.from: func(r sent) reply {
+					if r.path == "/r" {
+						reached = true
+						return ok(list)
+					}
+					return leadsTo(302, "https://"+tt.to+"/r")
+				},
+			}
+			if tt.to != tt.from {
+				s.hosts[tt.to] = func(sent) reply { reached = true; return ok(list) }
+			}
+			_, err := c.Webhook(t.Context(), NewSecret("https://"+tt.from+"/hook"), NewSecret("secret"), nil)
+			if reached != tt.follows || (err == nil) != tt.follows {
+				t.Errorf("from %s to %s: followed %v, %v", tt.from, tt.to, reached, err)
+			}
+		})
+	}
+}
+
 func TestWebhookAddresses(t *testing.T) {
 	test(t, func(t *testing.T, s *service, c *Client) {
 		for address, says := range map[string]string{

@@ -220,6 +220,10 @@ func (w *clientele) narrow(t *tenant) {
 			spare: object{"guestOrExternalUserTypes": "b2bCollaborationGuest,b2bDirectConnectUser", "externalTenants": someTenants(namedGUID("tenant Rewst"))},
 		},
 		{
+			name: "Sign in every three days", hours: 72,
+			spare: object{"guestOrExternalUserTypes": "serviceProvider", "externalTenants": someTenants(namedGUID("tenant Rewst"))},
+		},
+		{
 			name: "Sign in twice a day", hours: 12,
 			spare: object{"guestOrExternalUserTypes": "serviceProvider", "externalTenants": someTenants(partner)},
 		},

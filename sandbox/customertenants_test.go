@@ -137,7 +137,7 @@ func TestCustomerPolicies(t *testing.T) {
 	s.as(gct, s.first)
 	partner := s.cloud.Tenant().ID
 	policies := s.access("GET", "", nil).want(200).values()
-	if len(policies) != 10 {
+	if len(policies) != 11 {
 		t.Fatalf("%d policies", len(policies))
 	}
 	byName := map[string]fields{}

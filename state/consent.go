@@ -47,8 +47,11 @@ func (a Answers) validateCustomers() []Invalid {
 		out = append(out, Invalid{"customers." + key, fmt.Sprintf(format, args...)})
 	}
 	for _, name := range c.Consent {
-		if CheckTenant(name) != "" || name == "" {
-			bad("consent", "%s is neither a tenant id nor a domain", quote(name))
+		switch {
+		case name == "all":
+			bad("consent", "all stands alone, not in a list: consent: all")
+		case CheckTenant(name) != "" || name == "":
+			bad("consent", "%s is neither a tenant id nor a domain, such as fabrikam.onmicrosoft.com", quote(name))
 		}
 	}
 	return out

@@ -20,9 +20,9 @@ func TestLoadLinks(t *testing.T) {
 	}
 	got, err := load("\ufeffcustomer;tenantId;organizationName;organizationId\r\nFabrikam;" + a + ";'=cmd|x;o1\r\n;" + a + ";  Second   one;\r\nNorthwind;" + b + ";;\r\nQuoted;" + b + ";'tis;\r\n")
 	want := []CustomerLink{
-		{strings.ToLower(a), OrganizationRef{ID: "o1", Name: "=cmd|x"}, 2},
-		{strings.ToLower(a), OrganizationRef{Name: "Second one"}, 3},
-		{b, OrganizationRef{Name: "'tis"}, 5},
+		{Tenant: strings.ToLower(a), Organization: OrganizationRef{ID: "o1", Name: "=cmd|x"}, Line: 2},
+		{Tenant: strings.ToLower(a), Organization: OrganizationRef{Name: "Second one"}, Line: 3},
+		{Tenant: b, Organization: OrganizationRef{Name: "'tis"}, Line: 5},
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
@@ -34,9 +34,32 @@ func TestLoadLinks(t *testing.T) {
 		"tenantId,organizationId\n" + a + ",o1\n":                             "no organizationName",
 		"tenantId,organization\n" + a + "," + strings.Repeat("x", 256) + "\n": "Rewst allows 255",
 		"tenantId\n": "links no customer",
+		"organizationName,managingOrgId,tenantId\nFabrikam,0190," + a + "\n": "a list of Rewst's organisations",
 	} {
 		if _, err := load(text); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%.40q: got %v, want %q", text, err, says)
 		}
+	}
+}
+
+// A line without an organisation counts where the table says how the customer stood.
+func TestLoadLinksWithStates(t *testing.T) {
+	const a = "11111111-0000-4000-8000-00000000000a"
+	path := filepath.Join(t.TempDir(), "mapping.csv")
+	text := "tenantId,organizationName,organizationId,newOrganization,state,byHand\n" + a + ",,,,\"None, by hand\",yes\n" + a + ",,o1,no,linked,no\n" + a + ",Fabrikam,o1,FALSE,linked,TRUE\n" + a + ",,,,,\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := LoadLinks(path)
+	want := []CustomerLink{
+		{Tenant: a, State: "none, by hand", ByHand: true, Line: 2},
+		{Tenant: a, State: "linked", Known: true, Line: 3},
+		{Tenant: a, Organization: OrganizationRef{ID: "o1", Name: "Fabrikam"}, State: "linked", ByHand: true, Known: true, Line: 4},
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	if _, err := LoadOrganizations(path); err == nil || !strings.Contains(err.Error(), "line 1: this is an exported mapping") {
+		t.Errorf("as a list of organisations: %v", err)
 	}
 }

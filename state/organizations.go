@@ -50,6 +50,8 @@ var organizationTable = table{
 	},
 	needs: []string{"name"}, needed: "organizationName", example: "organizationName,domain",
 	nothing: "the file names no organisation",
+	others:  []string{"byhand", "neworganization"},
+	other:   "this is an exported mapping and no list of Rewst's organisations; it is given back with 'msbundle customers --mapping'",
 }
 
 // LoadOrganizations reads a CSV file of Rewst's organisations, as Rewst itself

@@ -18,6 +18,8 @@ type table struct {
 	needed  string              // those, in words
 	example string              // a first line
 	nothing string              // what a file without rows says
+	others  []string            // columns that only another sort of file has
+	other   string              // what is said of that one
 }
 
 // row is a line of a table: its columns by the name the table has for them.
@@ -46,9 +48,14 @@ func (t table) load(path string, each func(r row, line int) (fault string)) erro
 	if err != nil {
 		return csvError(path, err)
 	}
+	line, _ := r.FieldPos(0)
+	for _, name := range header {
+		if slices.Contains(t.others, letters(name)) {
+			return &FileError{File: path, Line: line, Text: t.other}
+		}
+	}
 	at := t.find(header)
 	if !slices.ContainsFunc(t.needs, func(c string) bool { return at[c] >= 0 }) {
-		line, _ := r.FieldPos(0)
 		return &FileError{File: path, Line: line, Text: "none of the columns is called " + t.needed + "; the first line names the columns, such as " + t.example}
 	}
 	return t.read(path, r, at, each)

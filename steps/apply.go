@@ -3,6 +3,7 @@ package steps
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -116,14 +117,36 @@ func (p Plan) beyond(agreed []Change, write func(Change) string) (Change, bool) 
 // Beyond finds a write of the plan that differs from those agreed to earlier; a
 // write that was agreed to and is not needed any more is none.
 func (p Plan) Beyond(agreed []Change) (Change, bool) {
-	return p.beyond(agreed, func(c Change) string {
-		if c.Kind == KindSecret { // its expiry moves with the time of planning
-			return c.ID + c.Method + c.Path
+	return p.beyond(agreed, asWritten)
+}
+
+// asWritten is what two plans have in common of a change they both make.
+func asWritten(c Change) string {
+	if c.Kind == KindSecret { // its expiry moves with the time of planning
+		return c.ID + c.Method + c.Path
+	}
+	var body bytes.Buffer
+	_ = json.Compact(&body, c.Body) // a body is JSON, or empty
+	return c.ID + c.Method + c.Path + body.String()
+}
+
+// Agreement is what was agreed to in an earlier run. It holds a mark of each write
+// only: a plan about a thousand customers has a hundred thousand of them.
+type Agreement map[[sha256.Size]byte]bool
+
+func markOf(c Change) [sha256.Size]byte { return sha256.Sum256([]byte(c.Tenant + asWritten(c))) }
+
+// Add adds a write.
+func (a Agreement) Add(c Change) { a[markOf(c)] = true }
+
+// Covers finds a write of the plan that was not agreed to, as Beyond does.
+func (a Agreement) Covers(p Plan) (more Change, all bool) {
+	for _, c := range p.Changes {
+		if !a[markOf(c)] {
+			return c, false
 		}
-		var body bytes.Buffer
-		_ = json.Compact(&body, c.Body) // a body is JSON, or empty
-		return c.ID + c.Method + c.Path + body.String()
-	})
+	}
+	return Change{}, true
 }
 
 // values are what the person carries over to the vendor.

@@ -20,6 +20,9 @@ const (
 	appSecretGone     = "customers/app/secret/remove"
 	appRedirectGone   = "customers/app/redirect/remove"
 	appSecretLifetime = 24 * time.Hour
+	// appSecretEnd stands in the plan for when the secret ends: whoever agrees to it may
+	// take their time.
+	appSecretEnd = "[a day after it is made]"
 )
 
 // AppPlan is what it takes to sign in with the partner's own app, as a consent at
@@ -53,9 +56,8 @@ func MakeAppPlan(a state.Answers, f *Findings) AppPlan {
 		}, map[string]any{"web": webOf(app, append(slices.Clone(app.RedirectURIs), ClientRedirect))})
 	}
 	for _, left := range f.Left {
-		for _, plan := range []*Plan{&p.Open, &p.Left} {
-			plan.add(removeSecret(path, left.Name, "An earlier run made it and ended before it was removed.", "customers/app/secret/"+left.KeyID+"/remove"), map[string]string{"keyId": left.KeyID})
-		}
+		p.Open.removeKey(path, left)
+		p.Left.removeKey(path, left)
 	}
 	p.Open.add(Change{
 		ID: appSecret, Step: stepCustomers, Kind: KindSecret, Action: Create, Binds: "secret",
@@ -63,7 +65,7 @@ func MakeAppPlan(a state.Answers, f *Findings) AppPlan {
 		Why:    "The app signs in with it. It stays in this program's memory and is removed at the end.",
 		Method: "POST", Path: path + "/addPassword", Risk: RiskHigh, Reversible: true, Name: secretPrefix,
 	}, map[string]any{"passwordCredential": map[string]string{
-		"displayName": secretPrefix + Generated, "endDateTime": f.At.Add(appSecretLifetime).UTC().Truncate(time.Second).Format(time.RFC3339),
+		"displayName": secretPrefix + Generated, "endDateTime": appSecretEnd,
 	}})
 	p.Close.add(removeSecret(path, secretPrefix, "It has served.", appSecretGone), map[string]string{"keyId": "${secret.keyId}"})
 	without := slices.DeleteFunc(slices.Clone(app.RedirectURIs), func(s string) bool { return s == ClientRedirect })
@@ -79,6 +81,12 @@ func MakeAppPlan(a state.Answers, f *Findings) AppPlan {
 		p.Left.add(back, map[string]any{"web": webOf(app, without)})
 	}
 	return p
+}
+
+// removeKey takes away a client secret that nobody signs in with any more.
+func (p *Plan) removeKey(app string, key PasswordFound) {
+	c := removeSecret(app, key.Name, "It was made for such a sign-in, and whoever made it ended before it was removed.", "customers/app/secret/"+key.KeyID+"/remove")
+	p.add(c, map[string]string{"keyId": key.KeyID})
 }
 
 func removeSecret(app, name, why, id string) Change {
@@ -164,6 +172,9 @@ func (s *Setup) CloseApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 		}
 	}
 	s.client.Undelegate()
+	if err := s.lostKeys(ctx, &plan, o); err != nil {
+		return problem(err, "the sign-in with the app could not be closed: whether a client secret was made for it is not known")
+	}
 	if plan.Empty() {
 		s.appOpened = false
 		return nil
@@ -185,6 +196,35 @@ func (s *Setup) CloseApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 		s.appKey, s.appOpened = "", false
 	}
 	return problem(err, "the sign-in with the app could not be closed")
+}
+
+// lostKeys adds to what closes this opening the client secrets that were made without
+// an answer saying so: their values are nobody's.
+func (s *Setup) lostKeys(ctx context.Context, p *Plan, o ApplyOptions) error {
+	if !s.appOpened {
+		return nil
+	}
+	for _, x := range s.store.Entries() {
+		if x.Change != appSecret || !x.Open() {
+			continue
+		}
+		refs, err := s.lookFor(ctx, x.Record, s.engineFor(*p, o).tell)
+		if err == nil {
+			err = s.store.Append(s.outcome(x.Intent, refs))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	app := applications + "/" + p.findings.App.ObjectID
+	made, gone := journaledSecrets(s.store.Entries())
+	for _, x := range made {
+		key := PasswordFound{KeyID: x.Outcome.Refs["secret.keyId"], Name: x.Name}
+		if x.Change == appSecret && x.Path == app+"/addPassword" && key.KeyID != "" && key.KeyID != s.appKey && !gone[x.Name] {
+			p.removeKey(app, key)
+		}
+	}
+	return nil
 }
 
 // keyName is what the journal calls a client secret.

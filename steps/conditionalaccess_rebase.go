@@ -44,6 +44,9 @@ func (e *engine) rebase(ctx context.Context, changes []Change) ([]Change, error)
 	if err != nil {
 		return nil, problem(err, fmt.Sprintf("%s was not done: the policy could not be read", lowerFirst(c.Describe())))
 	}
+	if e.plan.customer != nil {
+		return e.rebaseExclusion(c, raw)
+	}
 	policy, body, before := filled(raw), filled(json.RawMessage(e.resolve(string(c.Body)))), filled(c.Before)
 	now := picked(policy, body)
 	if conditions, sent := body["conditions"].(map[string]any); sent {

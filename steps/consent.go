@@ -52,6 +52,8 @@ type sharedPlan struct {
 	resources map[string]Resource // by app id: what each API publishes
 	roles     []string            // template ids of those the partner is to have at customers
 	policies  bool                // Conditional Access is looked at
+	excludes  bool                // and may be changed
+	more      int                 // of the permissions wanted, those nobody chose: consenting takes them
 }
 
 // share works out what every customer is to hold, from what the partner's own
@@ -60,20 +62,23 @@ func share(a state.Answers, f *Findings) *sharedPlan {
 	want := desire(a, f)
 	want.why = "Rewst acts there as the account that authorised it, within these permissions."
 	api := want.permissions[catalog.GraphAppID]
-	takes := bootstrapScopes
-	if a.Customers != nil && a.Customers.Exclude && slices.Contains(want.scopes(catalog.GraphAppID), scopesOf[KindPolicy]) {
+	takes, more := bootstrapScopes, 0
+	policies := a.Customers != nil && a.Customers.Exclude
+	excludes := policies && slices.Contains(want.scopes(catalog.GraphAppID), scopesOf[KindPolicy])
+	if excludes {
 		takes = append(slices.Clone(takes), policyScope)
 	}
 	for _, name := range takes {
 		if !slices.ContainsFunc(api, func(w wanted) bool { return w.kind == catalog.Delegated && w.name == name }) {
 			api = append(api, wanted{name, delegatedID(catalog.GraphAppID, name), catalog.Delegated})
+			more++
 		}
 	}
 	want.permissions[catalog.GraphAppID] = api
 	// Partner Center itself has nothing to do in a customer's tenant.
 	delete(want.permissions, catalog.PartnerCenterAppID)
 	want.resources = slices.DeleteFunc(want.resources, func(id string) bool { return id == catalog.PartnerCenterAppID })
-	s := &sharedPlan{want: want, partner: f.Org.ID, resources: f.Resources, roles: state.DefaultGDAP().RoleIDs(), policies: a.Customers != nil && a.Customers.Exclude}
+	s := &sharedPlan{want: want, partner: f.Org.ID, resources: f.Resources, roles: state.DefaultGDAP().RoleIDs(), policies: policies, excludes: excludes, more: more}
 	if a.GDAP != nil {
 		s.roles = a.GDAP.RoleIDs()
 	}
@@ -108,6 +113,7 @@ func makeCustomerPlan(s *sharedPlan, c Customer, f *Findings) Plan {
 	planResources(&p)
 	planRoles(&p)
 	planGrants(&p)
+	p.noteExtrasAt(c)
 	if s.want.answers.Has(catalog.Exchange) {
 		p.planExchangeAt(c)
 	}
@@ -117,6 +123,21 @@ func makeCustomerPlan(s *sharedPlan, c Customer, f *Findings) Plan {
 		p.Changes[i].ID = stepCustomers + "/" + c.TenantID + "/" + strings.TrimPrefix(p.Changes[i].ID, "authorize/")
 	}
 	return p
+}
+
+// noteExtrasAt says what becomes of what the app has at the customer beyond what is
+// wanted: what this program gave it, by the journal kept for the customer, is taken
+// back, and what somebody else gave it is left alone. Nobody is asked about that at
+// each of a thousand customers, so it is not offered.
+func (p *Plan) noteExtrasAt(c Customer) {
+	extras := p.extras()
+	if n := len(extras.made); n > 0 {
+		p.note("Taken back at %s: %s that an earlier run gave the app there and the answers do not ask for any more (%s).", c.name(), plural(n, "permission"), someOf(extras.made))
+	}
+	if n := len(extras.unmade); n > 0 {
+		p.note("Left alone at %s: %s of the app that the answers do not ask for and somebody else gave it (%s). They can be taken away there: Entra admin center, Enterprise applications, Permissions.",
+			c.name(), plural(n, "permission"), someOf(extras.unmade))
+	}
 }
 
 // leaveOut drops an API the customer is not offered.

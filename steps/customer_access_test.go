@@ -2,6 +2,7 @@ package steps
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msbundle/msclient"
 	"msbundle/sandbox"
 )
 
@@ -91,7 +93,7 @@ func TestExclusionAtCustomers(t *testing.T) {
 		if o = w.visit(t.Context(), 0, name); o.err != nil || len(o.failed) > 0 {
 			t.Fatal(whole(o.err), o.failed)
 		}
-		want := []string{"Microsoft-managed: Administrators sign in every hour", "Sign in every day from elsewhere", "Sign in every hour", "Sign in every week"}
+		want := []string{"Microsoft-managed: Administrators sign in every hour", "Sign in every day from elsewhere", "Sign in every hour", "Sign in every three days"}
 		var names []string
 		for _, c := range o.planned {
 			names = append(names, c.Name)
@@ -156,5 +158,144 @@ func TestExclusionAtCustomers(t *testing.T) {
 			t.Errorf("taken back (-before +after):\n%s", diff)
 		}
 		w.closed()
+	})
+}
+
+// Nobody else is excluded by an exclusion of ours: each kind of people counts for each
+// tenant.
+func TestExclusionsAreExact(t *testing.T) {
+	t.Parallel()
+	const ours, theirs = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+	some := func(ids ...string) string {
+		list, _ := json.Marshal(ids)
+		return `{"@odata.type": "#microsoft.graph.conditionalAccessEnumeratedExternalTenants", "membershipKind": "enumerated", "members": ` + string(list) + `}`
+	}
+	const all = `{"@odata.type": "#microsoft.graph.conditionalAccessAllExternalTenants", "membershipKind": "all"}`
+	for _, tt := range []struct {
+		name, types, tenants string
+		want                 []string // kinds and tenants; nil when it is left alone
+	}{
+		{"nobody", "", "", []string{serviceProvider, ours}},
+		{"none", "none", all, []string{serviceProvider, ours}},
+		{"service providers of another", serviceProvider, some(theirs), []string{serviceProvider, theirs, ours}},
+		{"service providers of nobody", serviceProvider, some(), []string{serviceProvider, ours}},
+		{"others of ours", "b2bCollaborationGuest", some(ours), []string{"b2bCollaborationGuest", serviceProvider, ours}},
+		{"others of another", "b2bCollaborationGuest", some(theirs), nil},
+		{"both of another", "serviceProvider,b2bCollaborationGuest", some(theirs), nil},
+		{"others of ours and another", "b2bCollaborationGuest", some(ours, theirs), nil},
+		{"others of all", "b2bCollaborationGuest", all, nil},
+		{"others, of no tenant in particular", "internalGuest", "", nil},
+	} {
+		raw, tenants := json.RawMessage("null"), tt.tenants
+		if tenants == "" {
+			tenants = "null"
+		}
+		if tt.types != "" {
+			raw = json.RawMessage(`{"guestOrExternalUserTypes": "` + tt.types + `", "externalTenants": ` + tenants + `}`)
+		}
+		exclude, exact := withProvider(raw, ours)
+		if exact != (tt.want != nil) {
+			t.Errorf("%s: exact is %v", tt.name, exact)
+			continue
+		}
+		if exact {
+			body, _ := json.Marshal(map[string]any{"conditions": map[string]any{"users": map[string]any{"excludeGuestsOrExternalUsers": exclude}}})
+			if diff := cmp.Diff(tt.want, membersIn(t, body)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+			}
+		}
+	}
+}
+
+// Whom a policy excludes is read again before it is written: what somebody changed
+// there meanwhile stays, and a policy in which we would not be alone is left.
+func TestExclusionOfAnotherMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := clienteleOf(t, sandbox.Options{Scenario: "customer-policies", Customers: 3})
+		w.answers.Customers.Exclude = true
+		w.answers.Permissions.Add = append(w.answers.Permissions.Add, "Policy.ReadWrite.ConditionalAccess")
+		const name = "Fabrikam"
+		if o := w.visit(t.Context(), 0, name); o.err != nil || len(o.failed) > 0 {
+			t.Fatal(whole(o.err), o.failed)
+		}
+		time.Sleep(time.Hour)
+		s := w.run()
+		c, err := s.LookClientele(t.Context(), w.answers, nil)
+		if err != nil {
+			t.Fatal(whole(err))
+		}
+		if err := s.OpenApp(t.Context(), c.App, ApplyOptions{}); err != nil {
+			t.Fatal(whole(err))
+		}
+		tenants := c.Tenants(func(r CustomerRow) bool { return r.Name == name })
+		p, err := s.InspectCustomers(t.Context(), w.answers, c, tenants, FleetOptions{})
+		if err != nil {
+			t.Fatal(whole(err))
+		}
+		plan := p.Customers[0].Plan()
+		var list []string
+		for _, n := range plan.Notes {
+			list = append(list, n.Text)
+		}
+		notes := strings.Join(list, "\n")
+		if !strings.Contains(notes, `"Sign in every week" of Fabrikam is left alone`) || !strings.Contains(notes, "b2bCollaborationGuest and b2bDirectConnectUser") {
+			t.Errorf("notes: %s", notes)
+		}
+		there, err := s.at(Customer{TenantID: tenants[0], Name: name}, true, false)
+		if err != nil {
+			t.Fatal(whole(err))
+		}
+		meanwhile := map[string]string{"Sign in every hour": "b2bCollaborationGuest", "Sign in every day from elsewhere": serviceProvider}
+		const theirs = "22222222-2222-4222-8222-222222222222"
+		for _, x := range plan.Changes {
+			if kind := meanwhile[x.Name]; kind != "" {
+				body := filled(x.Before)
+				users, _ := body["conditions"].(map[string]any)["users"].(map[string]any)
+				users["excludeGuestsOrExternalUsers"] = map[string]any{"guestOrExternalUserTypes": kind, "externalTenants": map[string]any{
+					"@odata.type": someExternalTenants, "membershipKind": "enumerated", "members": []string{theirs},
+				}}
+				if _, err := there.graph.Do(t.Context(), msclient.Request{Method: http.MethodPatch, Path: x.Path, Body: body}); err != nil {
+					t.Fatal(whole(err))
+				}
+				time.Sleep(2 * time.Second)
+			}
+		}
+		failed, err := s.ApplyCustomers(t.Context(), w.answers, c, p, FleetOptions{})
+		if err := errors.Join(err, s.CloseApp(t.Context(), c.App, ApplyOptions{})); err != nil || len(failed) > 0 {
+			t.Fatal(whole(err), failed)
+		}
+		after := w.policiesOf(name)
+		for title, want := range map[string][]string{
+			"Sign in every hour":               {"b2bCollaborationGuest", theirs},
+			"Sign in every day from elsewhere": {serviceProvider, theirs, "Contoso"},
+		} {
+			body, _ := json.Marshal(map[string]any{"conditions": after[title].Conditions})
+			if diff := cmp.Diff(want, membersIn(t, body)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", title, diff)
+			}
+		}
+	})
+}
+
+// Where the app is not to have the permission to change policies, its sign-in is not
+// opened to look at them.
+func TestPoliciesNobodyMayChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := clienteleOf(t, sandbox.Options{Scenario: "customer-policies", Customers: 3})
+		w.answers.Integrations = []string{"graph", "csp"}
+		w.answers.Permissions.Remove = []string{"Policy.ReadWrite.ConditionalAccess"}
+		if o := w.visit(t.Context(), 0, "Fabrikam"); o.err != nil || len(o.failed) > 0 {
+			t.Fatal(whole(o.err), o.failed)
+		}
+		time.Sleep(time.Hour)
+		w.answers.Customers.Exclude = true
+		_, p := w.look(t.Context(), w.run())
+		for _, c := range p.Customers {
+			if c.Customer.Name == "Fabrikam" && (c.Untried() || len(c.Plan().Notes) == 0) {
+				t.Errorf("untried %v, notes %v", c.Untried(), c.Plan().Notes)
+			}
+		}
 	})
 }

@@ -20,13 +20,36 @@ import (
 	"msbundle/sandbox/conform"
 )
 
-// six are customers of customers-mixed. Two of them fail for good: nobody was given
-// the role that consents at Trey Research, and policies keep the partner out of
-// Humongous Insurance.
-var six = []string{"Fabrikam", "Northwind Traders", "Tailspin Toys", "Woodgrove Bank North", "Trey Research", "Humongous Insurance"}
+// six are customers of customers-mixed. Two of them fail for good: Partner Center
+// sells nothing to Nod Publishers, and policies keep the partner out of Humongous
+// Insurance.
+var six = []string{"Fabrikam", "Northwind Traders", "Tailspin Toys", "Woodgrove Bank North", "Nod Publishers", "Humongous Insurance"}
 
-func sixCustomers() sandbox.Options {
-	return sandbox.Options{Scenario: "customers-mixed", Customers: 23, Delays: sandbox.DelaysRealistic}
+func sixCustomers(t *testing.T, seed int64, repeats int) *clientele {
+	t.Helper()
+	w := clienteleOf(t, sandbox.Options{Scenario: "customers-mixed", Customers: 23, Delays: sandbox.DelaysRealistic, Seed: seed})
+	w.checked(repeats)
+	w.refuses(six[4])
+	return w
+}
+
+// refuses has Partner Center take no consent for a customer, whom it has no reseller
+// relationship with.
+func (w *clientele) refuses(name string) {
+	w.unsold = name
+	was := w.wrap
+	w.wrap = func(next http.RoundTripper) http.RoundTripper {
+		if was != nil {
+			next = was(next)
+		}
+		refused := answering(403, "20002", "The partner has no commerce relationship with the customer.")(next)
+		return roundTrip(func(req *http.Request) (*http.Response, error) {
+			if tenant, _ := w.unsoldID.Load().(string); tenant != "" && strings.Contains(req.URL.Path, tenant) {
+				return refused.RoundTrip(req)
+			}
+			return next.RoundTrip(req)
+		})
+	}
 }
 
 // outing is one run at customers from its beginning to its end.
@@ -61,6 +84,11 @@ func (w *clientele) visit(ctx context.Context, workers int, names ...string) (o 
 		return outing{err: err}
 	}
 	defer func() { o.err = errors.Join(o.err, s.CloseApp(ctx, c.App, ApplyOptions{})) }()
+	for _, r := range c.Rows {
+		if r.Name == w.unsold {
+			w.unsoldID.Store(r.TenantID)
+		}
+	}
 	tenants := c.Tenants(func(r CustomerRow) bool { return len(names) == 0 || slices.Contains(names, r.Name) })
 	fleet := FleetOptions{Workers: workers}
 	if o.plan, o.err = s.InspectCustomers(ctx, w.answers, c, tenants, fleet); o.err != nil {
@@ -121,7 +149,7 @@ func (w *clientele) checked(repeats int) {
 func (w *clientele) twoFailed(o outing) {
 	w.Helper()
 	for _, c := range o.plan.Customers {
-		want := map[string]string{six[4]: "Application Administrator", six[5]: "Service provider users"}[c.Customer.Name]
+		want := map[string]string{six[4]: "reseller relationship", six[5]: "Service provider users"}[c.Customer.Name]
 		if want == "" {
 			continue
 		}
@@ -232,8 +260,7 @@ func (w *clientele) endedAt(n int, after bool, workers int, names ...string) boo
 func undisturbedSix(t *testing.T, workers int) (end map[string]sandbox.TenantDigest, writes int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := clienteleOf(t, sixCustomers())
-		w.checked(1)
+		w := sixCustomers(t, 0, 1)
 		k := &stopped{}
 		w.wrapped(k)
 		if o := w.visit(t.Context(), workers, six...); o.err != nil || len(o.failed) != 1 {
@@ -267,8 +294,7 @@ func TestConsentEndedAtEveryWrite(t *testing.T) {
 			t.Run(fmt.Sprintf("write %d carried out %v", n, after), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w := clienteleOf(t, sixCustomers())
-					w.checked(20)
+					w := sixCustomers(t, 0, 20)
 					if !w.endedAt(n, after, workers, six...) && workers == 1 {
 						t.Error("there was no such write")
 					}
@@ -367,10 +393,7 @@ func TestConsentThroughFaults(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				o := sixCustomers()
-				o.Seed = seed
-				w := clienteleOf(t, o)
-				w.checked(20)
+				w := sixCustomers(t, seed, 20)
 				w.run()
 				w.cloud.SetFaults(consentFaults(t))
 				w.twoFailed(w.untilDone(0, six...))

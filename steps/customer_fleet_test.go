@@ -163,7 +163,11 @@ func TestFleetPausesAndTellsTheTimeLeft(t *testing.T) {
 			}
 			// Two customers a second, however long it was paused; what was under way then
 			// still ended.
-			if want := time.Duration(ev.Left) * time.Second / 2; i > 0 && (ev.Rest < want/2 || ev.Rest > want*3/2) {
+			want := time.Duration(ev.Left) * time.Second / 2
+			if i < 2 && ev.Rest+time.Duration(ev.Rate) != 0 {
+				t.Errorf("after %d: %s at %.0f a minute", i+1, ev.Rest, ev.Rate)
+			}
+			if i >= 2 && (ev.Rest < want/2 || ev.Rest > want*3/2) {
 				t.Errorf("with %d left: %s at %.0f a minute", ev.Left, ev.Rest, ev.Rate)
 			}
 		}

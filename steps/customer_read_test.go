@@ -181,7 +181,7 @@ func TestConsentOfTooLittle(t *testing.T) {
 		if err != nil {
 			t.Fatal(whole(err))
 		}
-		f, err := there.lookCustomer(t.Context(), c.shared, journaled{}, "")
+		f, err := there.lookCustomer(t.Context(), share(w.answers, c.Findings), journaled{}, "")
 		if err != nil || f.Principal == nil {
 			t.Fatal(whole(err))
 		}

@@ -7,9 +7,12 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"msbundle/catalog"
 	"msbundle/sandbox"
 )
 
@@ -86,9 +89,9 @@ func TestPartnerCentersRefusals(t *testing.T) {
 			req.URL.Path = "/v1/customers/11111111-2222-4333-8444-555555555555/applicationconsents"
 		}, rule: "partner.60003", says: "no tenant"},
 		{name: "no relationship as a reseller", answer: answering(403, "20002", "The partner has no commerce relationship with the customer."), rule: "partner.20002", says: "reseller"},
-		{name: "no role there", world: sandbox.Options{Scenario: "customer-unassigned"}, rule: "partner.900308", says: "Application Administrator"},
+		{name: "no right, with the role there", answer: answering(403, "900308", "Insufficient privileges to complete the operation."), rule: "partner.900308", says: "Wait an hour"},
 		{name: "kept out by a policy", answer: answering(403, "900309", "AADSTS53003: Access has been blocked by Conditional Access policies. The access policy does not allow token issuance."), rule: "partner.900309", says: "service provider"},
-		{name: "kept out by the sign-in service", answer: answering(403, "90000", "AADSTS50020: User account from identity provider does not exist in tenant."), rule: "AADSTS50020", says: "tenant"},
+		{name: "kept out by the sign-in service", answer: answering(403, "90000", "AADSTS50020: User account from identity provider does not exist in tenant."), rule: "AADSTS50020", says: "let in a moment ago"},
 		{name: "with a token for another service", answer: answering(401, "900420", "Invalid token"), rule: "partner.900420", says: "token"},
 		{name: "with a token of an app alone", answer: answering(403, "900329", "App only token is not supported."), rule: "partner.900329", says: "person"},
 	} {
@@ -138,10 +141,142 @@ func TestPartnerCentersRefusals(t *testing.T) {
 					t.Fatalf("%v, %s: %s", r.failed, c.Shield.Shade, c.Shield.Reason)
 				}
 				p := r.failed[0].Problem
+				if text := p.Cause + p.Do; strings.Contains(text, "AdminAgents") && p.Rule != "partner.900329" && p.Rule != "partner.mfa" { // of another sign-in
+					t.Errorf("who lists the customers is an admin agent: %s", text)
+				}
 				if p.Rule != tt.rule || !strings.Contains(p.Cause+" "+p.Do, tt.says) || p.RequestID == "" {
 					t.Errorf("%s: %s %s (%s) %s", p.Rule, p.Cause, p.Do, p.RequestID, p.Raw)
 				}
 			})
 		})
 	}
+}
+
+// Of the causes a refusal can have those are told that what was read leaves possible.
+func TestRefusalsAreBlamedOnWhatIsLeft(t *testing.T) {
+	admin := []string{catalog.RoleApplicationAdministrator}
+	someone := []string{"b79fbf4d-3ef9-4689-8143-76b194e85509"}
+	for name, tt := range map[string]struct {
+		given, own []string
+		says       string
+		role       bool // which can be seen to be given
+	}{
+		"nothing is known":    {says: "has no role there", role: true},
+		"none":                {own: someone, says: "has no role there", role: true},
+		"given to others":     {given: admin, own: someone, says: "not in that group, or the role is not in force yet", role: true},
+		"given, token unread": {given: admin, says: "has no role there", role: true},
+		"in force":            {given: admin, own: admin, says: "though its token"},
+	} {
+		f := &Findings{place: &place{Roles: tt.given, own: tt.own}}
+		p := &Problem{What: "it did not work", Rule: "partner.900308", Cause: "AdminAgents", Do: "AdminAgents", RequestID: "r"}
+		got := blamed(p, f)
+		if !strings.Contains(got.Cause, tt.says) || strings.Contains(got.Cause+got.Do, "AdminAgents") || got.Do == "" || got.RequestID != "r" {
+			t.Errorf("%s: %s %s", name, got.Cause, got.Do)
+		}
+		if r := refusalOf(got, f, time.Now()); r.Role != tt.role || !strings.Contains(r.Reason, tt.says) || r.Fix != got.Do {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if p.Cause != "AdminAgents" {
+			t.Error("what was given is changed")
+		}
+	}
+	other := &Problem{Rule: "partner.20002", Cause: "x"}
+	if blamed(other, &Findings{place: &place{}}) != other {
+		t.Error("another refusal is told otherwise")
+	}
+}
+
+// A consent that is bound to be refused is not tried, and the app's sign-in not opened
+// for it; once the role is there it is.
+func TestConsentBoundToBeRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := clienteleOf(t, sandbox.Options{Scenario: "customer-unassigned", Customers: 3})
+		w.checked(1)
+		const name = "Fabrikam"
+		since := len(w.cloud.Requests())
+		o := w.visit(t.Context(), 0, name)
+		c := o.at(name)
+		if o.err != nil || len(o.failed) > 0 || w.cost(since).writes > 0 || o.plan.Consents() || o.plan.Untried() {
+			t.Errorf("%v, %v, %+v", whole(o.err), o.failed, w.cost(since))
+		}
+		if c.Shield.Shade != Red || !strings.Contains(c.Skipped, "Application Administrator") || c.Writes() > 0 || !strings.Contains(c.Shield.Fix, "GDAP") {
+			t.Errorf("skipped %q: %s", c.Skipped, c.Shield.told())
+		}
+		s := w.run()
+		f, err := s.Inspect(t.Context(), w.answers, func(Event) {})
+		if err != nil {
+			t.Fatal(whole(err))
+		}
+		if _, err := s.Apply(t.Context(), MakePlan(w.answers, f, PlanOptions{Stage: StageGDAP}), ApplyOptions{}); err != nil {
+			t.Fatal(whole(err))
+		}
+		time.Sleep(time.Hour)
+		if o = w.visit(t.Context(), 0, name); o.err != nil || len(o.failed) > 0 || o.at(name).Shield.Shade != Green {
+			t.Errorf("%v, %v, %s", whole(o.err), o.failed, o.at(name).Shield.told())
+		}
+	})
+}
+
+// A refusal stays told, whatever is looked at meanwhile, until the consent works.
+func TestARefusalIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := clienteleOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+		name := w.first()
+		w.refuses(name)
+		var broken atomic.Bool
+		refusing := w.wrap
+		w.wrap = func(next http.RoundTripper) http.RoundTripper {
+			next = refusing(next)
+			return roundTrip(func(req *http.Request) (*http.Response, error) {
+				if broken.Load() && strings.HasSuffix(req.URL.Path, "/$batch") {
+					return nil, errKilled
+				}
+				return next.RoundTrip(req)
+			})
+		}
+		o := w.visit(t.Context(), 0)
+		if o.err != nil || len(o.failed) != 1 {
+			t.Fatal(whole(o.err), o.failed)
+		}
+		look := func(when string) {
+			t.Helper()
+			s := w.run()
+			c, p := w.look(t.Context(), s)
+			for _, x := range p.Customers {
+				if x.Customer.Name != name {
+					continue
+				}
+				if x.Shield.Shade != Red || !strings.Contains(x.Shield.Reason, "no reseller relationship") || !strings.Contains(x.Shield.Fix, "reseller") || x.Writes() == 0 || x.Skipped != "" {
+					t.Errorf("%s: %d writes, skipped %q, %s", when, x.Writes(), x.Skipped, x.Shield.told())
+				}
+				if last := s.LastShield(x.Customer.TenantID); last.Shade != Red || last.Refused == nil {
+					t.Errorf("%s it is kept as %s", when, last.told())
+				}
+			}
+			if c.Rows[0].Shield.At.IsZero() {
+				t.Error("nothing was seen")
+			}
+		}
+		look("looked at again")
+		look("and again")
+		s := w.run()
+		c, err := s.LookClientele(t.Context(), w.answers, nil)
+		if err != nil {
+			t.Fatal(whole(err))
+		}
+		broken.Store(true)
+		p, err := s.InspectCustomers(t.Context(), w.answers, c, c.Tenants(func(r CustomerRow) bool { return r.Name == name }), FleetOptions{})
+		if x := p.Customers[0].Shield; err != nil || x.Shade != Red || x.Refused == nil || strings.Contains(x.Reason, "reseller") {
+			t.Errorf("%v, a look that failed: %s", whole(err), x.told())
+		}
+		broken.Store(false)
+		look("after a look that failed")
+		w.unsoldID.Store("")
+		w.unsold = ""
+		if o := w.visit(t.Context(), 0); o.err != nil || len(o.failed) > 0 || o.at(name).Shield.Shade != Green || o.at(name).Shield.Refused != nil {
+			t.Errorf("%v, %v, %s", whole(o.err), o.failed, o.at(name).Shield.told())
+		}
+	})
 }

@@ -65,7 +65,7 @@ func TestShieldsOfEverySort(t *testing.T) {
 		{name: "drifted and mended", scenario: "customer-drifted", consent: true, shade: Green},
 		{name: "an old app", scenario: "customer-old-principal", shade: Blue, says: []string{"not consented"}},
 		{name: "an old app, consented", scenario: "customer-old-principal", consent: true, shade: Green},
-		{name: "a role is missing", scenario: "customer-unassigned", shade: Blue, says: []string{"not consented"}, checks: map[string]CheckState{ProofRoles: Failed}},
+		{name: "a role is missing", scenario: "customer-unassigned", shade: Red, says: []string{"cannot be consented to", "Application Administrator", "GDAP"}, checks: map[string]CheckState{ProofRoles: Failed, ProofGrants: Failed}},
 		{name: "no relationship", scenario: "customer-no-relationship", shade: Blue, says: []string{"no delegated administration", "GDAP"}},
 		{name: "an ended one", scenario: "customer-ended", shade: Red, says: []string{"terminated", "GDAP"}},
 		{name: "Microsoft's own", scenario: "customer-mlt-only", shade: Blue, says: []string{"Microsoft made", "all roles"}},
@@ -282,7 +282,7 @@ func (w *clientele) somebody(name, permission string) {
 	if err != nil {
 		w.Fatal(whole(err))
 	}
-	f, err := there.lookCustomer(w.Context(), c.shared, journaled{}, "")
+	f, err := there.lookCustomer(w.Context(), share(w.answers, c.Findings), journaled{}, "")
 	if err != nil || f.Principal == nil {
 		w.Fatal(whole(err))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -22,6 +23,9 @@ type clientele struct {
 	dir     string
 	setup   *Setup
 	wrap    func(http.RoundTripper) http.RoundTripper
+
+	unsold   string       // a customer Partner Center takes no consent for
+	unsoldID atomic.Value // of its tenant
 }
 
 func clienteleOf(t *testing.T, o sandbox.Options) *clientele {

@@ -112,12 +112,14 @@ func (p *Plan) planExclusionsAt(c Customer) {
 			p.note("The policy %q of %s is left alone: it %s, and then protects the customer.", x.Name, c.name(), harm)
 			continue
 		}
-		before, users := filled(x.parts().users), filled(x.parts().users)
-		users["excludeGuestsOrExternalUsers"] = withProvider(x.Conditions.Users.ExcludeGuests, partner)
-		whom := " Only people of this partner, acting as service provider, are excluded."
-		if w := outsiders(x.Conditions.Users.ExcludeGuests); len(w.types()) > 0 {
-			whom = " It excludes others from outside already; the service takes one list of kinds and one of tenants, so each kind then counts for each of these tenants."
+		exclude, exact := withProvider(x.Conditions.Users.ExcludeGuests, partner)
+		if !exact {
+			p.note("The policy %q of %s is left alone, though it reaches the partner's account (%s) and %s: it excludes %s of other tenants already, and the service takes one list of kinds and one of tenants, so it would exclude more people than this partner's. "+
+				"An administrator of the customer decides: either add the kind Service provider users and the tenant id %s to that exclusion all the same, or leave it and have a second policy for one of the two.",
+				x.Name, c.name(), because, harm, together(outsiders(x.Conditions.Users.ExcludeGuests).types()), partner)
+			continue
 		}
+		whom := " Only people of this partner, acting as service provider, are excluded by that."
 		if x.managed() {
 			whom += " Microsoft manages this policy; who it excludes may be changed."
 		}
@@ -126,31 +128,63 @@ func (p *Plan) planExclusionsAt(c Customer) {
 			Object: fmt.Sprintf("Conditional Access policy %q of %s: service providers of this partner excluded", x.Name, c.name()),
 			Why:    fmt.Sprintf("The policy reaches the partner's account (%s) and %s.%s", because, harm, whom),
 			Method: "PATCH", Path: policiesPath + "/" + x.ID, Risk: RiskHigh, Reversible: true, Name: x.Name,
-			Before: encodeAny(map[string]any{"conditions": map[string]any{"users": before}}),
-		}, map[string]any{"conditions": map[string]any{"users": users}})
+			Before: withExclusion(x, nil),
+		}, withExclusion(x, exclude))
 	}
 }
 
 // withProvider adds the partner's service providers to whom a policy excludes, and
-// takes nobody from them.
-func withProvider(raw json.RawMessage, partner string) map[string]any {
+// takes nobody from them. It is exact when nobody else is excluded by that: each kind
+// of the one list counts for each tenant of the other.
+func withProvider(raw json.RawMessage, partner string) (exclude map[string]any, exact bool) {
 	w := outsiders(raw)
-	types := w.types()
+	types, members := w.types(), []string{}
+	if len(types) > 0 {
+		if w.Tenants == nil || w.Tenants.Type != someExternalTenants && w.Tenants.Kind != "enumerated" {
+			return nil, false
+		}
+		members = slices.Clone(w.Tenants.Members)
+	}
+	providers := len(types) == 1 && strings.EqualFold(types[0], serviceProvider)
+	ours := len(members) == 1 && strings.EqualFold(members[0], partner)
+	if len(types) > 0 && !providers && !ours {
+		return nil, false
+	}
 	if !containsFold(types, serviceProvider) {
 		types = append(types, serviceProvider)
-	}
-	out := map[string]any{"guestOrExternalUserTypes": strings.Join(types, ",")}
-	if w.Tenants != nil && (w.Tenants.Type == allExternalTenants || w.Tenants.Kind == "all") {
-		out["externalTenants"] = map[string]any{"@odata.type": allExternalTenants, "membershipKind": "all"}
-		return out
-	}
-	members := []string{}
-	if w.Tenants != nil {
-		members = slices.Clone(w.Tenants.Members)
 	}
 	if !containsFold(members, partner) {
 		members = append(members, partner)
 	}
-	out["externalTenants"] = map[string]any{"@odata.type": someExternalTenants, "membershipKind": "enumerated", "members": members}
-	return out
+	return map[string]any{
+		"guestOrExternalUserTypes": strings.Join(types, ","),
+		"externalTenants":          map[string]any{"@odata.type": someExternalTenants, "membershipKind": "enumerated", "members": members},
+	}, true
+}
+
+// rebaseExclusion brings an exclusion to whom the policy excludes by now. Nothing is
+// left of it when the partner is excluded meanwhile, or would not be alone any more.
+func (e *engine) rebaseExclusion(c Change, raw json.RawMessage) ([]Change, error) {
+	p := AccessPolicy{Raw: raw}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return nil, err
+	}
+	partner := e.plan.customer.shared.partner
+	exclude, exact := withProvider(p.Conditions.Users.ExcludeGuests, partner)
+	if !exact || outsiders(p.Conditions.Users.ExcludeGuests).about(partner) {
+		e.tell(Event{Kind: EventNote, Text: fmt.Sprintf("The policy %q was left alone: whom it excludes was changed meanwhile", p.Name)})
+		return nil, nil
+	}
+	c.Before, c.Body = withExclusion(p, nil), withExclusion(p, exclude)
+	return []Change{c}, nil
+}
+
+// withExclusion is whom a policy is about, with an exclusion of people from outside in
+// place of the one it has; without one it stays.
+func withExclusion(p AccessPolicy, outside map[string]any) json.RawMessage {
+	users := filled(p.parts().users)
+	if outside != nil {
+		users["excludeGuestsOrExternalUsers"] = outside
+	}
+	return encodeAny(map[string]any{"conditions": map[string]any{"users": users}})
 }

@@ -20,8 +20,6 @@ type Clientele struct {
 	Findings *Findings     // of the partner's tenant
 	Rows     []CustomerRow // the customers, with the shields as they were seen last
 	App      AppPlan       // what opens and closes the sign-in with the app
-
-	shared *sharedPlan
 }
 
 // LookClientele lists the partner's customers. It reads the partner's tenant and
@@ -52,7 +50,7 @@ func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func
 		return nil, noOwnApp(a)
 	}
 	f.redirectOurs, f.Left = redirectLeft(s.store.Entries()), s.leftOfSignIn(f.Left)
-	c := &Clientele{Findings: f, App: MakeAppPlan(a, f), shared: share(a, f)}
+	c := &Clientele{Findings: f, App: MakeAppPlan(a, f)}
 	kept, by := s.keptCustomers(), f.Delegation.byCustomer()
 	for _, customer := range f.Delegation.Customers {
 		row := CustomerRow{Customer: customer}
@@ -153,7 +151,7 @@ func (c CustomerPlan) Untried() bool {
 	if c.Skipped != "" || !c.there {
 		return false
 	}
-	return c.Shield.part(ProofExchange).State == Unknown || c.shared.policies && c.Shield.Spared.IsZero()
+	return c.Shield.part(ProofExchange).State == Unknown || c.shared.excludes && c.Shield.Spared.IsZero()
 }
 
 // InspectCustomers reads the tenants of customers and says what each takes. One
@@ -166,17 +164,17 @@ func (s *Setup) InspectCustomers(ctx context.Context, a state.Answers, c *Client
 	if err != nil {
 		return nil, err
 	}
-	c.shared = share(a, c.Findings)
-	p, asked := &CustomersPlan{at: map[string]int{}}, map[string]bool{}
+	var known []CustomerFound
+	asked := map[string]bool{}
 	for _, tenant := range tenants {
 		asked[tenant] = true
 	}
 	for _, row := range c.Rows {
 		if asked[row.TenantID] {
-			p.at[row.TenantID] = len(p.Customers)
-			p.Customers = append(p.Customers, CustomerPlan{Customer: row.Customer, Shield: row.Shield, shared: c.shared})
+			known = append(known, CustomerFound{Customer: row.Customer, Shield: row.Shield})
 		}
 	}
+	p := MakeCustomersPlan(a, c.Findings, known)
 	var mu sync.Mutex
 	err = each(ctx, p.tenants(func(CustomerPlan) bool { return true }), o, func(ctx context.Context, tell func(FleetEvent), tenant string) (*Shield, error) {
 		mu.Lock()
@@ -212,23 +210,27 @@ func (s *Setup) readCustomer(ctx context.Context, a state.Answers, f *Findings, 
 	observe := func(ev Event) { tell(FleetEvent{What: waitingFor(ev)}) }
 	found, err := there.inspectCustomer(there.telling(ctx, observe), c.shared, observe)
 	if err != nil {
+		last := c.Shield.Refused
 		c.Shield = failedShield(err, s.client.Now())
+		c.Shield.Refused = last
 		return err
 	}
-	c.Shield = there.judgeCustomer(ctx, a, f, c, found)
+	x := CustomerFound{Findings: found, Shield: there.judgeCustomer(ctx, a, f, c, found)}
 	switch {
 	case found.place.token != nil:
-		c.Skipped = c.Shield.Reason
+		x.Skipped = x.Shield.Reason
 	case found.place.unread(nil) != nil:
-		c.Skipped = c.Shield.part(ProofGrants).Evidence
+		x.Skipped = x.Shield.part(ProofGrants).Evidence
 	case !strings.EqualFold(found.Org.ID, c.Customer.TenantID): // the token leads elsewhere
-		c.Skipped = c.Shield.part(ProofOrganization).Evidence
+		x.Skipped = x.Shield.part(ProofOrganization).Evidence
 	case f.Connector != nil:
-		c.Skipped = "Rewst's own app is consented to in Rewst only."
-	case !a.Customers.Chosen(c.Customer.TenantID, append(slices.Clone(found.place.Domains), c.Customer.Domain)):
-		c.Skipped = "It is only looked at: the answers do not ask for a consent there."
+		x.Skipped = "Rewst's own app is consented to in Rewst only."
+	case !a.Customers.Chosen(c.Customer.TenantID, append(slices.Clone(found.Org.Domains), c.Customer.Domain)):
+		x.Skipped = "It is only looked at: the answers do not ask for a consent there."
+	case found.Principal == nil:
+		x.Skipped = found.place.barred(found.Account.Username)
 	}
-	c.found(found)
+	c.take(x)
 	return nil
 }
 
@@ -284,8 +286,11 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 		case errors.Is(err, context.Canceled):
 			return nil, err
 		case err != nil:
-			one.Shield = failedShield(err, s.client.Now())
+			why := blamed(problemOf(err), one.findings)
+			one.Shield = failedShield(why, s.client.Now())
+			one.Shield.Refused, err = refusalOf(why, one.findings, s.client.Now()), why
 		default:
+			one.Shield.Refused = nil
 			one.found(found)
 			one.Shield = s.judgeCustomer(ctx, a, c.Findings, &one, found)
 		}

@@ -20,11 +20,11 @@ type place struct {
 	seen       map[string]seen // what each proof of the shield rests on
 	Roles      []string        // template ids of the roles the partner has there
 	RolesFrom  string          // how they were seen
+	own        []string        // template ids of the roles the person's own token names; read where the app is not there
 	AppRoles   []string        // template ids of the directory roles of the app's enterprise application
 	RolesWhy   error           // why they could not be read
 	Policies   []AccessPolicy
 	PoliciesNo error // why the policies could not be read
-	Domains    []string
 }
 
 // seen is one answer a shield rests on.
@@ -82,6 +82,9 @@ func (s *Setup) lookCustomer(ctx context.Context, shared *sharedPlan, known jour
 	if f.place.RolesWhy != nil {
 		s.rolesOfToken(ctx, f.place)
 	}
+	if f.Principal == nil {
+		f.place.own, _ = s.graph.Roles(ctx) // which are not known otherwise
+	}
 	return f, nil
 }
 
@@ -105,7 +108,6 @@ func (s *Setup) customerReadings(shared *sharedPlan, f *Findings) []reading {
 					return fmt.Errorf("the service named %d organizations instead of one", len(orgs))
 				}
 				f.Org = orgs[0].organization()
-				w.Domains = f.Org.Domains
 				return nil
 			}),
 		}),

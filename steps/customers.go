@@ -1,6 +1,9 @@
 package steps
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Shade is how a customer stands: what Rewst shows as the colour of a shield.
 type Shade int
@@ -33,8 +36,18 @@ type Shield struct {
 	Checks []ShieldPart `json:"checks"`
 	At     time.Time    `json:"at"` // when it was looked at; zero when never
 	// Spared is when the customer's Conditional Access policies were last seen to keep
-	// nobody of the partner out; zero when they were not read, or do.
+	// nobody of the partner out whom an exclusion would let in; zero when they were not
+	// read, or do.
 	Spared time.Time `json:"spared,omitzero"`
+	// Refused is how the last try to write there ended, while that may still be so; nil
+	// when none failed.
+	Refused *Refusal `json:"refused,omitempty"`
+}
+
+// Missing tells whether it was read back that something is not as it was chosen. What
+// could not be tried is not known to be missing.
+func (s Shield) Missing() bool {
+	return slices.ContainsFunc(s.Checks, func(c ShieldPart) bool { return c.State == Failed })
 }
 
 // ShieldPart is one of the reads behind a shield.

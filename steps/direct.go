@@ -169,7 +169,7 @@ func DirectShield(a state.Answers, r *Result, cause error, before Shield, now ti
 		case c.Proof == ProofGrants && c.State == Failed && r.PrincipalID == "":
 			shade = Blue
 		}
-		if s.Shade == Green || shade == Blue || shade < s.Shade && s.Shade != Blue {
+		if shade < s.Shade { // the worst counts
 			s.Shade, s.Reason, s.Fix = shade, c.Evidence, c.Fix
 		}
 	}

@@ -311,6 +311,7 @@ func (e *engine) intend(changes []Change) ([]attempt, error) {
 		if c.Kind == KindSecret && c.Action == Create {
 			a.name = secretPrefix + e.client.Now().UTC().Format(time.DateOnly) + " " + strings.ToLower(rand.Text()[:6])
 			body = strings.ReplaceAll(body, secretPrefix+Generated, a.name)
+			body = strings.ReplaceAll(body, appSecretEnd, e.client.Now().Add(appSecretLifetime).UTC().Truncate(time.Second).Format(time.RFC3339))
 		}
 		if body != "" {
 			a.body = json.RawMessage(body)
@@ -428,9 +429,17 @@ func (e *engine) fresh(c Change) bool {
 // a plan with fewer or other changes is needed.
 var errReplan = errors.New("the plan has to be made again")
 
+// lowerFirst has a sentence go on within another one. What begins with a name, a
+// code or an address stays as it is.
 func lowerFirst(s string) string {
-	if s == "" {
+	word, _, _ := strings.Cut(s, " ")
+	name := slices.Contains(names, strings.TrimSuffix(strings.TrimRight(word, ".,:"), "'s"))
+	if word == "" || name || strings.ContainsAny(word[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ@_") {
 		return s
 	}
 	return strings.ToLower(s[:1]) + s[1:]
 }
+
+// names are words of sentences here that are written with a capital anywhere: those
+// of products, companies and roles.
+var names = []string{"Azure", "Conditional", "Entra", "Exchange", "Global", "Graph", "Microsoft", "Office", "Partner", "Privileged", "Rewst", "Security"}

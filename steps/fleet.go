@@ -13,6 +13,9 @@ const (
 	// fleetAhead is how many customers for each worker may be begun: those that only
 	// wait make room for others.
 	fleetAhead = 4
+	// fleetMeasured is how many customers have to be done for the rate to tell of those
+	// that are left.
+	fleetMeasured = 3
 )
 
 // fleet works on many customers at a time. What goes wrong at one is told and
@@ -93,7 +96,7 @@ func (f *fleet) tell(ev FleetEvent) {
 		f.done++
 	}
 	ev.Of, ev.Left = f.of, f.of-f.done
-	if worked := time.Since(f.begun) - (f.options.Gate.Held() - f.held); f.done > 0 && worked > 0 {
+	if worked := time.Since(f.begun) - (f.options.Gate.Held() - f.held); f.done >= fleetMeasured && worked > 0 {
 		ev.Rate = float64(f.done) / worked.Minutes()
 		ev.Rest = time.Duration(float64(worked) / float64(f.done) * float64(ev.Left))
 	}

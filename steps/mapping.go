@@ -1,7 +1,7 @@
 package steps
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,6 +41,7 @@ type Mapping struct {
 	rows              []CustomerRow
 	organizations     []state.Organization
 	source            []source           // of each organisation
+	listed            bool               // somebody gave Rewst's list: what is not in it is missing
 	users             [][]int32          // rows linked to each organisation
 	wanted            [][]int32          // rows that are suggested each organisation
 	named             map[string]int     // organisations by name, in small letters
@@ -76,6 +77,7 @@ func MatchCustomers(rows []CustomerRow, organizations []state.Organization, kept
 			m.byTenant[strings.ToLower(r.TenantID)] = i
 		}
 	}
+	m.listed = len(organizations) > 0
 	for _, o := range organizations {
 		m.put(o, sourceList)
 	}
@@ -107,7 +109,8 @@ func (m *Mapping) put(o state.Organization, from source) int {
 }
 
 // Names and ids of organisations share one table; no name holds a line break.
-func nameKey(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
+// They are compared as exports write them.
+func nameKey(s string) string { return strings.ToLower(strings.Join(strings.Fields(harmless(s)), " ")) }
 func idKey(s string) string   { return "\n" + strings.ToLower(s) }
 
 // find looks for an organisation as it was called in another list. Where both
@@ -158,7 +161,13 @@ func (m *Mapping) Organizations() []state.Organization { return m.organizations 
 
 // Missing tells whether an organisation is not in the list any more, and stands
 // there because somebody chose it before.
-func (m *Mapping) Missing(organization int) bool { return m.source[organization] == sourceKept }
+func (m *Mapping) Missing(organization int) bool {
+	return m.listed && m.source[organization] == sourceKept
+}
+
+// Users are the customers linked to an organisation, by their rows. They are for
+// reading.
+func (m *Mapping) Users(organization int) []int32 { return m.users[organization] }
 
 // Find is the row of a customer; -1 when there is none.
 func (m *Mapping) Find(tenant string) int {
@@ -208,7 +217,8 @@ func (m *Mapping) link(row, organization int) {
 }
 
 // Unlink takes an organisation from a customer: a person's choice. A customer that
-// has none left is not suggested one again.
+// has none left stands as if nothing had been chosen; but what it would be linked to
+// again by itself stays away, and it is to have none.
 func (m *Mapping) Unlink(row, organization int) {
 	r := &m.rows[row]
 	at := slices.Index(r.Organizations, organization)
@@ -225,6 +235,10 @@ func (m *Mapping) Unlink(row, organization int) {
 	}
 	switch len(users) {
 	case 0:
+		s := m.suggested[row]
+		if !r.ByHand || s != nil && s.Certain && (s.Organization == organization || slices.Contains(s.Also, organization)) {
+			m.declined[row] = true
+		}
 		m.refreshWanted(organization)
 	case 1:
 		m.shared[users[0]]--
@@ -233,10 +247,7 @@ func (m *Mapping) Unlink(row, organization int) {
 	default:
 		m.shared[row]--
 	}
-	r.ByHand = true
-	if len(r.Organizations) == 0 {
-		m.declined[row] = true
-	}
+	r.ByHand = len(r.Organizations) > 0 || m.declined[row]
 	m.refresh(row)
 }
 
@@ -316,7 +327,7 @@ func (m *Mapping) Add(o state.Organization) (int, error) {
 func (m *Mapping) refresh(row int) {
 	r := &m.rows[row]
 	r.Suggested = m.suggested[row]
-	if r.Suggested != nil && len(r.Organizations) == 0 && m.taken(row, r.Suggested) {
+	if r.Suggested != nil && len(r.Organizations) == 0 && (m.declined[row] || m.taken(row, r.Suggested)) {
 		r.Suggested = nil
 	}
 	s := RowOpen
@@ -370,13 +381,29 @@ func (m *Mapping) Errors(row int) []string {
 			if len(users) > 2 {
 				more = fmt.Sprintf(" and %d more", len(users)-2)
 			}
-			out = append(out, fmt.Sprintf("%s is linked to %s%s too; in Rewst one organisation has one customer, so unlink all but one", name, m.rows[other].Name, more))
+			who := m.toldApart(int(other), m.rows[row].Name, name)
+			out = append(out, fmt.Sprintf("%s is linked to %s%s too; in Rewst one organisation has one customer, so unlink all but one", name, who, more))
 		}
 		if m.Missing(n) {
 			out = append(out, fmt.Sprintf("%s is not among Rewst's organisations any more; unlink it or choose another", name))
 		}
 	}
 	return out
+}
+
+// toldApart is what to call a customer where other names stand beside it.
+func (m *Mapping) toldApart(row int, beside ...string) string {
+	r := &m.rows[row]
+	mark := cmp.Or(r.Domain, r.TenantID)
+	if r.Name == "" {
+		return mark
+	}
+	for _, name := range beside {
+		if nameKey(name) == nameKey(r.Name) {
+			return r.Name + " (" + mark + ")"
+		}
+	}
+	return r.Name
 }
 
 // Kept is what is to be remembered until the next run.
@@ -402,84 +429,4 @@ func (m *Mapping) Kept() state.Mapping {
 		}
 	}
 	return out
-}
-
-// MappingFilter chooses rows. What is empty chooses all.
-type MappingFilter struct {
-	Text   string // words that all stand in the customer's name, domains, tenant id or organisations
-	States []RowState
-	Shades []Shade
-}
-
-// Filter appends the places of the chosen rows to a list.
-func (m *Mapping) Filter(into []int, f MappingFilter) []int {
-	found := m.found(strings.Fields(folded(f.Text)))
-	var states, shades uint
-	for _, s := range f.States {
-		states |= 1 << s
-	}
-	for _, s := range f.Shades {
-		shades |= 1 << s
-	}
-	for row := range m.rows {
-		if found != nil && !found[row] || states != 0 && states&(1<<m.states[row]) == 0 ||
-			shades != 0 && shades&(1<<m.rows[row].Shield.Shade) == 0 {
-			continue
-		}
-		into = append(into, row)
-	}
-	return into
-}
-
-// found tells of each row whether all words stand in it or in the names of its
-// organisations; nil when there are none.
-func (m *Mapping) found(words []string) []bool {
-	var all []bool
-	for _, w := range words {
-		one := make([]bool, len(m.rows))
-		m.rowTexts.each(w, func(row int) { one[row] = true })
-		m.organizationTexts.each(w, func(n int) {
-			for _, row := range m.users[n] {
-				one[row] = true
-			}
-		})
-		if all == nil {
-			all = one
-			continue
-		}
-		for row := range all {
-			all[row] = all[row] && one[row]
-		}
-	}
-	return all
-}
-
-// texts are many short texts in one, because searching that is quicker.
-type texts struct {
-	all   []byte
-	start []int // of each text
-}
-
-func (t *texts) add(s string) {
-	t.start = append(t.start, len(t.all))
-	t.all = append(append(t.all, folded(s)...), 0)
-}
-
-// each calls for every text that holds a word.
-func (t *texts) each(word string, found func(n int)) {
-	w := []byte(word)
-	for n, from := 0, 0; ; {
-		at := bytes.Index(t.all[from:], w)
-		if at < 0 {
-			return
-		}
-		for at += from; n+1 < len(t.start) && t.start[n+1] <= at; {
-			n++
-		}
-		found(n)
-		if n+1 == len(t.start) {
-			return
-		}
-		from = t.start[n+1]
-	}
 }

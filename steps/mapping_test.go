@@ -189,9 +189,10 @@ func TestSharedOrganizations(t *testing.T) {
 	}
 	m.Unlink(0, 1)
 	check(RowLinked, RowShared, RowShared)
+	m.Unlink(2, 1) // which leaves the other; nobody said that it is to have none
+	check(RowLinked, RowLinked, RowOpen)
 	m.Unlink(2, 1)
-	check(RowLinked, RowLinked, RowDeclined)
-	m.Unlink(2, 1)
+	m.Decline(2)
 	m.Decline(1)
 	check(RowLinked, RowDeclined, RowDeclined)
 	m.Forget(0)

@@ -1,12 +1,14 @@
 package steps
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -25,51 +27,71 @@ var rowWords = [...]string{
 
 func (s RowState) String() string { return rowWords[s] }
 
-// Without are the customers that have no organisation in Rewst: neither a link nor
-// a suggestion that waits for an answer.
-func (m *Mapping) Without() []int {
-	return m.Filter(nil, MappingFilter{States: []RowState{RowOpen, RowDeclined}})
-}
-
-// NewOrganizations are the files Rewst imports organisations from, for customers
-// that are to have one: CSV with a name and a domain, each of at most
-// MostNewOrganizations rows. No name is one that Rewst has already.
-func (m *Mapping) NewOrganizations(rows []int) [][]byte {
-	taken := make(map[string]bool, len(m.organizations)+len(rows))
+// newOrganizations are what Rewst is to make: organisations that somebody typed and
+// linked, then one for each customer that has neither a link nor a suggestion nor is
+// to have none. Each has a name, which no other has, and a domain.
+func (m *Mapping) newOrganizations() (rows [][]string, typed int) {
+	taken := make(map[string]bool, len(m.organizations))
 	for n, o := range m.organizations {
-		if m.source[n] == sourceList {
+		if m.source[n] != sourceTyped || o.ID != "" {
 			taken[nameKey(o.Name)] = true
 		}
 	}
-	var files [][]byte
-	var table [][]string
-	for i, row := range rows {
-		r := &m.rows[row]
-		table = append(table, []string{newName(r, taken), r.ownDomain()})
-		if len(table) == MostNewOrganizations || i == len(rows)-1 {
-			files = append(files, tableOf([]string{"organizationName", "domain"}, table))
-			table = nil
+	add := func(name, domain string) { rows = append(rows, []string{newName(name, domain, taken), domain}) }
+	for n, o := range m.organizations {
+		if m.isNew(n) && len(m.users[n]) > 0 {
+			add(o.Name, cmp.Or(o.Domain, m.rows[m.users[n][0]].ownDomain()))
 		}
+	}
+	typed = len(rows)
+	for i := range m.rows {
+		if r := &m.rows[i]; m.states[i] == RowOpen {
+			add(cmp.Or(strings.TrimSpace(r.Name), r.ownDomain(), r.TenantID), r.ownDomain())
+		}
+	}
+	return rows, typed
+}
+
+// isNew tells whether an organisation is one that somebody typed, and not Rewst's.
+func (m *Mapping) isNew(organization int) bool {
+	return m.source[organization] == sourceTyped && m.organizations[organization].ID == ""
+}
+
+// NewOrganizations are the files Rewst imports organisations from, for what it
+// lacks: CSV with a name and a domain, each of at most MostNewOrganizations rows. No
+// name is one that Rewst has already.
+func (m *Mapping) NewOrganizations() [][]byte {
+	var files [][]byte
+	rows, _ := m.newOrganizations()
+	for part := range slices.Chunk(rows, MostNewOrganizations) {
+		files = append(files, tableOf([]string{"organizationName", "domain"}, part))
 	}
 	return files
 }
 
+// Lacking says what those files hold.
+func (m *Mapping) Lacking() string {
+	rows, typed := m.newOrganizations()
+	text := "Rewst lacks no organisation"
+	if len(rows) > 0 {
+		text = fmt.Sprintf("For Rewst to import: %s, %d of them typed by hand, the others for customers without one", plural(len(rows), "organisation"), typed)
+	}
+	if n := m.Count(RowSuggested) + m.Count(RowCertain); n > 0 {
+		text += fmt.Sprintf("; nothing yet for %s with a suggestion to decide on", plural(n, "customer"))
+	}
+	return text + "."
+}
+
 // newName is a name no organisation has, and makes it taken. Rewst compares names
 // whatever their case.
-func newName(r *CustomerRow, taken map[string]bool) string {
-	name := strings.Join(strings.Fields(harmless(r.Name)), " ")
-	if name == "" {
-		name = r.ownDomain()
-	}
-	if name == "" {
-		name = r.TenantID
-	}
+func newName(name, domain string, taken map[string]bool) string {
+	name = strings.Join(strings.Fields(harmless(name)), " ")
 	most := state.MaxOrganizationName - utf8.RuneCountInString(defused(name)) + utf8.RuneCountInString(name)
 	for n := 1; ; n++ {
 		mark := ""
-		switch d := r.ownDomain(); {
-		case n == 2 && d != "" && len(d) < state.MaxOrganizationName/2:
-			mark = " (" + d + ")"
+		switch {
+		case n == 2 && domain != "" && len(domain) < state.MaxOrganizationName/2:
+			mark = " (" + domain + ")"
 		case n > 1:
 			mark = fmt.Sprintf(" (%d)", n)
 		}
@@ -96,26 +118,35 @@ func (r *CustomerRow) ownDomain() string {
 	return strings.ToLower(r.Domain)
 }
 
-// Table is the mapping as CSV: a line for each customer and organisation.
+// Table is the mapping as CSV: a line for each customer and organisation. Given back
+// to Take it links the same customers again, the same of them by hand.
 func (m *Mapping) Table() []byte {
 	var rows [][]string
 	for i := range m.rows {
 		r := &m.rows[i]
-		line := func(organization, id string) {
-			cells := []string{r.Name, r.TenantID, r.Domain, organization, id, m.states[i].String(), strconv.FormatBool(r.ByHand), "", "", ""}
+		line := func(organization, id, isNew string) {
+			cells := []string{r.Name, r.TenantID, r.Domain, organization, id, isNew, m.states[i].String(), yesNo(r.ByHand), "", "", ""}
 			if s := r.Suggested; s != nil {
-				copy(cells[7:], []string{m.organizations[s.Organization].Name, strconv.FormatFloat(s.Confidence, 'f', 2, 64), s.Reason})
+				copy(cells[8:], []string{m.organizations[s.Organization].Name, strconv.FormatFloat(s.Confidence, 'f', 2, 64), s.Reason})
 			}
 			rows = append(rows, cells)
 		}
 		for _, n := range r.Organizations {
-			line(m.organizations[n].Name, m.organizations[n].ID)
+			line(m.organizations[n].Name, m.organizations[n].ID, yesNo(m.isNew(n)))
 		}
 		if len(r.Organizations) == 0 {
-			line("", "")
+			line("", "", "")
 		}
 	}
-	return tableOf([]string{"customer", "tenantId", "domain", "organizationName", "organizationId", "state", "byHand", "suggestion", "confidence", "reason"}, rows)
+	return tableOf([]string{"customer", "tenantId", "domain", "organizationName", "organizationId", "newOrganization", "state", "byHand", "suggestion", "confidence", "reason"}, rows)
+}
+
+// yesNo is for tables: spreadsheets write true in the language of their user.
+func yesNo(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
 }
 
 const mappingSchema = "msbundle.mapping/1"
@@ -134,6 +165,7 @@ type mappedCustomer struct {
 type mappedOrganization struct {
 	ID   string `json:"id,omitempty"`
 	Name string `json:"name"`
+	New  bool   `json:"new,omitempty"` // somebody typed it; Rewst does not have it
 }
 
 type mappedSuggestion struct {
@@ -150,7 +182,7 @@ func (m *Mapping) Document() []byte {
 		Customers []mappedCustomer `json:"customers"`
 	}{Schema: mappingSchema, Customers: make([]mappedCustomer, len(m.rows))}
 	of := func(n int) mappedOrganization {
-		return mappedOrganization{harmless(m.organizations[n].ID), harmless(m.organizations[n].Name)}
+		return mappedOrganization{harmless(m.organizations[n].ID), harmless(m.organizations[n].Name), m.isNew(n)}
 	}
 	for i := range m.rows {
 		r := &m.rows[i]
@@ -186,7 +218,7 @@ const (
 func newOrganizationsFile(n int) string { return fmt.Sprintf("new-organizations-%d.csv", n) }
 
 // Export writes the mapping as CSV and JSON into a folder, and what Rewst is to
-// import for the customers without an organisation. It tells what it wrote.
+// import where organisations are lacking. It tells what it wrote.
 // Files for the import that an earlier, longer export left are removed: they would
 // make organisations twice.
 func (m *Mapping) Export(dir string) ([]string, error) {
@@ -207,7 +239,7 @@ func (m *Mapping) Export(dir string) ([]string, error) {
 	if err := write(MappingDocument, m.Document()); err != nil {
 		return written, err
 	}
-	files := m.NewOrganizations(m.Without())
+	files := m.NewOrganizations()
 	for i, data := range files {
 		if err := write(newOrganizationsFile(i+1), data); err != nil {
 			return written, err
@@ -227,6 +259,9 @@ func (m *Mapping) Export(dir string) ([]string, error) {
 func (s *Setup) MappingDir() string {
 	return filepath.Join(state.Dir(s.root, state.Identity{Cloud: s.cloudID, Tenant: s.account.TenantID}), "mapping")
 }
+
+// ExportMapping writes a mapping into a folder, and tells what it wrote.
+func (s *Setup) ExportMapping(m *Mapping, dir string) ([]string, error) { return m.Export(dir) }
 
 // KeptMapping is what was chosen in earlier runs.
 func (s *Setup) KeptMapping() (state.Mapping, error) {

@@ -68,7 +68,7 @@ func TestExportsAreHarmless(t *testing.T) {
 	if diff := cmp.Diff("'=cmd|' /C calc'!A0", rows[1][0]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if rows[9][0] != nasty[8] || rows[2][3] != "'=1+1" || rows[2][5] != "linked" || rows[2][6] != "true" {
+	if rows[9][0] != nasty[8] || rows[2][3] != "'=1+1" || rows[2][5] != "yes" || rows[2][6] != "linked" || rows[2][7] != "yes" {
 		t.Errorf("got %q and %q", rows[9], rows[2])
 	}
 	data := m.Document()
@@ -85,7 +85,7 @@ func TestExportsAreHarmless(t *testing.T) {
 // What Rewst refuses is not in its import.
 func TestNewOrganizations(t *testing.T) {
 	m := nastyMapping()
-	files := m.NewOrganizations(m.Without())
+	files := m.NewOrganizations()
 	if len(files) != 1 {
 		t.Fatalf("%d files", len(files))
 	}
@@ -111,17 +111,72 @@ func TestNewOrganizationsHaveNamesOfTheirOwn(t *testing.T) {
 		customerRow(0, "contoso", "c0.example.com"), customerRow(1, "Contoso", "c1.example.com"), customerRow(2, "CONTOSO"), customerRow(3, "CONTOSO"),
 		customerRow(4, "Litware"), customerRow(5, long), customerRow(6, long, "l.example.com"), customerRow(7, "=1"), customerRow(8, "'=1"),
 	}, organizationsOf("Contoso GmbH", "Litware", "Contoso"), state.Mapping{})
-	m.Link(0, 0)
-	m.Decline(4)
+	m.Link(0, 2)
+	m.Link(1, 2)
+	m.Link(4, 0)
+	m.Unlink(1, 2)
+	m.declined[2], m.declined[3] = false, false
 	var got []string
-	for _, r := range readTable(t, m.NewOrganizations([]int{1, 2, 3, 4, 5, 6, 7, 8})[0])[1:] {
+	for _, r := range readTable(t, m.NewOrganizations()[0])[1:] {
 		got = append(got, r[0])
 	}
 	want := []string{
-		"Contoso (c1.example.com)", "CONTOSO (2)", "CONTOSO (3)", "Litware (2)", long, long[:255-len(" (l.example.com)")] + " (l.example.com)", "'=1", "'=1 (2)",
+		"Contoso (c1.example.com)", "CONTOSO (2)", "CONTOSO (3)", long, long[:255-len(" (l.example.com)")] + " (l.example.com)", "'=1", "'=1 (2)",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Rewst is to make what somebody typed, by the name that was typed and once, and
+// nothing for customers that are to have none, have a suggestion, or have something
+// that only an older list knew.
+func TestNewOrganizationsAreWhatIsLacking(t *testing.T) {
+	rows := []CustomerRow{
+		customerRow(0, "Contoso", "contoso.onmicrosoft.com", "contoso.com"), customerRow(1, "Fabrikam", "fabrikam.com"), customerRow(2, "Litware", "litware.com"),
+		customerRow(3, "Proseware", "proseware.com"), customerRow(4, "Adatum", "adatum.com"), customerRow(5, "Wingtip"), customerRow(6, "Tailspin Toys"), customerRow(7, "Old", "old.com"),
+	}
+	m := MatchCustomers(rows, append(organizationsOf("Wingtip", "Old"), state.Organization{ID: "7", Name: "Older"}), state.Mapping{})
+	add := func(o state.Organization, users ...int) {
+		t.Helper()
+		n, err := m.Add(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range users {
+			m.Link(row, n)
+		}
+	}
+	add(state.Organization{Name: "litware"}, 0)
+	add(state.Organization{Name: "Shared", Domain: "own.example.com"}, 3, 4)
+	add(state.Organization{Name: "Not used any more"})
+	add(state.Organization{Name: "By its id", ID: "o-9"}, 4)
+	m.Decline(1)
+	m.Link(6, 1)
+	m = MatchCustomers(rows, organizationsOf("Wingtip"), m.Kept()) // which has no Old
+	if m.State(6) != RowMissing || m.State(5) != RowCertain {
+		t.Fatalf("got %v and %v", m.State(6), m.State(5))
+	}
+	want := [][]string{{"organizationName", "domain"}, {"litware", "contoso.com"}, {"Shared", "own.example.com"}, {"Litware (litware.com)", "litware.com"}, {"Old (old.com)", "old.com"}}
+	if diff := cmp.Diff(want, readTable(t, m.NewOrganizations()[0])); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got, want := m.Lacking(), "For Rewst to import: 4 organisations, 2 of them typed by hand, the others for customers without one; nothing yet for 1 customer with a suggestion to decide on."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	m.Unlink(6, m.Rows()[6].Organizations[0])
+	if m.State(7) != RowOpen {
+		t.Errorf("what is not there any more is suggested: %v", m.State(7))
+	}
+	m.Decline(6)
+	m.Decline(7)
+	m.Decline(2)
+	m.Decline(5)
+	m.Decline(0)
+	m.Decline(3)
+	m.Decline(4)
+	if got := m.Lacking(); len(m.NewOrganizations()) > 0 || got != "Rewst lacks no organisation." {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -7,39 +7,136 @@ import (
 	"msbundle/state"
 )
 
-// Take links customers as a table says: what a person chose. Customers the table
-// says nothing of stay as they are, and so do those that are linked like this
-// already. It tells how many were linked anew, and which lines are about nobody.
-func (m *Mapping) Take(links []state.CustomerLink) (linked int, strangers []string, err error) {
-	byRow := map[int][]int{}
-	var order []int
+// Taken is what came of a table of links.
+type Taken struct {
+	Linked    int      // customers that were linked anew
+	Unlinked  int      // customers whose choice was taken back, or that are to have none
+	New       []string // organisations nobody knew so far
+	Strangers []string // lines about nobody
+}
+
+// taking is what a table says of one customer.
+type taking struct {
+	row           int
+	organizations []int
+	byHand        bool
+	says          bool   // it says how the customer stood
+	state         string // of lines without an organisation
+	line          int
+}
+
+// Take links customers as a table says. Customers the table says nothing of stay as
+// they are. An organisation that was emptied is taken away, and the customer is not
+// linked again by itself; one that had none is to have none when the table says so,
+// and is otherwise nobody's choice.
+func (m *Mapping) Take(links []state.CustomerLink) (Taken, error) {
+	var out Taken
+	var all []*taking
+	of := map[int]*taking{}
 	for _, l := range links {
 		row := m.Find(l.Tenant)
 		if row < 0 {
-			strangers = append(strangers, fmt.Sprintf("line %d: %s", l.Line, l.Tenant))
+			out.Strangers = append(out.Strangers, fmt.Sprintf("line %d: %s", l.Line, l.Tenant))
 			continue
 		}
-		n, err := m.Add(state.Organization{ID: l.Organization.ID, Name: l.Organization.Name})
+		t := of[row]
+		if t == nil {
+			t = &taking{row: row}
+			of[row] = t
+			all = append(all, t)
+		}
+		t.says = t.says || l.State != ""
+		if l.Organization.Name == "" {
+			t.state, t.line = l.State, l.Line
+			continue
+		}
+		known := len(m.organizations)
+		n, err := m.given(row, l)
 		if err != nil {
-			return linked, strangers, fmt.Errorf("line %d: %w", l.Line, err)
+			return out, fmt.Errorf("line %d: %w", l.Line, err)
 		}
-		if byRow[row] == nil {
-			order = append(order, row)
+		if n == known && m.isNew(n) {
+			out.New = append(out.New, m.organizations[n].Name)
 		}
-		if !slices.Contains(byRow[row], n) {
-			byRow[row] = append(byRow[row], n)
+		t.byHand = t.byHand || l.ByHand || !heldOne(l.State)
+		if !slices.Contains(t.organizations, n) {
+			t.organizations = append(t.organizations, n)
 		}
 	}
-	for _, row := range order {
-		was, now := slices.Sorted(slices.Values(m.rows[row].Organizations)), slices.Sorted(slices.Values(byRow[row]))
-		if slices.Equal(was, now) {
-			continue
+	for _, t := range all {
+		if err := m.take(t, &out); err != nil {
+			return out, err
 		}
-		m.Forget(row)
-		for _, n := range byRow[row] {
-			m.Link(row, n)
-		}
-		linked++
 	}
-	return linked, strangers, nil
+	return out, nil
+}
+
+// TakeFile does what a file says that is an exported mapping; it tells whether it is
+// one. Every line has to be about a customer.
+func (m *Mapping) TakeFile(path string) (got Taken, mapping bool, err error) {
+	links, err := state.LoadLinks(path)
+	if err != nil || !slices.ContainsFunc(links, func(l state.CustomerLink) bool { return l.State != "" }) {
+		return got, false, err
+	}
+	got, err = m.Take(links)
+	if err == nil && len(got.Strangers) > 0 {
+		err = fmt.Errorf("not among the customers: %s", some(got.Strangers))
+	}
+	return got, true, problem(err, "the mapping cannot be taken")
+}
+
+// given is the organisation a line names. What was Rewst's when the table was
+// written stays that where this mapping does not know better.
+func (m *Mapping) given(row int, l state.CustomerLink) (int, error) {
+	n, found := m.find(l.Organization)
+	o := state.Organization{ID: l.Organization.ID, Name: l.Organization.Name}
+	switch {
+	case found && l.Known:
+		return n, nil
+	case !found && l.Known && len(m.rows[row].Organizations) == 0 && (!m.listed || l.State == rowWords[RowMissing]):
+		return m.put(o, sourceKept), nil
+	}
+	return m.Add(o)
+}
+
+func (m *Mapping) take(t *taking, out *Taken) error {
+	r := &m.rows[t.row]
+	had, declined := len(r.Organizations) > 0, m.declined[t.row]
+	if len(t.organizations) > 0 {
+		if was, now := slices.Sorted(slices.Values(r.Organizations)), slices.Sorted(slices.Values(t.organizations)); slices.Equal(was, now) {
+			r.ByHand = r.ByHand || t.byHand && t.says
+			return nil
+		}
+		m.Forget(t.row)
+		for _, n := range t.organizations {
+			m.Link(t.row, n)
+		}
+		r.ByHand = t.byHand || had
+		out.Linked++
+		return nil
+	}
+	switch {
+	case t.state == rowWords[RowDeclined]:
+		m.Decline(t.row)
+	case heldOne(t.state):
+		for len(r.Organizations) > 0 {
+			m.Unlink(t.row, r.Organizations[0])
+		}
+		if m.states[t.row] == RowCertain {
+			m.Decline(t.row)
+		}
+	case !slices.Contains(rowWords[:], t.state):
+		return fmt.Errorf("line %d: %q is not a state; without an organisation it is %q, or stays as it was exported", t.line, t.state, rowWords[RowDeclined])
+	case r.ByHand:
+		m.Forget(t.row)
+	}
+	if had && len(r.Organizations) == 0 || declined != m.declined[t.row] {
+		out.Unlinked++
+	}
+	return nil
+}
+
+// heldOne tells whether a customer that stood so had an organisation.
+func heldOne(state string) bool {
+	return state == rowWords[RowLinked] || state == rowWords[RowShared] || state == rowWords[RowMissing]
 }

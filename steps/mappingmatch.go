@@ -22,9 +22,10 @@ const (
 
 // How alike names have to be.
 const (
-	leastAlike = 0.6  // to be suggested
-	leastLead  = 0.12 // that the best is ahead of what is no match, for a slip to be certain
-	mostRivals = 8    // organisations that are looked at closely for one customer
+	leastAlike  = 0.6  // to be suggested
+	leastLead   = 0.12 // that the best is ahead of what is no match, for a slip to be certain
+	mostDoubted = 0.8  // confidence in what is not certain
+	mostRivals  = 8    // organisations that are looked at closely for one customer
 )
 
 // pair is a customer and an organisation that may belong together.
@@ -38,23 +39,43 @@ func comparePairs(a, b pair) int {
 	return cmp.Or(cmp.Compare(b.grade, a.grade), cmp.Compare(b.alike, a.alike))
 }
 
-// suggest finds what the rows without a choice seem to be. The surest goes first:
-// who has found its counterpart is nobody else's rival any more.
+// suggest finds what the rows without a choice seem to be. Those with one are told
+// what they would be if nobody had a choice, for when theirs is taken back; and
+// nothing is certain that would not be so then: linking what is certain must not make
+// more certain.
 func (m *Mapping) suggest() {
 	rows, free := make([]bool, len(m.rows)), make([]bool, len(m.organizations))
+	chosen := false
 	for i := range rows {
 		rows[i] = len(m.rows[i].Organizations) == 0 && !m.declined[i]
+		chosen = chosen || !rows[i]
 	}
 	for n := range free {
 		free[n] = len(m.users[n]) == 0
 	}
-	m.byTenantID(rows, free)
-	for n, o := range m.organizations {
-		free[n] = free[n] && o.TenantID == "" // another tenant's
+	m.guess(rows, free)
+	if now := m.suggested; chosen {
+		for i := range rows {
+			rows[i] = true
+		}
+		for n := range free {
+			free[n] = !m.Missing(n)
+		}
+		m.suggested = make([]*Suggestion, len(m.rows))
+		m.guess(rows, free)
+		for row, s := range now {
+			switch all := m.suggested[row]; {
+			case s == nil:
+			case s.Certain && (all == nil || !all.Certain): // only because a rival is gone
+				if all == nil || all.Organization != s.Organization {
+					s.Certain, s.Confidence = false, min(s.Confidence, mostDoubted)
+					m.suggested[row] = s
+				}
+			default:
+				m.suggested[row] = s
+			}
+		}
 	}
-	forms := m.forms(rows, free)
-	m.byDomain(rows, free, forms)
-	m.byName(rows, free, forms)
 	for row, s := range m.suggested {
 		if s == nil {
 			continue
@@ -64,6 +85,18 @@ func (m *Mapping) suggest() {
 		}
 		m.refresh(row)
 	}
+}
+
+// guess finds what some rows seem to be among some organisations. The surest goes
+// first: who has found its counterpart is nobody else's rival any more.
+func (m *Mapping) guess(rows, free []bool) {
+	m.byTenantID(rows, free)
+	for n, o := range m.organizations {
+		free[n] = free[n] && o.TenantID == "" // another tenant's
+	}
+	forms := m.forms(rows, free)
+	m.byDomain(rows, free, forms)
+	m.byName(rows, free, forms)
 }
 
 func (m *Mapping) byTenantID(rows, free []bool) {
@@ -237,10 +270,10 @@ func (m *Mapping) byName(rows, free []bool, forms nameForms) {
 			s.Reason += ", as " + m.organizations[rival.organization].Name + " has"
 		} else if rival, found := rivalOf(p, ofOrganization[p.organization]); found {
 			s.Certain = false
-			s.Reason += ", as the customer " + m.rows[rival.row].Name + " has"
+			s.Reason += ", as the customer " + m.toldApart(rival.row, m.rows[row].Name) + " has"
 		}
 		if !s.Certain {
-			s.Confidence = min(s.Confidence, 0.8)
+			s.Confidence = min(s.Confidence, mostDoubted)
 		}
 		m.suggested[row] = s
 	}

@@ -56,6 +56,9 @@ func shieldOf(x shieldFacts) Shield {
 		shade, why, fix := x.closed()
 		add(ProofToken, Failed, why, fix)
 		s.Shade, s.Reason, s.Fix = shade, why, fix
+		if shade == Unseen { // nothing was seen that would explain it
+			s.Refused = x.before.Refused
+		}
 		return s
 	}
 	who := "as " + x.found.Account.Username
@@ -71,31 +74,60 @@ func shieldOf(x shieldFacts) Shield {
 	s.Shade = Green
 	worst := Passed
 	for _, c := range s.Checks {
-		if c.State == Passed {
-			continue
-		}
-		shade := Amber
-		switch {
-		case c.Proof == ProofOrganization, c.Proof == ProofGrants && w.unread(nil) != nil:
-			shade = Red
-		case c.Proof == ProofGrants && x.found.Principal == nil:
-			shade = Blue
-		case c.Proof == ProofGrants && x.found.Principal.Disabled:
-			shade = Red
-		}
-		// The worst counts, what failed before what could not be tried; without the app
-		// nothing else does.
-		worse := shade < s.Shade || shade == s.Shade && worst == Unknown && c.State == Failed
-		if s.Shade == Green || shade == Blue || worse && s.Shade != Blue {
+		// The worst counts, what failed before what could not be tried.
+		shade := x.shadeOf(c)
+		if shade < s.Shade || shade == s.Shade && worst == Unknown && c.State == Failed {
 			s.Shade, s.Reason, s.Fix, worst = shade, c.Evidence, c.Fix, c.State
 		}
 	}
-	if s.Shade == Blue {
-		if status, words, fix := x.relation(); status != RelationActive { // which comes first
-			s.Reason, s.Fix = words, fix
-		}
+	if s.part(ProofGrants).State != Passed {
+		s.Refused = x.unmended()
+	}
+	// That delegated administration is not there comes before what cannot be without it.
+	if status, words, fix := x.relation(); status != RelationActive && s.Shade < Amber && !x.elsewhere() && x.found.Principal == nil {
+		s.Shade, s.Reason, s.Fix, s.Refused = x.unrelated(status), words, fix, nil
 	}
 	return s
+}
+
+// shadeOf is what one of the reads makes of the whole. Blue is for what was never set
+// up; what was, and is refused, is red.
+func (x shieldFacts) shadeOf(c ShieldPart) Shade {
+	w := x.found.place
+	switch {
+	case c.State == Passed, c.Proof == ProofExchange && x.connector():
+		return Green
+	case c.Proof == ProofOrganization:
+		return Red
+	case c.Proof != ProofGrants:
+		return Amber
+	case w.unread(nil) != nil, x.found.Principal != nil && x.found.Principal.Disabled:
+		return Red
+	case x.found.Principal == nil && (x.barred() != "" || x.unmended() != nil):
+		return Red
+	case x.found.Principal == nil:
+		return Blue
+	}
+	return Amber
+}
+
+// connector tells whether the app is the vendor's, whose key nobody has here.
+func (x shieldFacts) connector() bool { return x.answers.Registration.Kind == state.KindConnector }
+
+// elsewhere tells whether the token leads into another tenant.
+func (x shieldFacts) elsewhere() bool {
+	return x.found.place.seen[ProofOrganization].err == nil && !strings.EqualFold(x.found.Org.ID, x.customer.TenantID)
+}
+
+func (x shieldFacts) barred() string { return x.found.place.barred(x.found.Account.Username) }
+
+// unrelated is how a customer stands whose delegated administration is not in force:
+// one that ended was set up once.
+func (shieldFacts) unrelated(status string) Shade {
+	if status == "" {
+		return Red
+	}
+	return Blue
 }
 
 // spared tells since when the customer's policies are known to let the partner's
@@ -131,11 +163,7 @@ func (x shieldFacts) closed() (Shade, string, string) {
 		return Blue, "The app is not consented to there.", x.consentFix()
 	}
 	if status, words, fix := x.relation(); status != RelationActive {
-		shade := Blue
-		if status == "" && words != "" {
-			shade = Red
-		}
-		return shade, words, fix
+		return x.unrelated(status), words, fix
 	}
 	if refused != nil && slices.ContainsFunc(refused.Codes, func(code int) bool { return slices.Contains(strangerCodes, code) }) {
 		return Red, fmt.Sprintf("%s is not let into the tenant: it is in none of the groups that have roles there, or they are not in force yet.", x.found.Account.Username),
@@ -175,11 +203,11 @@ func (x shieldFacts) relation() (status, words, fix string) {
 	case r == nil && len(list) > 0:
 		last := slices.MaxFunc(list, func(a, b *Relationship) int { return a.Created.Compare(b.Created) })
 		if last.Microsofts() {
-			return RelationCreated, "There is only a relationship Microsoft made, which does not suffice.", "Ask the customer for one with all roles: the stage GDAP does."
+			return RelationCreated, "There is only a relationship Microsoft made, which does not suffice.", "Ask the customer for one with all roles: the stage GDAP does, in a setup file the section gdap."
 		}
-		return "", fmt.Sprintf("The relationship %q is %s.", last.Name, last.Status), "Ask the customer for a new one: the stage GDAP does."
+		return "", fmt.Sprintf("The relationship %q is %s.", last.Name, last.Status), "Ask the customer for a new one: the stage GDAP does, in a setup file the section gdap."
 	case r == nil:
-		return RelationCreated, "There is no delegated administration relationship.", "Ask the customer for one: the stage GDAP does."
+		return RelationCreated, "There is no delegated administration relationship.", "Ask the customer for one: the stage GDAP does, in a setup file the section gdap."
 	case r.Status != RelationActive:
 		return r.Status, fmt.Sprintf("The relationship %q waits for the customer's approval.", r.Name), "Send the customer the link again: msbundle invitations."
 	}
@@ -236,6 +264,8 @@ func (x shieldFacts) addExchange(add addPart) {
 	w := x.found.place
 	last := x.before.part(ProofExchange)
 	switch {
+	case x.connector():
+		add(ProofExchange, Unknown, "Exchange Online cannot be tried from here: only Rewst has the connector's key, so this does not count.", "Press the customer's shield in Rewst, which sends it a command.")
 	case w.unread(nil) != nil:
 		add(ProofExchange, Unknown, "Exchange Online was not tried: whether the app is there could not be read.", fixOf(w.unread(nil)))
 	case x.found.Principal == nil:
@@ -259,8 +289,6 @@ func (x shieldFacts) addExchange(add addPart) {
 func (x shieldFacts) roleFix() string {
 	need := scopesOf[KindRoleGiven]
 	switch {
-	case x.answers.Registration.Kind == state.KindConnector:
-		return x.consentFix()
 	case !slices.Contains(x.shared.want.scopes(catalog.GraphAppID), need):
 		return fmt.Sprintf("Choose the delegated permission %s as well and consent again, or have an administrator of the customer give the app the role: Entra admin center, Roles and administrators.", need)
 	}
@@ -282,8 +310,17 @@ func (x shieldFacts) addGrants(add addPart) {
 		add(ProofGrants, Failed, "What the app was given cannot be read: "+reasonOf(err), fixOf(err))
 		return
 	}
-	if f.Principal == nil {
-		add(ProofGrants, Failed, "The app is not consented to there.", x.consentFix())
+	why, fix := "", x.consentFix()
+	if last := x.unmended(); last != nil {
+		why, fix = " The last try failed: "+lowerFirst(last.Reason), cmp.Or(last.Fix, fix)
+	}
+	switch barred := x.barred(); {
+	case f.Principal != nil:
+	case barred != "":
+		add(ProofGrants, Failed, barred, consentingFix)
+		return
+	default:
+		add(ProofGrants, Failed, "The app is not consented to there."+why, fix)
 		return
 	}
 	if f.Principal.Disabled {
@@ -293,19 +330,38 @@ func (x shieldFacts) addGrants(add addPart) {
 	p := makeCustomerPlan(x.shared, x.customer, f)
 	p.Changes = slices.DeleteFunc(p.Changes, func(c Change) bool { return c.Kind == KindPolicy })
 	if len(p.Changes) == 0 {
-		scopes, roles := 0, len(f.Principal.Assignments)
-		for _, g := range f.Principal.Grants {
-			scopes += len(g.Scopes)
-		}
-		add(ProofGrants, Passed, fmt.Sprintf("The app has what was chosen: %s, %s.", plural(scopes, "delegated permission"), plural(roles, "application permission")), "")
+		add(ProofGrants, Passed, "The app has what was chosen: "+p.granted()+".", "")
 		return
 	}
-	add(ProofGrants, Failed, fmt.Sprintf("%s away from what was chosen; first: %s.", plural(len(p.Changes), "write"), lowerFirst(p.Changes[0].Describe())), x.consentFix())
+	add(ProofGrants, Failed, fmt.Sprintf("%s away from what was chosen; first: %s.", plural(len(p.Changes), "write"), lowerFirst(p.Changes[0].Describe()))+why, fix)
+}
+
+// granted says how many permissions the app has of those that were chosen, and what
+// it has besides.
+func (p *Plan) granted() string {
+	scopes, roles, more := 0, 0, p.customer.shared.more
+	for _, id := range p.want.resources {
+		for _, w := range p.want.permissions[id] {
+			if w.kind == catalog.Delegated {
+				scopes++
+			} else {
+				roles++
+			}
+		}
+	}
+	out := fmt.Sprintf("%d delegated and %d application permissions", scopes-more, roles)
+	if more > 0 {
+		out += fmt.Sprintf("; %d more that consenting needs", more)
+	}
+	if n := len(p.extras().unmade); n > 0 {
+		out += fmt.Sprintf("; %d more that somebody else gave it", n)
+	}
+	return out
 }
 
 // consentFix is how the app comes into the customer's tenant.
 func (x shieldFacts) consentFix() string {
-	if x.answers.Registration.Kind == state.KindConnector {
+	if x.connector() {
 		return "Press the customer's shield in Rewst (Marketplace, Integrations, Microsoft Cloud Bundle), then look again."
 	}
 	return "Consent to it here, or press the customer's shield in Rewst."

@@ -53,8 +53,10 @@ type App struct {
 	help      bool
 	ticking   bool
 	leaving   bool // waits for the write in flight, then ends
+	hurried   bool // that was not waited for
 	quietTill time.Time
-	from      int // the page the sign-in was opened from
+	from      int                 // the page the sign-in was opened from
+	came      map[steps.Stage]int // the page each stage was gone to from
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -63,7 +65,7 @@ type App struct {
 // New makes the wizard, showing its first screen.
 func New(cfg Config) *App {
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &App{pages: places(), keys: newGlobalKeys(), dark: true, ctx: ctx, cancel: cancel}
+	a := &App{pages: places(), came: map[steps.Stage]int{}, keys: newGlobalKeys(), dark: true, ctx: ctx, cancel: cancel}
 	a.theme = newTheme(true, !cfg.NoColor)
 	a.w = newWizard(ctx, cfg)
 	a.screen = a.pages[0].open(a.w)
@@ -79,6 +81,10 @@ func (a *App) Init() tea.Cmd {
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	a.w.now = a.w.cfg.Now()
 	cmds := []tea.Cmd{a.route(msg), a.follow()}
+	if a.w.goes {
+		a.w.goes = false
+		cmds = append(cmds, a.leave())
+	}
 	if p := a.w.panel; p != nil && p.call.over() {
 		a.closePanel()
 		if p.call.kind != callSignIn {
@@ -126,7 +132,7 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	case rematchedMsg:
 		cmd := msg.clients.rematched(msg)
 		if s, ok := a.screen.(*customers); ok && s.table != nil {
-			s.table.filter()
+			s.matched()
 		}
 		return cmd
 	case keptMsg:
@@ -221,7 +227,7 @@ func (a *App) backTo() int {
 		return a.from
 	case here == pageSignIn && a.w.wrote:
 		return look
-	case here == pageResult, a.w.atCustomers():
+	case here == pageResult, a.w.clients.busy():
 		return -1
 	case here == pageApply && a.w.apply == nil: // who is waited for is looked at
 		return a.index(pageStart)
@@ -233,6 +239,11 @@ func (a *App) backTo() int {
 		return a.index(pageStart)
 	case a.w.wrote:
 		stop = look
+	case a.at == look && a.w.stage != steps.StageAuthorize:
+		if p := a.pages[a.came[a.w.stage]]; p.id == pageResult && a.w.here(p.stage) {
+			return a.came[a.w.stage]
+		}
+		return a.index(pageStart)
 	}
 	for i := a.at - 1; i >= stop; i-- {
 		p := a.pages[i]
@@ -278,6 +289,9 @@ func (a *App) openPage(i int) tea.Cmd {
 	forward := i > a.at && a.at > 0
 	if a.pages[i].id == pageSignIn {
 		a.from = a.at
+	}
+	if stage := a.pages[i].stage; forward && stage != a.pages[a.at].stage || a.at == 0 {
+		a.came[stage] = a.at
 	}
 	a.at = i
 	a.w.run++
@@ -327,6 +341,7 @@ func (a *App) restart(cfg Config) tea.Cmd {
 func (a *App) interrupt() tea.Cmd {
 	switch {
 	case a.leaving:
+		a.hurried = true
 		return tea.Quit
 	case a.w.ask != nil:
 		a.w.ask = nil
@@ -336,6 +351,13 @@ func (a *App) interrupt() tea.Cmd {
 			title: "Leave while customers are waited for?",
 			text:  "Nothing is lost. Who approves meanwhile gets the roles as soon as msbundle runs again: choose Resume then.",
 			yes:   "leave", no: "stay", agree: a.leave,
+		}
+		return nil
+	case a.w.atCustomers() && !a.w.atClients().work.writing():
+		a.w.ask = &question{
+			title: "Leave? The app's own sign-in is open",
+			text:  "It is closed first, and it is read back that nothing of it is left: up to a minute. Nothing else is written.",
+			yes:   "close it and leave", no: "stay", agree: a.leave,
 		}
 		return nil
 	case a.w.apply.running(), a.w.atCustomers():
@@ -468,33 +490,3 @@ func (a *App) applied(msg applyMsg) tea.Cmd {
 	}
 	return cmd
 }
-
-// Stop ends everything the wizard still does and waits for a write in flight, but
-// no longer than given. Call it after the program has ended.
-func (a *App) Stop(wait time.Duration) {
-	a.screen.Close()
-	a.cancel()
-	limit := time.After(wait)
-	if p := a.w.apply; p != nil {
-		p.stop()
-		p.abandon()
-		select {
-		case <-p.ended:
-		case <-limit:
-		}
-	}
-	for _, c := range a.w.courses {
-		c.clients.stop(limit)
-		c.clients.flush(a.w.cfg.Setup)
-	}
-}
-
-// Outcome says how the wizard ended.
-func (a *App) Outcome() Outcome { return a.w.outcome() }
-
-// Err is what the wizard failed with, when it was left on a failure.
-func (a *App) Err() error { return a.w.failure() }
-
-// Summary is what to print after the program has ended: the alternate screen is
-// gone by then.
-func (a *App) Summary() string { return a.w.summary(a.at > 0) }

@@ -64,6 +64,11 @@ func (a *App) body(f Frame) string {
 	switch {
 	case a.leaving && !a.w.apply.running() && !a.w.atCustomers():
 		return f.dialog("Saving your answers", nil, "")
+	case a.leaving && a.w.closing():
+		return f.dialog("Closing the app's own sign-in", []string{
+			"The client secret and the way back to this computer are taken away from the app, and it is read back that they are gone. That takes up to a minute.",
+			"ctrl+c once more leaves it open and ends at once: start msbundle again and choose Customers to close it.",
+		}, "")
 	case a.leaving:
 		return f.dialog("Finishing the write in flight", []string{
 			"Microsoft's answer to the last request is awaited, so that nothing is left in doubt.",
@@ -113,7 +118,7 @@ func (a *App) header() string {
 		left += t.Muted.Render(" › ") + t.Strong.Render("Sign in")
 	}
 	right := blank
-	if p := a.pages[a.at]; p.n > 0 {
+	if p := a.pages[a.at]; p.n > 0 && p.of > 1 {
 		right = t.Muted.Render(fmt.Sprintf("%d of %d", p.n, p.of)) + blank
 	}
 	if a.w.cfg.Sandbox != "" {
@@ -274,6 +279,10 @@ func (a *App) helpLines(f Frame) []string {
 	cols := max(1, f.Width/28)
 	rows := (len(bindings) + cols - 1) / cols
 	lines := []string{t.Title.Render("Keys on this screen"), ""}
+	var signs []string
+	if s, ok := a.front().(interface{ legend() []string }); ok {
+		signs = s.legend()
+	}
 	for r := range rows {
 		var b strings.Builder
 		for c := range cols {
@@ -283,6 +292,9 @@ func (a *App) helpLines(f Frame) []string {
 			}
 		}
 		lines = append(lines, b.String())
+	}
+	if len(signs) > 0 {
+		lines = append(append(lines, ""), signs...)
 	}
 	return lines
 }

@@ -27,11 +27,11 @@ type applyKeys struct {
 	Other  key.Binding
 }
 
-func (k applyKeys) ShortHelp() []key.Binding {
+func (k *applyKeys) ShortHelp() []key.Binding {
 	return []key.Binding{k.Pause, k.Resume, k.Again, k.Other}
 }
 
-func (k applyKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp()} }
+func (k *applyKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp()} }
 
 func newApply(w *wizard) Screen {
 	s := &apply{looking: newLooking(w), inbox: newInbox(w), keys: applyKeys{
@@ -270,7 +270,7 @@ func (s *apply) escape() {
 
 func (s *apply) Keys() help.KeyMap {
 	if s.waits() {
-		return s.inbox.keys
+		return &s.inbox.keys
 	}
-	return s.keys
+	return &s.keys
 }

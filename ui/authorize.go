@@ -50,11 +50,11 @@ type authorizeKeys struct {
 	move      moveKeys
 }
 
-func (k authorizeKeys) ShortHelp() []key.Binding {
+func (k *authorizeKeys) ShortHelp() []key.Binding {
 	return []key.Binding{k.Authorize, k.Down, k.Change, k.Open, k.Other}
 }
 
-func (k authorizeKeys) FullHelp() [][]key.Binding {
+func (k *authorizeKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{{k.Authorize, k.Down, k.Up, k.Change, k.Back, k.Open, k.Other}, k.move.all()}
 }
 
@@ -429,5 +429,5 @@ func (s *authorize) inRewst() (title string, todo []string, then string) {
 
 func (s *authorize) typing() bool { return s.field(s.focus) != nil }
 
-func (s *authorize) Keys() help.KeyMap { return s.keys }
+func (s *authorize) Keys() help.KeyMap { return &s.keys }
 func (s *authorize) Close()            {}

@@ -32,8 +32,8 @@ type clientView interface {
 
 type lookKeys struct{ Setup, Again, Other key.Binding }
 
-func (k lookKeys) ShortHelp() []key.Binding  { return []key.Binding{k.Setup, k.Again, k.Other} }
-func (k lookKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp()} }
+func (k *lookKeys) ShortHelp() []key.Binding  { return []key.Binding{k.Setup, k.Again, k.Other} }
+func (k *lookKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp()} }
 
 type clientsFoundMsg struct {
 	run
@@ -118,8 +118,10 @@ func (s *customers) Update(msg tea.Msg) tea.Cmd {
 	case clientsFoundMsg:
 		s.loading, s.err = false, msg.err
 		if msg.err == nil {
-			s.w.clients, s.w.findings = newClients(msg.found), msg.found.clientele.Findings
+			c := newClients(msg.found)
+			s.w.clients, s.w.findings = c, msg.found.clientele.Findings
 			s.table = newClientTable(s)
+			return s.w.tellLinked("")
 		}
 	case tea.KeyPressMsg:
 		return s.press(msg)
@@ -128,7 +130,7 @@ func (s *customers) Update(msg tea.Msg) tea.Cmd {
 			v.paste(msg)
 		}
 	case listedMsg:
-		s.listed(msg)
+		return s.listed(msg)
 	default:
 		_, cmd := s.heard(msg)
 		return cmd
@@ -163,6 +165,14 @@ func (s *customers) worked(x *clientWork) {
 		s.pop()
 	}
 	c := s.w.clients
+	if end := x.end.close; x.kind == workTidy {
+		if end != nil {
+			s.w.say("✗", sentence(problemOf(end).Error()))
+		} else {
+			s.w.say("✓", "The app's own sign-in is closed: it was read back that nothing of it is left.")
+		}
+		return
+	}
 	switch {
 	case x.kind == workPlan && x.end.err == nil:
 		s.push(newClientPlan(s, c.plan, workConsent))
@@ -170,7 +180,7 @@ func (s *customers) worked(x *clientWork) {
 		s.push(newClientPlan(s, c.plan, workExclude))
 	case x.kind.writes():
 		clear(s.table.chosen)
-		s.push(&clientResult{s: s})
+		s.open = []clientView{&clientResult{s: s}}
 	case x.end.err != nil && !cancelled(x.end.err):
 		s.w.say("✗", sentence(problemOf(x.end.err).Error()))
 	case cancelled(x.end.err):
@@ -179,6 +189,29 @@ func (s *customers) worked(x *clientWork) {
 		s.w.say("✓", "Looked at "+count(x.of, "customer", "customers")+": "+shadeTally(x.shades)+".")
 	}
 	s.table.filter()
+}
+
+// matched shows the customers as they were set against the organisations anew.
+func (s *customers) matched() {
+	if c := s.w.clients; c.moved {
+		c.moved = false
+		clear(s.table.chosen)
+		var left []clientView
+		for _, v := range s.open {
+			switch v.(type) {
+			case *clientResult, *clientProgress, *clientPlan:
+				left = append(left, v)
+			}
+		}
+		s.open = left // the others know a customer by its place
+	}
+	s.table.filter()
+	s.settle()
+}
+
+// askExport asks for a folder to export the mapping to.
+func (s *customers) askExport() {
+	s.push(newAsking(s, "Export to ", s.w.mappingDir(), "a folder", s.export))
 }
 
 // start begins work, and shows how it goes where nothing else is to be done
@@ -193,6 +226,7 @@ func (s *customers) start(kind workKind, p workPlace) tea.Cmd {
 		s.w.say("•", "There is no such customer.")
 		return nil
 	}
+	p.relist = !kind.writes() && (c.stale || c.broke(p.tenants))
 	cmd := s.w.startWork(kind, p)
 	if kind != workLook {
 		s.push(&clientProgress{s: s})
@@ -229,6 +263,14 @@ func (s *customers) closes() bool {
 	return len(s.open) > 0 || s.table != nil && s.table.closes()
 }
 
+// legend explains the marks of what stands in front.
+func (s *customers) legend() []string {
+	if v, ok := s.front().(interface{ legend() []string }); ok {
+		return v.legend()
+	}
+	return nil
+}
+
 func (s *customers) escape() {
 	if v := s.front(); v != nil && v.escape() && len(s.open) > 0 {
 		s.pop()
@@ -240,7 +282,7 @@ func (s *customers) Keys() help.KeyMap {
 	if v := s.front(); v != nil {
 		return v.Keys()
 	}
-	return s.keys
+	return &s.keys
 }
 
 // Close keeps what was edited: nobody waits for it any more.

@@ -25,7 +25,7 @@ func BenchmarkCustomers(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	w.clients = newClients(&foundClients{c, list, steps.MatchCustomers(c.Rows, list, state.Mapping{})})
+	w.clients = newClients(&foundClients{clientele: c, organizations: list, mapping: steps.MatchCustomers(c.Rows, list, state.Mapping{})})
 	for i := range c.Rows {
 		w.clients.seen(c.Rows[i].TenantID, shieldFor(steps.Shade(1+i%4), epoch))
 	}

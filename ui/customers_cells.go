@@ -38,13 +38,14 @@ func shadeTally(n [steps.Green + 1]int) string {
 
 // mappingTally says how many customers have an organisation.
 func mappingTally(m *steps.Mapping) string {
-	parts := []string{fmt.Sprintf("%s of %s have an organisation", number(m.Count(steps.RowLinked)), number(len(m.Rows())))}
+	have := map[bool]string{true: "has", false: "have"}[m.Count(steps.RowLinked) == 1]
+	parts := []string{fmt.Sprintf("%s of %s %s an organisation", number(m.Count(steps.RowLinked)), number(len(m.Rows())), have)}
 	for _, part := range []struct {
 		n    int
 		word string
 	}{
 		{m.Count(steps.RowCertain) + m.Count(steps.RowSuggested), "suggested"},
-		{m.Count(steps.RowDeclined), "are to have none"},
+		{m.Count(steps.RowDeclined), "set to none"},
 		{m.Count(steps.RowShared) + m.Count(steps.RowMissing), "wrong"},
 	} {
 		if part.n > 0 {
@@ -95,7 +96,10 @@ func mappingText(m *steps.Mapping, i int) string {
 	case steps.RowDeclined:
 		text = "none, by hand"
 	case steps.RowOpen:
-		text = "none yet, and nothing is like it"
+		text = "none yet, and nothing in the list is like it"
+		if len(m.Organizations()) == 0 {
+			text = "none yet: there is no list of organisations"
+		}
 	case steps.RowCertain, steps.RowSuggested:
 		sure := "to be looked at"
 		if r.Suggested.Certain {
@@ -125,7 +129,7 @@ func (t *clientTable) details(f Frame) []string {
 		lines = append(lines, mapped...)
 	}
 	shield, fix := capital(r.Shield.Shade.String())+". "+r.Shield.Reason, r.Shield.Fix
-	if p := c.failed[r.TenantID]; p != nil {
+	if p := c.trouble(r.TenantID); p != nil {
 		shield, fix = "Failed. "+sentence(name(p.Cause, p.What)), p.Do
 	} else if r.Shield.Shade == steps.Unseen && r.Shield.Reason == "" {
 		fix = "Press r to have it looked at."

@@ -15,6 +15,9 @@ import (
 type fakeClientele struct {
 	rows      []steps.CustomerRow
 	wait      chan struct{} // reading who they are waits for it
+	listed    int           // how often the customers were listed
+	left      bool          // an earlier run left the app's sign-in open
+	closing   chan struct{} // closing it waits for it
 	lookErr   error
 	looked    [][]string // tenants that were read
 	lookedFor []state.Customers
@@ -85,7 +88,13 @@ func (f *fake) LookClientele(ctx context.Context, a state.Answers, _ func(steps.
 	if f.clients.lookErr != nil {
 		return nil, f.clients.lookErr
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.clients.listed++
 	found := f.partner()
+	if f.clients.left {
+		found.Left = []steps.PasswordFound{{KeyID: "dddddddd-0000-0000-0000-000000000001", Name: "msbundle left"}}
+	}
 	return &steps.Clientele{Findings: found, Rows: slices.Clone(f.clients.rows), App: steps.MakeAppPlan(a, found)}, nil
 }
 
@@ -195,6 +204,12 @@ func (f *fake) ApplyCustomers(ctx context.Context, a state.Answers, c *steps.Cli
 
 func (f *fake) CloseApp(context.Context, steps.AppPlan, steps.ApplyOptions) error {
 	f.did("close")
+	if f.clients.closing != nil {
+		<-f.clients.closing
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.clients.left = f.clients.left && f.clients.closeErr != nil
 	return f.clients.closeErr
 }
 
@@ -245,3 +260,9 @@ func mixedClients(f *fake) {
 func shutOne(f *fake) { f.clients.shut = map[string]steps.Shield{customerID(4): noWayIn()} }
 
 func refuseOne(f *fake) { f.clients.refuse = map[string]*steps.Problem{customerID(1): agentsMissing} }
+
+// somePolicies has a second look find policies in the way.
+func somePolicies(f *fake, c *Config) {
+	f.clients.policies = true
+	c.Answers.Permissions.Add = append(c.Answers.Permissions.Add, "Policy.ReadWrite.ConditionalAccess")
+}

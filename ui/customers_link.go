@@ -1,7 +1,10 @@
 package ui
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,9 +31,6 @@ type linkKeys struct {
 	Choose, More key.Binding
 	move         moveKeys
 }
-
-func (k linkKeys) ShortHelp() []key.Binding  { return []key.Binding{k.Choose, k.More} }
-func (k linkKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp(), k.move.all()} }
 
 func newLinker(s *customers, at int) *linker {
 	l := &linker{
@@ -87,7 +87,7 @@ func (l *linker) filter() {
 	l.list.cursor = 0
 }
 
-func (l *linker) Keys() help.KeyMap { return l.keys }
+func (l *linker) Keys() help.KeyMap { return keyList{l.keys.Choose, l.keys.More} }
 func (l *linker) typing() bool      { return true }
 
 func (l *linker) paste(msg tea.PasteMsg) {
@@ -139,6 +139,9 @@ func (l *linker) choose(stay bool) tea.Cmd {
 	if stay && c.has(l.at, n) {
 		c.mapping.Unlink(l.at, n)
 	} else {
+		if !stay && !c.row(l.at).ByHand { // in place of what nobody chose
+			c.mapping.Forget(l.at)
+		}
 		c.mapping.Link(l.at, n)
 	}
 	if !stay {
@@ -251,11 +254,10 @@ func newRowFilters(t *clientTable) *rowFilters {
 			v.list.cursor = n
 		}
 	}
-	v.keys.More.SetEnabled(false)
 	return v
 }
 
-func (v *rowFilters) Keys() help.KeyMap  { return v.keys }
+func (v *rowFilters) Keys() help.KeyMap  { return keyList{v.keys.Choose} }
 func (v *rowFilters) typing() bool       { return false }
 func (v *rowFilters) paste(tea.PasteMsg) {}
 func (v *rowFilters) escape() bool       { return true }
@@ -291,12 +293,11 @@ type asking struct {
 
 func newAsking(s *customers, label, value, hint string, then func(string) tea.Cmd) *asking {
 	a := &asking{s: s, label: label, text: newField(value, hint), then: then, keys: linkKeys{Choose: bind("enter", "go on", "enter")}}
-	a.keys.More.SetEnabled(false)
 	a.text.Focus()
 	return a
 }
 
-func (a *asking) Keys() help.KeyMap      { return a.keys }
+func (a *asking) Keys() help.KeyMap      { return keyList{a.keys.Choose} }
 func (a *asking) typing() bool           { return true }
 func (a *asking) paste(msg tea.PasteMsg) { a.text.Update(msg) }
 func (a *asking) escape() bool           { return true }
@@ -326,6 +327,8 @@ type listedMsg struct {
 	list    []state.Organization
 	edits   int // of the mapping when it was asked for
 	mapping *steps.Mapping
+	linked  []int
+	taken   *steps.Taken // of an exported mapping; nil when it was a list
 	err     error
 }
 
@@ -337,26 +340,38 @@ func (s *customers) list(file string) tea.Cmd {
 // listFrom sets the customers against the organisations of a file.
 func (w *wizard) listFrom(n run, file string) tea.Cmd {
 	c, a := w.clients, w.asked()
+	c.file, file = file, wholePath(file)
 	a.Customers.Mapping = file
-	rows, kept, edits := c.mapping.Rows(), c.mapping.Kept(), c.edits
+	rows, kept, edits, before := c.mapping.Rows(), c.mapping.Kept(), c.edits, c.list
 	rows = append([]steps.CustomerRow(nil), rows...)
 	return func() tea.Msg {
 		list, err := steps.ListedOrganizations(a)
-		if err != nil {
-			return listedMsg{n, file, nil, edits, nil, err}
+		if _, none := os.Stat(file); errors.Is(none, fs.ErrNotExist) {
+			err = &steps.Problem{What: "there is no file " + file}
 		}
-		return listedMsg{n, file, list, edits, steps.MatchCustomers(rows, list, kept), nil}
+		if err != nil { // it may be a mapping that was exported
+			m, _ := matched(rows, before, kept)
+			got, is, failed := m.TakeFile(file)
+			if is {
+				return listedMsg{run: n, file: file, edits: edits, mapping: m, taken: &got, err: failed}
+			}
+			return listedMsg{run: n, file: file, err: err}
+		}
+		m, linked := matched(rows, list, kept)
+		return listedMsg{run: n, file: file, list: list, edits: edits, mapping: m, linked: linked}
 	}
 }
 
-func (s *customers) listed(msg listedMsg) {
-	if s.w.tookList(msg) && s.table != nil {
+func (s *customers) listed(msg listedMsg) tea.Cmd {
+	cmd := s.w.tookList(msg)
+	if s.table != nil {
 		s.table.filter()
 	}
+	return cmd
 }
 
 // tookList takes the organisations of a file over, and says so.
-func (w *wizard) tookList(msg listedMsg) bool {
+func (w *wizard) tookList(msg listedMsg) tea.Cmd {
 	c := w.clients
 	switch {
 	case msg.err != nil:
@@ -364,14 +379,46 @@ func (w *wizard) tookList(msg listedMsg) bool {
 	case c == nil:
 	case c.edits != msg.edits:
 		w.say("!", "The mapping was edited meanwhile, so the file was not taken. Give it again.")
+	case msg.taken != nil:
+		c.asIs = false
+		c.setMapping(msg.mapping, nil)
+		w.say("✓", fmt.Sprintf("%s linked and %d unlinked as the file says. %s", count(msg.taken.Linked, "customer", "customers"), msg.taken.Unlinked, sentence(capital(mappingTally(c.mapping)))))
+		return c.edited()
 	default:
 		c.list = msg.list
-		c.setMapping(msg.mapping)
+		c.asIs = false
+		c.setMapping(msg.mapping, msg.linked)
 		w.setCustomers(func(x *state.Customers) { x.Mapping = msg.file })
-		w.say("✓", count(len(msg.list), "organisation", "organisations")+" read. "+sentence(capital(mappingTally(c.mapping))))
-		return true
+		return w.tellLinked(count(len(msg.list), "organisation", "organisations") + " read. ")
 	}
-	return false
+	return nil
+}
+
+// wholePath is a path as a person types it, from where the program was started, so
+// that it holds from elsewhere, too.
+func wholePath(path string) string {
+	if rest, home := strings.CutPrefix(path, "~/"); home {
+		if dir, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(dir, rest)
+		}
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
+}
+
+// tellLinked says, after something else, who was linked just now, and has that kept.
+func (w *wizard) tellLinked(before string) tea.Cmd {
+	c := w.clients
+	switch {
+	case len(c.linked) > 0:
+		w.say("✓", before+c.linkedText()+"z takes that back.")
+		return c.edited()
+	case before != "":
+		w.say("✓", before+sentence(capital(mappingTally(c.mapping))))
+	}
+	return nil
 }
 
 // mappingDir is where the mapping is exported to unless another folder is named.
@@ -398,7 +445,7 @@ func (w *wizard) exportMapping(dir string) {
 	for n := range paths {
 		paths[n] = filepath.Base(paths[n])
 	}
-	w.say("✓", strings.Join(paths, ", ")+" are in "+dir+".")
+	w.say("✓", strings.Join(paths, ", ")+" are in "+dir+". "+w.clients.mapping.Lacking())
 }
 
 // openRewst opens Rewst where its shields are.

@@ -30,7 +30,7 @@ func (w *wizard) rewst() string {
 type clientNotice struct {
 	s    *customers
 	rows []int
-	at   int // the choice under the cursor
+	list *picker // the choices
 	keys noticeKeys
 }
 
@@ -39,19 +39,17 @@ type noticeKeys struct {
 	move                 moveKeys
 }
 
-func (k noticeKeys) ShortHelp() []key.Binding  { return []key.Binding{k.Choose, k.Exclude, k.Web} }
-func (k noticeKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp(), k.move.all()} }
-
 func newClientNotice(s *customers, rows []int) *clientNotice {
 	n := &clientNotice{s: s, rows: rows, keys: noticeKeys{
 		Choose: bind("enter", "go on", "enter"), Exclude: bind("x", "exclude from policies", "x"), Web: bind("w", "open Rewst", "w"), move: newMoveKeys(),
 	}}
+	n.list = newPicker(make([]row, len(n.choices())))
 	n.keys.Exclude.SetEnabled(!s.w.connector())
 	n.keys.Web.SetEnabled(s.w.cfg.OpenURL != nil)
 	return n
 }
 
-func (n *clientNotice) Keys() help.KeyMap  { return n.keys }
+func (n *clientNotice) Keys() help.KeyMap  { return keyList{n.keys.Choose, n.keys.Exclude, n.keys.Web} }
 func (n *clientNotice) typing() bool       { return false }
 func (n *clientNotice) paste(tea.PasteMsg) {}
 func (n *clientNotice) escape() bool       { return true }
@@ -71,9 +69,8 @@ func (n *clientNotice) press(msg tea.KeyPressMsg) tea.Cmd {
 		s.table.exclude()
 	case key.Matches(msg, n.keys.Web):
 		return s.w.openRewst()
-	case key.Matches(msg, n.keys.move.Up, n.keys.move.Down):
-		n.at = (n.at + 1) % len(n.choices())
-	case key.Matches(msg, n.keys.Choose) && n.at == 0:
+	case n.list.Update(msg, n.keys.move):
+	case key.Matches(msg, n.keys.Choose) && n.list.Current() == 0:
 		s.pop()
 		return s.start(workLook, workPlace{tenants: c.tenants(n.rows)})
 	case key.Matches(msg, n.keys.Choose):
@@ -116,7 +113,7 @@ func (n *clientNotice) View(f Frame) []string {
 	}
 	lines = append(lines, "")
 	for i, text := range n.choices() {
-		lines = append(lines, t.cursorAt(i == n.at)+t.row(clip(text, f.Width-2), i == n.at))
+		lines = append(lines, t.cursorAt(i == n.list.Current())+t.row(clip(text, f.Width-2), i == n.list.Current()))
 	}
 	if !s.w.connector() {
 		text := "Conditional Access of the customers: " + map[bool]string{false: "left alone", true: "policies in the way get an exclusion, shown first"}[s.w.customersAnswers().Exclude] + "."
@@ -159,14 +156,6 @@ type clientPlanKeys struct {
 	move                      moveKeys
 }
 
-func (k clientPlanKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Press, k.Open, k.Apply, k.Leave}
-}
-
-func (k clientPlanKeys) FullHelp() [][]key.Binding {
-	return [][]key.Binding{k.ShortHelp(), k.move.all()}
-}
-
 func newClientPlan(s *customers, p *steps.CustomersPlan, kind workKind) *clientPlan {
 	v := &clientPlan{
 		s: s, plan: p, kind: kind, list: newPicker(nil), made: map[int]steps.Plan{},
@@ -194,6 +183,9 @@ func newClientPlan(s *customers, p *steps.CustomersPlan, kind workKind) *clientP
 		v.rows = append(v.rows, clientPlanRow{button: true})
 	}
 	v.list.SetRows(make([]row, len(v.rows)))
+	if v.row().head != "" {
+		v.list.Move(1)
+	}
 	v.settle()
 	return v
 }
@@ -211,7 +203,7 @@ func (v *clientPlan) app() steps.Plan {
 	a := v.s.w.clients.clientele.App
 	p := a.Left
 	switch {
-	case v.kind == workExclude:
+	case v.kind == workExclude, v.kind == workTidy && v.s.w.clients.ajar:
 		p = a.Close
 	case v.opens():
 		p = a.Open
@@ -235,7 +227,10 @@ func (v *clientPlan) settle() {
 	v.keys.Open.SetEnabled(v.full == nil && (v.within != nil || !r.button && r.head == ""))
 }
 
-func (v *clientPlan) Keys() help.KeyMap  { return v.keys }
+func (v *clientPlan) Keys() help.KeyMap {
+	return keyList{v.keys.Press, v.keys.Open, v.keys.Apply, v.keys.Leave}
+}
+
 func (v *clientPlan) typing() bool       { return false }
 func (v *clientPlan) paste(tea.PasteMsg) {}
 
@@ -283,7 +278,9 @@ func (v *clientPlan) press(msg tea.KeyPressMsg) tea.Cmd {
 func (v *clientPlan) apply() tea.Cmd {
 	v.s.pop()
 	v.s.w.wrote = true
-	v.s.w.agreeConsent()
+	if v.kind != workTidy {
+		v.s.w.agreeConsent()
+	}
 	return v.s.start(v.kind, workPlace{plan: v.plan, tenants: v.tenants(), opens: v.opens()})
 }
 
@@ -320,6 +317,8 @@ func (v *clientPlan) open() {
 
 func (v *clientPlan) intro() string {
 	switch {
+	case v.kind == workTidy && !v.empty():
+		return count(len(v.app().Changes), "write in your own tenant closes", "writes in your own tenant close") + " the app's own sign-in, which was left open. Nothing else is written."
 	case v.empty():
 		return "There is nothing to write: " + lowerOf(v.nothing())
 	case v.writes == 0 && v.opens():
@@ -375,7 +374,7 @@ func (v *clientPlan) table(f Frame) []string {
 		lead := t.cursorAt(current)
 		switch {
 		case r.app:
-			return ends(lead+t.row(clip("Your own tenant: the app's own sign-in, opened and closed", w-14), current), t.Muted.Render(count(len(v.app().Changes), "write", "writes")), w)
+			return ends(lead+t.row(clip("Your own tenant: the app's own sign-in, "+map[bool]string{true: "opened and closed", false: "closed"}[v.opens()], w-14), current), t.Muted.Render(count(len(v.app().Changes), "write", "writes")), w)
 		case r.head != "":
 			return lead + t.Strong.Render(clip(r.head, w-2))
 		case r.button:
@@ -398,11 +397,13 @@ func (v *clientPlan) table(f Frame) []string {
 func (v *clientPlan) details(f Frame) []string {
 	t, r := f.Theme, v.row()
 	switch {
+	case r.app && v.kind == workTidy:
+		return t.lines(t.Plain, "A client secret, and the way back to this computer, are taken away from the app. A sign-in in Rewst does not need them. enter shows each.", f.Width)
 	case r.app:
 		return t.lines(t.Plain, "Partner Center takes a consent only from the app itself. For that a way back to this computer and a secret for a day are added to the app, and both are taken away again at the end. enter shows each.", f.Width)
-	case r.button:
+	case r.button && v.kind != workTidy:
 		return t.lines(t.Plain, "Rewst's shields still have to be pressed afterwards.", f.Width)
-	case r.head != "":
+	case r.head != "", r.button:
 		return nil
 	}
 	c := v.plan.Customers[r.customer]

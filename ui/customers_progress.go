@@ -23,11 +23,6 @@ type progressKeys struct {
 	move        moveKeys
 }
 
-func (k progressKeys) ShortHelp() []key.Binding { return []key.Binding{k.Pause, k.Stop} }
-func (k progressKeys) FullHelp() [][]key.Binding {
-	return [][]key.Binding{k.ShortHelp(), k.move.all()}
-}
-
 func (v *clientProgress) work() *clientWork { return v.s.w.clients.work }
 
 func (v *clientProgress) keys() progressKeys {
@@ -36,12 +31,16 @@ func (v *clientProgress) keys() progressKeys {
 	if x.gate.Paused() {
 		k.Pause.SetHelp("p", "go on")
 	}
-	k.Pause.SetEnabled(x.running() && x.kind != workClose)
-	k.Stop.SetEnabled(x.running() && x.kind != workClose)
+	k.Pause.SetEnabled(x.running() && !x.kind.closes())
+	k.Stop.SetEnabled(x.running() && !x.kind.closes())
 	return k
 }
 
-func (v *clientProgress) Keys() help.KeyMap  { return v.keys() }
+func (v *clientProgress) Keys() help.KeyMap {
+	k := v.keys()
+	return keyList{k.Pause, k.Stop}
+}
+
 func (v *clientProgress) typing() bool       { return false }
 func (v *clientProgress) paste(tea.PasteMsg) {}
 
@@ -82,7 +81,7 @@ func (x *clientWork) title() string {
 		return "Consenting"
 	case workExclude:
 		return "Changing policies"
-	case workClose:
+	case workClose, workTidy:
 		return "Closing the app's own sign-in"
 	case workPlan:
 		return "Looking, to plan the consent"
@@ -104,8 +103,11 @@ func (x *clientWork) tally(now time.Time) string {
 
 // line tells of work in one line.
 func (x *clientWork) line(t *Theme, w *wizard, width int) string {
-	if x.gate.Paused() {
+	switch {
+	case x.gate.Paused():
 		return t.Warn.Render(clip("‖ Paused: "+x.tally(w.now)+". p goes on, P stops.", width))
+	case x.phase != "":
+		return t.Accent.Render(w.spin()) + " " + t.Plain.Render(clip(x.title()+": "+lowerOf(x.phase)+".", width-2))
 	}
 	return t.Accent.Render(w.spin()) + " " + t.Plain.Render(clip(x.title()+": "+x.tally(w.now)+".", width-2))
 }
@@ -184,27 +186,47 @@ func failureLines(f Frame, who string, p *steps.Problem) []string {
 	return out
 }
 
-// atCustomers tells whether something at customers, or in the app for them, has to
-// be brought to an end.
+// atClients is what the stage about customers' tenants has come to, whichever stage
+// is open; nil when it was not gone to.
+func (w *wizard) atClients() *clients {
+	if c := w.courses[steps.StageCustomers]; c != nil {
+		return c.clients
+	}
+	return nil
+}
+
+// busy tells whether something at customers, or in the app for them, has to be
+// brought to an end before the person goes elsewhere.
+func (c *clients) busy() bool { return c != nil && (c.work.writing() || c.open) }
+
+// atCustomers tells whether that is to be done before the program ends.
 func (w *wizard) atCustomers() bool {
-	c := w.clients
-	return c != nil && (c.work.writing() || c.open)
+	c := w.atClients()
+	return c.busy() || c != nil && c.ajar
+}
+
+// closing tells whether the sign-in with the app is being closed.
+func (w *wizard) closing() bool {
+	c := w.atClients()
+	return c != nil && c.work.writing() && (c.work.kind.closes() || c.work.phase == closingPhase)
 }
 
 // leaveCustomers brings it to an end: what is under way is finished, and the app's
 // sign-in is closed.
 func (w *wizard) leaveCustomers() tea.Cmd {
-	c := w.clients
+	c := w.atClients()
 	if c.work.running() {
 		c.work.gate.Resume()
 		c.work.cancel()
 		return nil
 	}
+	w.revisit(steps.StageCustomers)
 	return w.startWork(workClose, workPlace{})
 }
 
-// stop ends work at customers and waits for it.
-func (c *clients) stop(limit <-chan time.Time) {
+// stop ends work at customers and waits for it. An app's sign-in that is open then is
+// closed.
+func (c *clients) stop(w *wizard, limit <-chan time.Time) {
 	if c == nil || c.work == nil {
 		return
 	}
@@ -215,12 +237,28 @@ func (c *clients) stop(limit <-chan time.Time) {
 	select {
 	case <-x.ended:
 	case <-limit:
+		return
+	}
+	c.stopped = true
+	if x.kind.writes() {
+		c.open, c.ajar = x.came.open, x.came.close != nil
+	}
+	if !c.open && !c.ajar {
+		return
+	}
+	p := workPlace{setup: w.cfg.Setup, clientele: c.clientele, gate: &steps.Gate{}, tell: func(clientItem) {}}
+	done := make(chan workEnd, 1)
+	go func() { done <- p.closed(w.ctx, workEnd{}) }()
+	select {
+	case end := <-done:
+		c.open, c.ajar = false, end.close != nil
+	case <-limit:
 	}
 }
 
 // worked takes news of work at customers, whichever screen is open.
 func (a *App) worked(msg clientsMsg) tea.Cmd {
-	c := a.w.clients
+	c := a.w.atClients()
 	if c == nil || msg.work != c.work {
 		return nil
 	}
@@ -232,10 +270,13 @@ func (a *App) worked(msg clientsMsg) tea.Cmd {
 	}
 	a.hush()
 	if a.leaving {
-		if c.open {
+		if c.open || c.ajar && !c.work.kind.closes() {
 			return a.w.leaveCustomers()
 		}
 		return tea.Batch(a.w.saveAnswers(), tea.Quit)
+	}
+	if relist := c.work.end.relist; relist != nil && a.w.clients == c {
+		a.w.findings = relist.Findings
 	}
 	if s, ok := a.screen.(*customers); ok {
 		s.worked(c.work)

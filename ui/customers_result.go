@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/help"
@@ -18,29 +19,26 @@ type clientResult struct {
 }
 
 type clientResultKeys struct {
-	Retry, Web, Start, Finish key.Binding
-	move                      moveKeys
-}
-
-func (k clientResultKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Retry, k.Finish, k.Start, k.Web}
-}
-
-func (k clientResultKeys) FullHelp() [][]key.Binding {
-	return [][]key.Binding{k.ShortHelp(), k.move.all()}
+	Retry, Export, Close, Web, Start, Finish key.Binding
+	move                                     moveKeys
 }
 
 func (v *clientResult) keys() clientResultKeys {
 	k := clientResultKeys{
-		Retry: bind("f", "retry the failed only", "f"), Web: bind("w", "open Rewst", "w"), Start: bind("s", "to the start", "s"),
+		Retry: bind("f", "retry the failed", "f"), Export: bind("e", "export", "e"), Close: bind("C", "close the app's sign-in", "C"), Web: bind("w", "open Rewst", "w"), Start: bind("s", "start", "s"),
 		Finish: bind("q", "finish", "q"), move: newMoveKeys(),
 	}
-	k.Retry.SetEnabled(len(v.s.w.clients.failed) > 0)
+	k.Retry.SetEnabled(v.s.w.clients.failing() > 0)
+	k.Close.SetEnabled(v.s.w.clients.ajar)
 	k.Web.SetEnabled(v.s.w.cfg.OpenURL != nil)
 	return k
 }
 
-func (v *clientResult) Keys() help.KeyMap  { return v.keys() }
+func (v *clientResult) Keys() help.KeyMap {
+	k := v.keys()
+	return keyList{k.Close, k.Retry, k.Export, k.Start, k.Finish, k.Web}
+}
+
 func (v *clientResult) typing() bool       { return false }
 func (v *clientResult) paste(tea.PasteMsg) {}
 func (v *clientResult) escape() bool       { return true }
@@ -49,13 +47,24 @@ func (v *clientResult) press(msg tea.KeyPressMsg) tea.Cmd {
 	k, s := v.keys(), v.s
 	switch {
 	case key.Matches(msg, k.Retry):
-		s.pop()
-		return s.consent(s.w.clients.failedRows())
+		return s.consent(s.w.clients.failures())
+	case key.Matches(msg, k.Export):
+		s.askExport()
+	case key.Matches(msg, k.Close):
+		s.push(newClientPlan(s, &steps.CustomersPlan{}, workTidy))
 	case key.Matches(msg, k.Web):
 		return s.w.openRewst()
 	case key.Matches(msg, k.Start):
 		s.w.open(pageStart)
 	case key.Matches(msg, k.Finish):
+		if s.w.atCustomers() { // it is closed first
+			s.w.goes = true
+			return nil
+		}
+		if s.w.fleeting() {
+			s.w.ask = s.w.endRehearsal()
+			return nil
+		}
 		if h, losing := s.w.losing(); losing {
 			s.w.ask = h.question(func() tea.Cmd { return tea.Quit })
 			return nil
@@ -67,20 +76,9 @@ func (v *clientResult) press(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// failedRows are the customers the last consent failed at.
-func (c *clients) failedRows() []int {
-	var out []int
-	for i := range c.mapping.Rows() {
-		if c.failed[c.row(i).TenantID] != nil {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
 // verdict says in a sentence how the customers stand.
 func (c *clients) verdict() (text string, good bool) {
-	if n := len(c.failed); n > 0 {
+	if n := c.failing(); n > 0 {
 		return count(n, "customer", "customers") + " failed", false
 	}
 	n := len(c.mapping.Rows())
@@ -100,19 +98,19 @@ func (c *clients) facts(w *wizard) []fact {
 	}
 	if x := c.work; x != nil && x.end.close != nil {
 		p := problemOf(x.end.close)
-		add("Not closed", strings.TrimSpace(sentence(p.What)+" "+sentence(p.Cause)+" The next run takes away what is left of the app's sign-in. "+sentence(p.Do)))
+		add("Not closed", strings.TrimSpace(sentence(p.What)+" "+sentence(p.Cause)+" "+sentence(p.Do)+" C closes it; so does leaving, and the next run shows what is left."))
 	}
 	var failed []steps.CustomerFailure
-	for _, i := range c.failedRows() {
+	for _, i := range c.failures() {
 		r := c.row(i)
-		failed = append(failed, steps.CustomerFailure{Customer: r.Customer, Problem: c.failed[r.TenantID]})
+		failed = append(failed, steps.CustomerFailure{Customer: r.Customer, Problem: c.trouble(r.TenantID)})
 	}
 	facts = append(facts, failedFacts(failed)...)
 	if n := c.shades[steps.Green] + c.shades[steps.Amber] + c.shades[steps.Blue]; n > 0 {
 		add("Left for you", "Press the shield of each customer in Rewst ("+w.rewst()+", Marketplace, Integrations, Microsoft Cloud Bundle). Rewst learns of a consent only there.")
 	}
 	if n := c.mapping.Count(steps.RowShared) + c.mapping.Count(steps.RowMissing); n > 0 {
-		add("", count(n, "customer is", "customers are")+" wrong in the mapping: v shows them.")
+		add("", count(n, "customer is", "customers are")+" wrong in the mapping: in the list v shows them.")
 	}
 	if n := len(c.mapping.Rows()) - c.mapping.Count(steps.RowLinked) - c.mapping.Count(steps.RowDeclined); n > 0 {
 		add("", count(n, "customer has", "customers have")+" no organisation yet.")
@@ -152,7 +150,7 @@ func (c *clients) outcome() Outcome {
 		return Left
 	case c.work.running():
 		return Interrupted
-	case len(c.failed) > 0, c.work != nil && (c.work.end.err != nil || c.work.end.close != nil):
+	case c.failing() > 0, c.work != nil && (c.work.end.err != nil || c.work.end.close != nil):
 		return Partial
 	}
 	return Done
@@ -160,13 +158,13 @@ func (c *clients) outcome() Outcome {
 
 // failure is what the stage failed with.
 func (c *clients) failure() error {
-	if c == nil || !c.written || len(c.failed) == 0 {
+	if c == nil || !c.written || c.failing() == 0 {
 		return nil
 	}
-	p := steps.Problem{What: count(len(c.failed), "customer", "customers") + " failed", Do: "Mend what is said of each, then retry the failed ones.", Retry: true}
+	p := steps.Problem{What: count(c.failing(), "customer", "customers") + " failed", Do: "Mend what is said of each, then retry the failed ones.", Retry: true}
 	out := &steps.CustomersFailed{Problem: p}
-	for _, i := range c.failedRows() {
-		out.Customers = append(out.Customers, steps.CustomerFailure{Customer: c.row(i).Customer, Problem: c.failed[c.row(i).TenantID]})
+	for _, i := range c.failures() {
+		out.Customers = append(out.Customers, steps.CustomerFailure{Customer: c.row(i).Customer, Problem: c.trouble(c.row(i).TenantID)})
 	}
 	return out
 }
@@ -178,8 +176,11 @@ func (c *clients) summary() []string {
 	}
 	text, _ := c.verdict()
 	lines := []string{"Customers: " + sentence(lowerOf(text)), "  Shields: " + shadeTally(c.shades) + ".", "  Rewst's own shields still have to be pressed, in Rewst."}
-	for _, i := range c.failedRows() {
-		p := c.failed[c.row(i).TenantID]
+	if c.open || c.ajar || c.work.writing() && !c.stopped {
+		lines = append(lines, "  The app's own sign-in may still be open. Start msbundle again and choose Customers, which closes it.")
+	}
+	for _, i := range c.failures() {
+		p := c.trouble(c.row(i).TenantID)
 		lines = append(lines, strings.TrimSpace("  "+shownName(c.row(i).Customer)+": "+sentence(name(p.Cause, p.What))+" "+sentence(p.Do)))
 	}
 	return lines
@@ -197,16 +198,13 @@ type detailKeys struct {
 	move moveKeys
 }
 
-func (k detailKeys) ShortHelp() []key.Binding  { return []key.Binding{k.Look} }
-func (k detailKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp(), k.move.all()} }
-
 func (v *clientDetail) keys() detailKeys {
 	k := detailKeys{bind("r", "look again", "r"), newMoveKeys()}
 	k.Look.SetEnabled(!v.s.w.clients.work.running())
 	return k
 }
 
-func (v *clientDetail) Keys() help.KeyMap  { return v.keys() }
+func (v *clientDetail) Keys() help.KeyMap  { return keyList{v.keys().Look} }
 func (v *clientDetail) typing() bool       { return false }
 func (v *clientDetail) paste(tea.PasteMsg) {}
 func (v *clientDetail) escape() bool       { return true }
@@ -239,15 +237,15 @@ func (v *clientDetail) View(f Frame) []string {
 		lines = append(lines, in.labelled("Domains", strings.Join(r.Domains, ", "), 14)...)
 	}
 	lines = append(lines, "", t.shadeGlyph(r.Shield.Shade, 12)+t.Muted.Render(seenWhen(r.Shield)))
-	if r.Shield.Reason != "" {
-		lines = append(lines, wrap(r.Shield.Reason, in.Width)...)
-	}
-	if r.Shield.Fix != "" {
-		lines = append(lines, in.labelled("Do", r.Shield.Fix, 14)...)
-	}
+	// A check that did not pass tells its reason itself.
+	told := func(p steps.ShieldPart) bool { return p.State != steps.Passed && alike(p.Evidence, r.Shield.Reason) }
 	if p := c.failed[r.TenantID]; p != nil {
-		lines = append(lines, "")
 		lines = append(lines, in.problem(p)...)
+	} else if r.Shield.Reason != "" && !slices.ContainsFunc(r.Shield.Checks, told) {
+		lines = append(lines, wrap(r.Shield.Reason, in.Width)...)
+		if r.Shield.Fix != "" {
+			lines = append(lines, in.labelled("Do", r.Shield.Fix, 14)...)
+		}
 	}
 	lines = append(lines, "")
 	byProof := map[string]steps.ShieldPart{}
@@ -256,6 +254,9 @@ func (v *clientDetail) View(f Frame) []string {
 	}
 	for _, id := range proofs {
 		p, seen := byProof[id]
+		if problem := c.failed[r.TenantID]; seen && problem != nil && alike(p.Evidence, name(problem.Cause, problem.What)) {
+			p.Evidence, p.Fix = "As above.", ""
+		}
 		if !seen {
 			lines = append(lines, "· "+t.Muted.Render(pad(proofTitles[id], 12)+"not looked at"))
 			continue
@@ -263,6 +264,11 @@ func (v *clientDetail) View(f Frame) []string {
 		lines = append(lines, t.part(in, p)...)
 	}
 	return append(append(head, ""), v.scroll.View(f.sized(f.Width, f.Height-len(head)-1), append(lines, v.policies(in)...))...)
+}
+
+// alike tells whether two sentences say the same.
+func alike(a, b string) bool {
+	return strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
 }
 
 func seenWhen(s steps.Shield) string {
@@ -326,48 +332,4 @@ func (v *clientDetail) policies(f Frame) []string {
 		out = append(out, pretty(change.Body, f.Width)...)
 	}
 	return out
-}
-
-// clientDirect tells how a customer is set up without delegated administration.
-type clientDirect struct {
-	s      *customers
-	at     int
-	scroll scroller
-}
-
-func (v *clientDirect) Keys() help.KeyMap {
-	return linkKeys{Choose: bind("c", "copy the command", "c"), More: keyOff(), move: newMoveKeys()}
-}
-
-func keyOff() key.Binding {
-	b := key.NewBinding()
-	b.SetEnabled(false)
-	return b
-}
-
-func (v *clientDirect) typing() bool       { return false }
-func (v *clientDirect) paste(tea.PasteMsg) {}
-func (v *clientDirect) escape() bool       { return true }
-
-// command sets a customer's own tenant up.
-func (v *clientDirect) command() string {
-	r := v.s.w.clients.row(v.at)
-	return "msbundle apply --tenant " + name(r.Domain, r.TenantID) + " -f direct.yaml"
-}
-
-func (v *clientDirect) press(msg tea.KeyPressMsg) tea.Cmd {
-	if msg.String() == "c" {
-		v.s.w.say("•", "Sent the command to the clipboard.")
-		return v.s.w.copyText(v.command())
-	}
-	v.scroll.Update(msg, newMoveKeys())
-	return nil
-}
-
-func (v *clientDirect) View(f Frame) []string {
-	t, r := f.Theme, v.s.w.clients.row(v.at)
-	lines := []string{t.Title.Render(clip("Directly at "+shownName(r.Customer), f.Width)), ""}
-	lines = append(lines, t.lines(t.Plain, "Without a CSP contract or delegated administration the same setup is made in the customer's own tenant: an administrator of the customer signs in, and the app, the service account and what they need are made there. Give the customer's domain and a setup file whose integrations leave out csp.", f.Width)...)
-	lines = append(lines, "", flushMark+t.Accent.Render(clean(v.command())), "")
-	return append(lines, t.lines(t.Warn, "Use one way for a customer, not both: with the bundle installed at the partner and at the customer, Rewst meets AADSTS65001.", f.Width)...)
 }

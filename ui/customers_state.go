@@ -24,16 +24,24 @@ type clients struct {
 	order     []int                // organisations by name; nil when that has to be worked out
 	names     []string             // of organisations, in small letters
 
-	plan    *steps.CustomersPlan // what was planned last
-	choice  *state.Customers     // what that was planned for; the answers take it when it is agreed to
-	failed  map[string]*steps.Problem
-	written bool // something was written at customers
-	at      time.Time
-	open    bool // the sign-in with the app was opened, and has to be closed
-	work    *clientWork
+	plan     *steps.CustomersPlan      // what was planned last
+	choice   *state.Customers          // what that was planned for; the answers take it when it is agreed to
+	failed   map[string]*steps.Problem // what the last consent was refused with, by customer
+	shut     map[string]bool           // customers without a way in when a consent was agreed to
+	written  bool                      // something was written at customers
+	open     bool                      // the sign-in with the app was opened, and has to be closed
+	ajar     bool                      // closing it failed
+	stale    bool                      // the partner's tenant was written to since the customers were listed
+	relisted bool                      // the mapping is of an earlier list of customers
+	work     *clientWork
+	stopped  bool // the work has ended though nobody heard of it
 
-	edits   int  // of the mapping, so far
-	dirty   bool // there are edits that are not kept yet
+	file    string // with organisations that was named last
+	linked  []int  // customers linked just now, because it was certain
+	asIs    bool   // that was taken back
+	moved   bool   // customers have other places than before
+	edits   int    // of the mapping, so far
+	dirty   bool   // there are edits that are not kept yet
 	keeping bool
 	keepErr error
 }
@@ -58,6 +66,21 @@ type foundClients struct {
 	clientele     *steps.Clientele
 	organizations []state.Organization
 	mapping       *steps.Mapping
+	linked        []int
+}
+
+// matched sets customers against organisations, and links those that need no look.
+// It tells which.
+func matched(rows []steps.CustomerRow, list []state.Organization, kept state.Mapping) (m *steps.Mapping, linked []int) {
+	m = steps.MatchCustomers(rows, list, kept)
+	certain := m.Filter(nil, steps.MappingFilter{States: []steps.RowState{steps.RowCertain}})
+	m.AcceptCertain()
+	for _, i := range certain {
+		if len(m.Rows()[i].Organizations) > 0 { // the organisation was not taken by another one meanwhile
+			linked = append(linked, i)
+		}
+	}
+	return m, linked
 }
 
 // findClients lists the customers and sets them against Rewst's organisations, as
@@ -75,25 +98,30 @@ func findClients(ctx context.Context, setup Setup, a state.Answers, observe func
 	if err != nil {
 		return nil, err
 	}
-	return &foundClients{c, list, steps.MatchCustomers(c.Rows, list, kept)}, nil
+	found := &foundClients{clientele: c, organizations: list}
+	found.mapping, found.linked = matched(c.Rows, list, kept)
+	return found, nil
 }
 
 func newClients(f *foundClients) *clients {
-	c := &clients{clientele: f.clientele, list: f.organizations, failed: map[string]*steps.Problem{}}
-	c.setMapping(f.mapping)
+	c := &clients{clientele: f.clientele, list: f.organizations, failed: map[string]*steps.Problem{}, shut: map[string]bool{}}
+	c.setMapping(f.mapping, f.linked)
 	return c
 }
 
-// setMapping takes another mapping of the same customers, as they stand now.
-func (c *clients) setMapping(m *steps.Mapping) {
+// setMapping takes another mapping of the customers, as they stand now.
+func (c *clients) setMapping(m *steps.Mapping, linked []int) {
 	if c.mapping != nil {
+		c.moved = c.moved || len(m.Rows()) != len(c.mapping.Rows())
 		for i, r := range c.mapping.Rows() {
-			if r.Shield.At.After(m.Rows()[i].Shield.At) {
-				m.SetShield(i, r.Shield)
+			at := m.Find(r.TenantID)
+			c.moved = c.moved || at != i
+			if at >= 0 && !m.Rows()[at].Shield.At.After(r.Shield.At) {
+				m.SetShield(at, r.Shield)
 			}
 		}
 	}
-	c.mapping, c.order, c.shades = m, nil, [steps.Green + 1]int{}
+	c.mapping, c.linked, c.order, c.shades = m, linked, nil, [steps.Green + 1]int{}
 	for i := range m.Rows() {
 		c.shades[m.Rows()[i].Shield.Shade]++
 	}
@@ -113,17 +141,27 @@ type rematchedMsg struct {
 	clients *clients
 	edits   int
 	mapping *steps.Mapping
+	linked  []int
 }
 
-// rematch sets the customers against the organisations anew when a look has shown
-// more of their domains: a suggestion may be certain by them.
+// rematch sets the customers against the organisations anew when they were listed
+// again, or when a look has shown more of their domains: a suggestion may be certain
+// by them.
 func (c *clients) rematch() tea.Cmd {
 	rows := c.clientele.Rows
-	if len(c.mapping.Organizations()) == 0 || domainsOf(rows) == c.domains {
+	if !c.relisted && (len(c.mapping.Organizations()) == 0 || domainsOf(rows) == c.domains) {
 		return nil
 	}
-	rows, list, kept, edits := slices.Clone(rows), c.list, c.mapping.Kept(), c.edits
-	return func() tea.Msg { return rematchedMsg{c, edits, steps.MatchCustomers(rows, list, kept)} }
+	rows, list, kept, edits, asIs := slices.Clone(rows), c.list, c.mapping.Kept(), c.edits, c.asIs
+	return func() tea.Msg {
+		msg := rematchedMsg{clients: c, edits: edits}
+		if asIs {
+			msg.mapping = steps.MatchCustomers(rows, list, kept)
+		} else {
+			msg.mapping, msg.linked = matched(rows, list, kept)
+		}
+		return msg
+	}
 }
 
 // rematched takes it over, or begins again when somebody has edited meanwhile.
@@ -134,12 +172,112 @@ func (c *clients) rematched(msg rematchedMsg) tea.Cmd {
 	if msg.edits != c.edits {
 		return c.rematch()
 	}
-	c.setMapping(msg.mapping)
+	c.relisted = false
+	c.setMapping(msg.mapping, msg.linked)
+	if len(msg.linked) > 0 {
+		return c.edited()
+	}
 	return nil
+}
+
+// linkedText says who was linked just now; nothing when nobody was.
+func (c *clients) linkedText() string {
+	if len(c.linked) == 0 {
+		return ""
+	}
+	return count(len(c.linked), "customer was", "customers were") + " linked, as their tenant id, domain or name leaves no doubt; "
+}
+
+// unlink takes from a customer the organisations that are wrong, or all when none is.
+func (c *clients) unlink(i int) {
+	m := c.mapping
+	all, wrong := slices.Clone(c.row(i).Organizations), []int(nil)
+	for _, n := range all {
+		if m.Missing(n) || len(m.Users(n)) > 1 {
+			wrong = append(wrong, n)
+		}
+	}
+	if len(wrong) > 0 {
+		all = wrong
+	}
+	for _, n := range all {
+		m.Unlink(i, n)
+	}
+}
+
+// unlinkCertain takes back what was linked just now.
+func (c *clients) unlinkCertain() {
+	for _, i := range c.linked {
+		if !c.row(i).ByHand {
+			c.mapping.Forget(i)
+		}
+	}
+	c.linked, c.asIs = nil, true
 }
 
 // row is a customer by its place.
 func (c *clients) row(i int) *steps.CustomerRow { return &c.mapping.Rows()[i] }
+
+// trouble is what went wrong at a customer and was not mended since; nil when
+// nothing did. Where there was no way in it is what the last look says of that.
+func (c *clients) trouble(tenant string) *steps.Problem {
+	if p := c.failed[tenant]; p != nil {
+		return p
+	}
+	i := c.mapping.Find(tenant)
+	if !c.shut[tenant] || i < 0 {
+		return nil
+	}
+	if s := c.row(i).Shield; s.Shade == steps.Red {
+		return &steps.Problem{What: s.Reason, Do: s.Fix, Retry: true}
+	}
+	return &steps.Problem{What: "nothing is in the way any more, and the consent is not given yet", Do: "retry it", Retry: true}
+}
+
+// failing is how many customers the last consent failed at.
+func (c *clients) failing() int { return len(c.failed) + len(c.shut) }
+
+// failures are the customers the last consent failed at.
+func (c *clients) failures() []int {
+	if c.failing() == 0 {
+		return nil
+	}
+	var out []int
+	for i := range c.mapping.Rows() {
+		if tenant := c.row(i).TenantID; c.failed[tenant] != nil || c.shut[tenant] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// mended forgets what went wrong at customers where a look finds nothing left to be
+// written.
+func (c *clients) mended(p *steps.CustomersPlan) {
+	for _, x := range p.Customers {
+		if x.Skipped == "" && x.Shield.Shade > steps.Blue && x.Writes() == 0 {
+			delete(c.failed, x.Customer.TenantID)
+			delete(c.shut, x.Customer.TenantID)
+		}
+	}
+}
+
+// standing is how a look leaves a customer: one that refused a consent is not merely
+// without it.
+func (c *clients) standing(tenant string, s steps.Shield) steps.Shield {
+	if p := c.failed[tenant]; p != nil && s.Shade == steps.Blue {
+		s.Shade, s.Reason, s.Fix = steps.Red, sentence(name(p.Cause, p.What)), p.Do
+	}
+	return s
+}
+
+// broke tells whether any of these customers is red or failed.
+func (c *clients) broke(tenants []string) bool {
+	return slices.ContainsFunc(tenants, func(tenant string) bool {
+		i := c.mapping.Find(tenant)
+		return i >= 0 && (c.row(i).Shield.Shade == steps.Red || c.failed[tenant] != nil || c.shut[tenant])
+	})
+}
 
 // seen records how a customer stands.
 func (c *clients) seen(tenant string, s steps.Shield) {
@@ -155,13 +293,9 @@ func (c *clients) seen(tenant string, s steps.Shield) {
 // broken are the customers a look or a consent failed at.
 func (c *clients) broken() []int {
 	list := c.mapping.Filter(nil, steps.MappingFilter{Shades: []steps.Shade{steps.Red}})
-	for tenant := range c.failed {
-		if i := c.mapping.Find(tenant); i >= 0 && !slices.Contains(list, i) {
-			list = append(list, i)
-		}
-	}
+	list = append(list, c.failures()...)
 	slices.Sort(list)
-	return list
+	return slices.Compact(list)
 }
 
 // tenants are the ids of customers by their places.

@@ -24,21 +24,41 @@ type clientTable struct {
 
 type clientKeys struct {
 	Link, Accept, AcceptAll, Unlink, None  key.Binding
+	Back, Close                            key.Binding
 	Take, TakeAll, Consent, Exclude        key.Binding
 	Look, LookFailed, LookAll, Pause       key.Binding
 	Find, Show, Detail, Direct, Web        key.Binding
 	List, Export, Other, Result, Done, Off key.Binding
 	move                                   moveKeys
+
+	first string // those that matter most just now, by their letters
 }
 
-func (k clientKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Done, k.Pause, k.Link, k.Take, k.Consent, k.Look, k.Find, k.Show, k.Detail, k.Accept}
+func (k *clientKeys) ShortHelp() []key.Binding {
+	out, all := []key.Binding{k.Done, k.Pause, k.Close}, k.FullHelp()
+	for n, letter := range k.first {
+		if strings.ContainsRune(k.first[:n], letter) {
+			continue
+		}
+		shown := string(letter)
+		if letter == ' ' {
+			shown = "space"
+		}
+		for _, group := range all {
+			for at := range group {
+				if group[at].Help().Key == shown {
+					out = append(out, group[at])
+				}
+			}
+		}
+	}
+	return out
 }
 
-func (k clientKeys) FullHelp() [][]key.Binding {
+func (k *clientKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{
-		{k.Link, k.Accept, k.AcceptAll, k.Unlink, k.None, k.List, k.Export},
-		{k.Take, k.TakeAll, k.Consent, k.Exclude, k.Direct, k.Web},
+		{k.Link, k.Accept, k.AcceptAll, k.Unlink, k.None, k.Back, k.List, k.Export},
+		{k.Take, k.TakeAll, k.Consent, k.Exclude, k.Close, k.Direct, k.Web},
 		{k.Look, k.LookFailed, k.LookAll, k.Pause, k.Off, k.Find, k.Show, k.Detail, k.Other, k.Result},
 		k.move.all(),
 	}
@@ -50,10 +70,12 @@ func newClientTable(s *customers) *clientTable {
 		s: s, chosen: map[int]bool{}, list: newPicker(nil), find: newField("", "part of a name, a domain, a tenant id or an organisation"),
 		keys: clientKeys{
 			Link:       bind("m", "organisation", "m", "enter"),
-			Accept:     bind("a", "take the suggestion", "a"),
+			Accept:     bind("a", "take it", "a"),
 			AcceptAll:  bind("A", "take all certain ones", "A"),
 			Unlink:     bind("u", "unlink", "u"),
 			None:       bind("n", "has none", "n"),
+			Back:       bind("z", "take links back", "z"),
+			Close:      bind("C", "close it", "C"),
 			Take:       bind("space", "choose", "space"),
 			TakeAll:    bind("*", "choose all shown", "*"),
 			Consent:    bind("c", "consent", "c"),
@@ -68,7 +90,7 @@ func newClientTable(s *customers) *clientTable {
 			Detail:     bind("i", "details", "i"),
 			Direct:     bind("d", "direct route", "d"),
 			Web:        bind("w", "open Rewst", "w"),
-			List:       bind("o", "organisations' file", "o"),
+			List:       bind("o", "file", "o"),
 			Export:     bind("e", "export", "e"),
 			Other:      bind("S", "sign in as somebody else", "S"),
 			Result:     bind("q", "result", "q"),
@@ -124,11 +146,13 @@ func (t *clientTable) settle() {
 	on(&k.Accept, some && (state == steps.RowSuggested || state == steps.RowCertain))
 	on(&k.AcceptAll, c.mapping.Count(steps.RowCertain) > 0)
 	on(&k.Unlink, some && len(r.Organizations) > 0)
+	on(&k.Back, len(c.linked) > 0)
+	on(&k.Close, !c.work.running() && t.leftOpen())
 	on(&k.None, some && state != steps.RowDeclined)
 	busy := c.work.running()
 	on(&k.Consent, some && !busy)
 	on(&k.Look, some && !busy)
-	on(&k.LookFailed, !busy && (c.shades[steps.Red] > 0 || len(c.failed) > 0))
+	on(&k.LookFailed, !busy && (c.shades[steps.Red] > 0 || c.failing() > 0))
 	on(&k.LookAll, !busy)
 	on(&k.Other, !busy)
 	on(&k.Result, !busy)
@@ -149,9 +173,48 @@ func (t *clientTable) settle() {
 	}
 	k.Consent.SetHelp("c", "consent"+n)
 	k.Look.SetHelp("r", "look"+n)
+	k.first = t.first()
 }
 
-func (t *clientTable) Keys() help.KeyMap { return t.keys }
+// first are the keys that matter most with things as they are, by their letters: a
+// small terminal has room for some six.
+func (t *clientTable) first() string {
+	k, c := &t.keys, t.clients()
+	out := ""
+	add := func(when bool, keys string) {
+		if when {
+			out += keys
+		}
+	}
+	suggested := k.Accept.Enabled()
+	add(suggested, "a")
+	add(len(c.mapping.Organizations()) == 0, "o")
+	add(len(t.chosen) > 0, "cr")
+	add(suggested, "m")
+	add(c.shades[steps.Unseen] > 0, "R")
+	add(c.shades[steps.Red]+c.failing() > 0, "f")
+	add(len(t.chosen) == 0, "c")
+	add(c.written, "q")
+	add(c.shades[steps.Unseen] < len(c.mapping.Rows()), "i")
+	add(c.mapping.Count(steps.RowLinked) > 0, "e")
+	return out + "mqv */roei"
+}
+
+// leftOpen tells whether the app's own sign-in is open though nothing goes on.
+func (t *clientTable) leftOpen() bool {
+	c := t.clients()
+	return c.ajar || len(c.clientele.App.Left.Changes) > 0
+}
+
+// legend explains the marks of the table.
+func (t *clientTable) legend() []string {
+	return []string{
+		"≈ suggested, and certain: tenant id, domain or name leave no doubt",
+		"? suggested, to be looked at      ✗ another one has it too, or it is gone",
+	}
+}
+
+func (t *clientTable) Keys() help.KeyMap { return &t.keys }
 func (t *clientTable) typing() bool      { return t.find.Focused() }
 
 func (t *clientTable) paste(msg tea.PasteMsg) {
@@ -227,10 +290,14 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 		s.w.say("✓", count(n, "suggestion that needs no look was", "suggestions that need no look were")+" taken. The others are for you: v shows them.")
 		return c.edited()
 	case key.Matches(msg, k.Unlink):
-		for _, n := range append([]int(nil), c.row(at).Organizations...) {
-			c.mapping.Unlink(at, n)
-		}
+		c.unlink(at)
 		return c.edited()
+	case key.Matches(msg, k.Back):
+		s.w.say("•", count(len(c.linked), "link was", "links were")+" taken back; what was suggested stands there again, and A takes it.")
+		c.unlinkCertain()
+		return c.edited()
+	case key.Matches(msg, k.Close):
+		s.push(newClientPlan(s, &steps.CustomersPlan{}, workTidy))
 	case key.Matches(msg, k.None):
 		c.mapping.Decline(at)
 		return c.edited()
@@ -256,13 +323,13 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(msg, k.Detail):
 		s.push(&clientDetail{s: s, at: at})
 	case key.Matches(msg, k.Direct):
-		s.push(&clientDirect{s: s, at: at})
+		s.push(newClientDirect(s, at))
 	case key.Matches(msg, k.Web):
 		return s.w.openRewst()
 	case key.Matches(msg, k.List):
-		s.push(newAsking(s, "Rewst's organisations, a CSV file ", s.w.customersAnswers().Mapping, "for example organizations.csv", s.list))
+		s.push(newAsking(s, "Rewst's organisations, a CSV file ", name(c.file, s.w.customersAnswers().Mapping), "for example organizations.csv", s.list))
 	case key.Matches(msg, k.Export):
-		s.push(newAsking(s, "Export to ", s.w.mappingDir(), "a folder", s.export))
+		s.askExport()
 	case key.Matches(msg, k.Other):
 		s.w.open(pageSignIn)
 	case key.Matches(msg, k.Result):
@@ -299,6 +366,13 @@ func (t *clientTable) takeAll() {
 func (t *clientTable) View(f Frame) []string {
 	th, c := f.Theme, t.clients()
 	lines := []string{th.Plain.Render(clip("Shields: "+shadeTally(c.shades)+".", f.Width)), th.Plain.Render(clip("Mapping: "+mappingTally(c.mapping)+".", f.Width))}
+	if t.leftOpen() && !c.work.running() {
+		who := "An earlier run left the app's own sign-in open"
+		if c.ajar {
+			who = "The app's own sign-in could not be closed"
+		}
+		lines = append(lines, th.Warn.Render(clip("! "+who+": C closes it.", f.Width)))
+	}
 	switch x := c.work; {
 	case x.running():
 		lines = append(lines, x.line(th, t.s.w, f.Width))
@@ -315,13 +389,49 @@ func (t *clientTable) View(f Frame) []string {
 	under := min(6, rest.Height/3)
 	top := rest.sized(rest.Width, rest.Height-under-1)
 	lines = append(lines, exactly(t.rows(top), top.Height)...)
-	rule := ""
-	if t.pass.name != "" {
-		rule = "── only " + t.pass.name + ": " + count(len(t.shown), "customer", "customers") + " "
-	}
+	rule := t.foot()
 	rule += strings.Repeat("─", max(f.Width-ansi.StringWidth(rule), 0))
 	lines = append(lines, th.Muted.Render(clip(rule, f.Width)))
 	return append(lines, exactly(t.details(rest.sized(rest.Width, under)), under)...)
+}
+
+// foot says under the table what its marks mean, and what of it is shown and chosen.
+func (t *clientTable) foot() string {
+	m := t.clients().mapping
+	var parts []string
+	add := func(when bool, text string) {
+		if when {
+			parts = append(parts, text)
+		}
+	}
+	add(t.pass.name != "", "only "+t.pass.name+": "+count(len(t.shown), "customer", "customers"))
+	if n := len(t.chosen); n > 0 {
+		text := number(n) + " chosen"
+		if hidden := t.hidden(); hidden > 0 {
+			text += ", " + number(hidden) + " of them hidden"
+		}
+		parts = append(parts, text)
+	}
+	add(m.Count(steps.RowSuggested) > 0, "? suggested, to be looked at")
+	add(m.Count(steps.RowCertain) > 0, "≈ suggested, certain")
+	if len(parts) == 0 {
+		return ""
+	}
+	return "── " + strings.Join(parts, " · ") + " "
+}
+
+// hidden is how many chosen customers a filter hides.
+func (t *clientTable) hidden() int {
+	n := len(t.chosen)
+	if len(t.shown) == len(t.clients().mapping.Rows()) {
+		return 0
+	}
+	for _, i := range t.shown {
+		if t.chosen[i] {
+			n--
+		}
+	}
+	return n
 }
 
 // clientColumns are the widths of the table's columns.
@@ -329,16 +439,13 @@ type clientColumns struct{ name, tenant, organization, shield, reason int }
 
 func (f Frame) clientColumns() clientColumns {
 	w := f.Width - 2 - 6 // marks of more rows, cursor and box
-	c := clientColumns{tenant: 10, shield: 11}
-	switch {
-	case f.Width >= wide:
-		c.tenant = 15
-	case f.Width < 70: // the reason stands under the table
-		c.tenant = 0
-		c.name = (w - c.shield) * 55 / 100
+	c := clientColumns{shield: 11}
+	if f.Width < wide { // the rest stands under the table
+		c.name = (w - c.shield) * 52 / 100
 		c.organization = w - c.shield - c.name
 		return c
 	}
+	c.tenant = 10
 	left := w - c.tenant - c.shield
 	c.name = left * 36 / 100
 	c.organization = left * 34 / 100
@@ -362,13 +469,13 @@ func (t *clientTable) rows(f Frame) []string {
 		r := c.row(i)
 		what, style := t.organization(th, i, w.organization-1)
 		shield, reason := th.shadeGlyph(r.Shield.Shade, w.shield), clip(r.Shield.Reason, w.reason)
-		if p := c.failed[r.TenantID]; p != nil {
+		if p := c.trouble(r.TenantID); p != nil {
 			reason = clip(name(p.Cause, p.What), w.reason)
 		}
 		if x := c.work; x.running() {
 			if doing, busy := x.doing[r.TenantID]; busy {
 				reason = clip(doing, w.reason)
-				shield = th.Accent.Render(pad(t.s.w.spin()+" "+r.Shield.Shade.String(), w.shield-1)) + " "
+				shield = th.Accent.Render(pad(t.s.w.spin()+" at work", w.shield-1)) + " "
 			}
 		}
 		line := th.cursorAt(current) + th.tick(t.chosen[i]) + " " + th.row(pad(clip(shownName(r.Customer), w.name-1), w.name), current)

@@ -59,7 +59,7 @@ func TestCustomersMapping(t *testing.T) {
 		if got := s.app.w.answers.Customers.Mapping; got != path {
 			t.Errorf("the answers name %q", got)
 		}
-		s.keys("a")
+		s.keys("z", "a")
 		if got := s.mapped(0); !slices.Equal(got, []string{"Adatum"}) {
 			t.Errorf("accepted %q", got)
 		}
@@ -79,7 +79,7 @@ func TestCustomersMapping(t *testing.T) {
 			t.Errorf("states %v and %v", m.State(0), m.State(2))
 		}
 		s.keys("home", "down", "down", "u")
-		if m.State(0) != steps.RowLinked || m.State(2) != steps.RowDeclined {
+		if m.State(0) != steps.RowLinked || m.State(2) != steps.RowSuggested {
 			t.Errorf("states %v and %v", m.State(0), m.State(2))
 		}
 		// Several organisations, one of them typed.
@@ -95,7 +95,7 @@ func TestCustomersMapping(t *testing.T) {
 		s.sees("none, by hand")
 		s.pass(time.Second)
 		kept := s.f.clients.kept
-		if len(kept) == 0 || len(kept[len(kept)-1].Links) != 6 || len(kept[len(kept)-1].Typed) != 1 {
+		if len(kept) == 0 || len(kept[len(kept)-1].Links) != 5 || len(kept[len(kept)-1].Typed) != 1 {
 			t.Fatalf("kept %d times, last %+v", len(kept), kept)
 		}
 	})
@@ -150,7 +150,7 @@ func TestCustomersRematched(t *testing.T) {
 		s.toCustomers()
 		s.keys("n", "R")
 		m := s.app.w.clients.mapping
-		if m.State(0) != steps.RowDeclined || m.State(1) != steps.RowCertain {
+		if m.State(0) != steps.RowDeclined || m.State(1) != steps.RowLinked {
 			t.Errorf("states %v and %v", m.State(0), m.State(1))
 		}
 		s.sees("6 blue")
@@ -227,12 +227,17 @@ func TestCustomersPauseAndStop(t *testing.T) {
 		s.sees("Consenting: 0 of 6 customers", "Adatum", "reading")
 		s.f.clients.step <- struct{}{}
 		s.pass(time.Second)
-		s.sees("1 of 6 customers, 60 a minute, about 4 s left", "1 green")
+		s.sees("1 of 6 customers, 60 a minute", "1 green")
+		s.misses("left") // one says little
+		s.f.clients.step <- struct{}{}
+		s.f.clients.step <- struct{}{}
+		s.pass(time.Second)
+		s.sees("3 of 6 customers, 60 a minute, about 2 s left", "3 green")
 		s.keys("p")
 		s.sees("Paused", "p goes on")
 		s.keys("p", "esc", "s")
-		s.sees("5 blue")
-		if got := s.f.clients.did; !slices.Equal(got, []string{"open", customerID(0), "close"}) {
+		s.sees("3 blue")
+		if got := s.f.clients.did; !slices.Equal(got, []string{"open", customerID(0), customerID(1), customerID(2), "close"}) {
 			t.Errorf("done: %v", got)
 		}
 	})
@@ -256,10 +261,10 @@ func TestCustomersLeft(t *testing.T) {
 // Leaving before the second plan closes it, too, and so does a program that ends
 // without being asked.
 func TestCustomersLeftOpen(t *testing.T) {
-	tell(t, func(f *fake, _ *Config) { f.clients.policies = true }, func(s *story) {
+	tell(t, somePolicies, func(s *story) {
 		s.toCustomers()
 		s.keys("c", "x", "down", "enter", "A", "ctrl+c")
-		s.sees("Leave while changes are being written?")
+		s.sees("The app's own sign-in is open")
 		s.keys("y")
 		if got := s.f.clients.did; !s.ended || got[len(got)-1] != "close" {
 			t.Errorf("ended %v, done: %v", s.ended, got)
@@ -271,6 +276,10 @@ func TestCustomersLeftOpen(t *testing.T) {
 		s.keys("*", "c", "down", "enter")
 		s.f.clients.step = make(chan struct{})
 		s.keys("A", "p")
+		s.app.Stop(StopLimit)
+		if text := s.app.Summary(); strings.Contains(text, "may still be open") {
+			t.Errorf("summary:\n%s", text)
+		}
 	})
 	if got := f.clients.did; !slices.Equal(got, []string{"open", "close"}) {
 		t.Errorf("done: %v", got)
@@ -281,7 +290,7 @@ func TestCustomersLeftOpen(t *testing.T) {
 // is open; either answer closes it.
 func TestCustomersPolicies(t *testing.T) {
 	for _, key := range []string{"A", "n"} {
-		tell(t, func(f *fake, _ *Config) { f.clients.policies = true }, func(s *story) {
+		tell(t, somePolicies, func(s *story) {
 			s.toCustomers()
 			s.keys("c", "x", "down", "enter")
 			s.sees("Conditional Access is looked at after that")
@@ -388,12 +397,15 @@ func TestCustomersDetailAndDirect(t *testing.T) {
 	tell(t, nil, func(s *story) {
 		s.toCustomers()
 		s.keys("R", "i")
-		s.sees("Way in", "The app", "not consented to there", "Do")
+		s.sees("Way in", "The app", "not consented to there", "Consent to it here")
 		s.keys("esc", "d")
-		s.sees("msbundle apply --tenant customer0.example -f direct.yaml", "AADSTS65001")
-		s.keys("c")
-		if !slices.Contains(s.clip, "msbundle apply --tenant customer0.example -f direct.yaml") {
+		s.sees("msbundle apply -f direct.yaml --password-out password.txt", "route: direct", "AADSTS65001")
+		s.keys("c", "f")
+		if !slices.Contains(s.clip, "msbundle apply -f direct.yaml --password-out password.txt") {
 			t.Errorf("copied %q", s.clip)
+		}
+		if a, err := state.ParseAnswers("direct.yaml", []byte(s.clip[len(s.clip)-1])); err != nil || !a.Customers.Direct || !a.Customers.Chosen(customerID(0), []string{"customer0.example"}) {
+			t.Errorf("copied %q: %v", s.clip, err)
 		}
 	})
 }

@@ -25,8 +25,10 @@ type clientWork struct {
 	ended   chan struct{} // closed when the work has returned
 	leaving sync.Once
 
+	came workEnd // what it came to, from when ended is closed
+
 	over     bool
-	end      workEnd
+	end      workEnd           // the same, once it was heard of
 	phase    string            // what goes on besides the customers; empty while they are worked on
 	detail   string            // of that
 	doing    map[string]string // by customer: what happens there
@@ -50,19 +52,25 @@ const (
 	workConsent                 // writing there
 	workExclude                 // the second part of that: what only the app could see
 	workClose                   // closing the sign-in with the app
+	workTidy                    // the same, of one that was left open
 )
 
 // writes tells whether work of a kind must be seen through.
-func (k workKind) writes() bool { return k == workConsent || k == workExclude || k == workClose }
+func (k workKind) writes() bool { return k >= workConsent }
+
+// closes tells whether work does nothing but close the app's sign-in.
+func (k workKind) closes() bool { return k >= workClose }
 
 // workEnd is what work came to.
 type workEnd struct {
 	plan   *steps.CustomersPlan
 	failed []steps.CustomerFailure
-	more   bool // plan is a second one, to be agreed to before the app's sign-in is closed
-	open   bool // the app's sign-in is open
+	more   bool             // plan is a second one, to be agreed to before the app's sign-in is closed
+	open   bool             // the app's sign-in is open
+	relist *steps.Clientele // the customers as they were listed anew; nil when they were not
 	err    error
-	close  error // the app's sign-in could not be closed
+	shut   bool  // closing the app's sign-in was tried
+	close  error // and failed with that
 }
 
 // clientItem is news of work.
@@ -86,6 +94,7 @@ type workPlace struct {
 	plan      *steps.CustomersPlan
 	tenants   []string
 	opens     bool // the app's sign-in is opened first
+	relist    bool // the customers are listed anew first: what was in the way may be gone
 	gate      *steps.Gate
 	tell      func(clientItem)
 }
@@ -101,9 +110,19 @@ func (p workPlace) options() steps.ApplyOptions {
 func (p workPlace) phase(text string) { p.tell(clientItem{phase: &text}) }
 
 // look reads customers.
-func (p workPlace) look(ctx context.Context) workEnd {
-	plan, err := p.setup.InspectCustomers(ctx, p.answers, p.clientele, p.tenants, p.fleet())
-	return workEnd{plan: plan, err: err}
+func (p workPlace) look(ctx context.Context) (end workEnd) {
+	if p.relist {
+		p.phase("Reading the relationships anew")
+		end.relist, end.err = p.setup.LookClientele(ctx, p.answers, p.options().Observe)
+		if end.err != nil {
+			end.relist = nil
+			return end
+		}
+		p.phase("")
+		p.clientele = end.relist
+	}
+	end.plan, end.err = p.setup.InspectCustomers(ctx, p.answers, p.clientele, p.tenants, p.fleet())
+	return end
 }
 
 // consent carries a plan out. Where only the app can see what is missing, such as a
@@ -153,16 +172,22 @@ func (p workPlace) exclude(ctx context.Context) workEnd {
 	return p.closed(ctx, workEnd{plan: p.plan, failed: failed, err: err})
 }
 
-// closeLimit is how long closing the app's sign-in may take once somebody has left.
+const closingPhase = "Closing the app's own sign-in"
+
+// closeLimit is how long closing the app's sign-in may take.
 const closeLimit = time.Minute
+
+// StopLimit is how long Stop is to wait: everything it waits for has ended by then,
+// or gives up.
+const StopLimit = closeLimit + 5*time.Second
 
 // closed closes the app's sign-in, whatever became of the rest.
 func (p workPlace) closed(ctx context.Context, end workEnd) workEnd {
-	p.phase("Closing the app's own sign-in")
+	p.phase(closingPhase)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
 	defer cancel()
 	end.close = p.setup.CloseApp(ctx, p.clientele.App, steps.ApplyOptions{Observe: p.options().Observe})
-	end.open = false
+	end.open, end.shut = false, true
 	return end
 }
 
@@ -180,6 +205,7 @@ func (w *wizard) startWork(kind workKind, p workPlace) tea.Cmd {
 	run := func() tea.Msg {
 		end := p.run(ctx, kind)
 		cancel()
+		x.came = end
 		close(x.ended)
 		x.send(clientItem{end: &end})
 		return nil
@@ -193,7 +219,7 @@ func (p workPlace) run(ctx context.Context, kind workKind) workEnd {
 		return p.consent(ctx)
 	case workExclude:
 		return p.exclude(ctx)
-	case workClose:
+	case workClose, workTidy:
 		return p.closed(ctx, workEnd{})
 	}
 	return p.look(ctx)
@@ -252,13 +278,15 @@ func (c *clients) take(i clientItem, now time.Time) {
 			x.detail = "waiting for " + wait.For
 		}
 	case i.fleet != nil:
-		x.fleet(*i.fleet, now)
 		if s := i.fleet.Shield; s != nil {
-			c.seen(i.fleet.Tenant, *s)
-			if i.fleet.Done && x.kind != workConsent && x.kind != workExclude && s.Shade != steps.Red {
-				delete(c.failed, i.fleet.Tenant)
+			stands := *s
+			if !x.kind.writes() {
+				stands = c.standing(i.fleet.Tenant, stands)
 			}
+			c.seen(i.fleet.Tenant, stands)
+			i.fleet.Shield = &stands
 		}
+		x.fleet(*i.fleet, now)
 	case i.end != nil:
 		c.ended(*i.end, now)
 	}
@@ -295,18 +323,31 @@ func (c *clients) ended(end workEnd, now time.Time) {
 	x := c.work
 	x.over, x.end, x.stopped, x.phase = true, end, now, ""
 	c.open = end.open
+	if end.relist != nil {
+		c.clientele, c.stale, c.relisted = end.relist, false, true
+	}
+	if end.shut {
+		c.ajar, c.stale = end.close != nil, true
+		if !c.ajar {
+			c.clientele.App.Left.Changes = nil
+		}
+	}
 	if end.plan != nil {
 		c.plan = end.plan
+		if !x.kind.writes() {
+			c.mended(end.plan)
+		}
 	}
 	if x.kind != workConsent && x.kind != workExclude {
 		return
 	}
-	c.written, c.at = true, now
+	c.written = true
 	if x.kind == workConsent {
 		for _, p := range x.plan.Customers {
 			delete(c.failed, p.Customer.TenantID)
+			delete(c.shut, p.Customer.TenantID)
 			if p.Skipped != "" && p.Shield.Shade == steps.Red { // it could not even be looked at
-				c.failed[p.Customer.TenantID] = &steps.Problem{What: p.Shield.Reason, Do: p.Shield.Fix, Retry: true}
+				c.shut[p.Customer.TenantID] = true
 			}
 		}
 	}
@@ -320,7 +361,7 @@ func (x *clientWork) done() int { return x.of - x.left }
 
 // remaining is the time left, as measured; 0 when that is not known.
 func (x *clientWork) remaining(now time.Time) time.Duration {
-	if x.rest == 0 || x.gate.Paused() {
+	if x.rest == 0 || x.gate.Paused() || x.done() < 3 { // one or two say little
 		return 0
 	}
 	return max(x.rest-now.Sub(x.told), time.Second)

@@ -83,11 +83,11 @@ type formKeys struct {
 	Whole       key.Binding
 }
 
-func (k formKeys) ShortHelp() []key.Binding {
+func (k *formKeys) ShortHelp() []key.Binding {
 	return []key.Binding{k.Right, k.Tick, k.Show, k.Read, k.Next, k.Down, k.Again}
 }
 
-func (k formKeys) FullHelp() [][]key.Binding {
+func (k *formKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{{k.Next, k.Read, k.Down, k.Up, k.Right, k.Left, k.Tick, k.Show, k.Again, k.Other, k.Whole}}
 }
 
@@ -376,5 +376,5 @@ func (s *form) Keys() help.KeyMap {
 	if s.front != nil {
 		return s.front.Keys()
 	}
-	return s.keys
+	return &s.keys
 }

@@ -215,8 +215,8 @@ type wholeText struct {
 // listKeys are for what can only be looked through.
 type listKeys struct{ move moveKeys }
 
-func (k listKeys) ShortHelp() []key.Binding  { return nil }
-func (k listKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.move.all()} }
+func (k *listKeys) ShortHelp() []key.Binding  { return nil }
+func (k *listKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.move.all()} }
 
 func (w *wholeText) press(msg tea.KeyPressMsg) bool {
 	w.scroll.Update(msg, w.keys.move)
@@ -226,7 +226,7 @@ func (w *wholeText) press(msg tea.KeyPressMsg) bool {
 func (w *wholeText) paste(tea.PasteMsg) {}
 func (w *wholeText) escape() bool       { return true }
 func (w *wholeText) typing() bool       { return false }
-func (w *wholeText) Keys() help.KeyMap  { return w.keys }
+func (w *wholeText) Keys() help.KeyMap  { return &w.keys }
 
 func (w *wholeText) View(f Frame) []string {
 	return w.scroll.View(f, w.lines(f.sized(f.Width-2, f.Height)))

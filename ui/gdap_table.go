@@ -41,11 +41,11 @@ func newTableKeys() tableKeys {
 	}
 }
 
-func (k tableKeys) ShortHelp() []key.Binding {
+func (k *tableKeys) ShortHelp() []key.Binding {
 	return []key.Binding{k.Tick, k.Find, k.Done, k.All, k.None}
 }
 
-func (k tableKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp(), k.move.all()} }
+func (k *tableKeys) FullHelp() [][]key.Binding { return [][]key.Binding{k.ShortHelp(), k.move.all()} }
 
 func newCustomerTable(w *wizard, views []steps.CustomerView) *customerTable {
 	t := &customerTable{w: w, keys: newTableKeys(), views: views, filter: newField("", "part of a name, a domain or a state")}
@@ -68,7 +68,7 @@ func (t *customerTable) settle() {
 	t.keys.Find.SetEnabled(free)
 }
 
-func (t *customerTable) Keys() help.KeyMap { return t.keys }
+func (t *customerTable) Keys() help.KeyMap { return &t.keys }
 
 func (t *customerTable) typing() bool { return t.filter.Focused() }
 
@@ -267,7 +267,7 @@ func (r *roleList) press(msg tea.KeyPressMsg) bool {
 func (r *roleList) paste(tea.PasteMsg) {}
 func (r *roleList) escape() bool       { return true }
 func (r *roleList) typing() bool       { return false }
-func (r *roleList) Keys() help.KeyMap  { return r.keys }
+func (r *roleList) Keys() help.KeyMap  { return &r.keys }
 
 const addLater = "Microsoft lets no role be added to a relationship: adding one later takes a new relationship, which the customer has to approve again."
 

@@ -56,11 +56,11 @@ type inboxKeys struct {
 	move                             moveKeys
 }
 
-func (k inboxKeys) ShortHelp() []key.Binding {
+func (k *inboxKeys) ShortHelp() []key.Binding {
 	return []key.Binding{k.Done, k.Link, k.Mail, k.Look, k.Finish, k.Export, k.Remind, k.Find, k.Open}
 }
 
-func (k inboxKeys) FullHelp() [][]key.Binding {
+func (k *inboxKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{k.ShortHelp(), k.move.all()}
 }
 

@@ -23,9 +23,9 @@ type integrationsKeys struct {
 	move   moveKeys
 }
 
-func (k integrationsKeys) ShortHelp() []key.Binding { return []key.Binding{k.Toggle, k.Next} }
+func (k *integrationsKeys) ShortHelp() []key.Binding { return []key.Binding{k.Toggle, k.Next} }
 
-func (k integrationsKeys) FullHelp() [][]key.Binding {
+func (k *integrationsKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{{k.Toggle, k.Next}, k.move.all()}
 }
 
@@ -92,5 +92,5 @@ func (s *integrations) details(f Frame) []string {
 	return append(lines, f.labelled("Needs", needs, 7)...)
 }
 
-func (s *integrations) Keys() help.KeyMap { return s.keys }
+func (s *integrations) Keys() help.KeyMap { return &s.keys }
 func (s *integrations) Close()            {}

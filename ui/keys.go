@@ -41,3 +41,12 @@ func newMoveKeys() moveKeys {
 func (k moveKeys) all() []key.Binding {
 	return []key.Binding{k.Up, k.Down, k.PageUp, k.PageDown, k.First, k.Last}
 }
+
+// keyList is the keys of a view, besides those that move in it.
+type keyList []key.Binding
+
+// ShortHelp are those of the last line.
+func (k keyList) ShortHelp() []key.Binding { return k }
+
+// FullHelp are all of them.
+func (k keyList) FullHelp() [][]key.Binding { return [][]key.Binding{k, newMoveKeys().all()} }

@@ -204,7 +204,7 @@ func (l *Lines) heading(id string) {
 	all := places()
 	p := all[slices.IndexFunc(all, func(p place) bool { return p.id == id && (p.stage == l.w.stage || p.stage == "") })]
 	text := strings.ReplaceAll(p.name(), " ›", ":")
-	if p.n > 0 {
+	if p.of > 1 && p.n > 0 {
 		text += fmt.Sprintf(", step %d of %d", p.n, p.of)
 	}
 	switch {

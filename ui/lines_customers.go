@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
+
+	tea "charm.land/bubbletea/v2"
 
 	"msbundle/state"
 	"msbundle/steps"
@@ -21,9 +22,9 @@ var clientWords = []string{
 	"consent all, or consent and numbers plans a consent at those customers. retry plans it for those that failed. You see the plan and are asked before anything is written.",
 	"exclude has the partner taken out of customers' Conditional Access policies with a consent, or not.",
 	"file and a path gives Rewst's organisations, a CSV file. accept all takes all suggestions that need no look, accept and a number takes that one.",
-	"link, a number and a name links that customer to an organisation, known or new. unlink and a number takes its organisations away. none and a number says that it has none.",
+	"link, a number and a name links that customer to an organisation, known or new. unlink and a number takes its organisations away, unlink certain those that were linked by themselves just now. none and a number says that it has none.",
 	"export and a folder writes the mapping, and the file from which Rewst imports new organisations.",
-	"result says how the customers stand and what is left for you. direct and a number says how a customer is set up without delegated administration.",
+	"result says how the customers stand and what is left for you. direct and a number says how a customer is set up without delegated administration. close closes an app's sign-in that was left open.",
 }
 
 // customersStops are the questions of the stage about customers' tenants: one that
@@ -84,6 +85,10 @@ func (l *Lines) findCustomersOnce(ctx context.Context) error {
 	})
 	if err == nil {
 		l.w.clients, l.w.findings = newClients(found), found.clientele.Findings
+		l.linked(l.w.tellLinked(""))
+		if len(found.clientele.App.Left.Changes) > 0 {
+			l.say("An earlier run left the app's own sign-in open. Type close to close it.")
+		}
 		return nil
 	}
 	if ctx.Err() != nil || errors.Is(err, errQuit) || errors.Is(err, errEnded) || errors.Is(err, errBack) {
@@ -147,15 +152,14 @@ func (l *Lines) client(ctx context.Context, text string) error {
 		return l.lookAt(ctx, rows)
 	case verb == "consent" && len(rows) > 0:
 		return l.consentAt(ctx, rows)
-	case verb == "retry" && len(c.failed) > 0:
-		return l.plannedAt(ctx, c.failedRows())
+	case verb == "retry" && c.failing() > 0:
+		return l.plannedAt(ctx, c.failures())
 	case text == "exclude":
 		w.setCustomers(func(x *state.Customers) { x.Exclude = !x.Exclude })
 		l.say(map[bool]string{true: "With a consent, policies that keep you out are shown, and excluded from once you agree.", false: "Customers' policies are left alone."}[w.customersAnswers().Exclude])
 	case verb == "file" && rest != "":
 		msg := w.listFrom(0, rest)().(listedMsg)
-		w.tookList(msg)
-		l.notice()
+		l.linked(w.tookList(msg))
 	case verb == "accept" && rest == "all":
 		n := c.mapping.AcceptCertain()
 		c.dirty = true
@@ -166,11 +170,15 @@ func (l *Lines) client(ctx context.Context, text string) error {
 			break
 		}
 		l.changedClient(rows[0])
+	case text == "unlink certain":
+		l.say(count(len(c.linked), "link was", "links were") + " taken back; accept all makes them again.")
+		c.unlinkCertain()
+		c.dirty = true
 	case verb == "unlink" && one:
-		for _, n := range slices.Clone(c.row(rows[0]).Organizations) {
-			c.mapping.Unlink(rows[0], n)
-		}
+		c.unlink(rows[0])
 		l.changedClient(rows[0])
+	case text == "close" && (c.ajar || len(c.clientele.App.Left.Changes) > 0):
+		return l.closeAt(ctx)
 	case verb == "none" && one:
 		c.mapping.Decline(rows[0])
 		l.changedClient(rows[0])
@@ -193,10 +201,40 @@ func (l *Lines) client(ctx context.Context, text string) error {
 	case text == "result":
 		l.clientFacts()
 	case verb == "direct" && one:
-		l.say("An administrator of the customer signs in there; the command is:")
-		l.alone((&clientDirect{s: &customers{looking: looking{w: w}}, at: rows[0]}).command())
+		v := newClientDirect(&customers{looking: looking{w: w}}, rows[0])
+		l.say("An administrator of the customer signs in there. The file " + directFile + " holds:")
+		for _, text := range v.file() {
+			l.alone(text)
+		}
+		l.say("The command, next to it:")
+		l.alone(v.command())
 	default:
 		l.say("That is not understood. There are " + count(len(c.mapping.Rows()), "customer", "customers") + "; type ? for the words.")
+	}
+	return nil
+}
+
+// linked says what a list of organisations has brought.
+func (l *Lines) linked(tea.Cmd) { // what it linked is kept with the rest
+	l.w.notice.text = strings.Replace(l.w.notice.text, "z takes that back", "unlink certain takes that back", 1)
+	l.w.clients.dirty = l.w.clients.dirty || len(l.w.clients.linked) > 0
+	l.notice()
+}
+
+// closeAt closes the app's sign-in that was left open, once that is agreed to.
+func (l *Lines) closeAt(ctx context.Context) error {
+	l.w.clients.plan = &steps.CustomersPlan{}
+	agreed, err := l.agreedAt(ctx, workTidy)
+	if !agreed {
+		return err
+	}
+	if err := l.fleet(ctx, workTidy, workPlace{}); err != nil {
+		return err
+	}
+	if err := l.w.clients.work.end.close; err != nil {
+		l.problem(err)
+	} else {
+		l.say("The app's own sign-in is closed: it was read back that nothing of it is left.")
 	}
 	return nil
 }
@@ -247,7 +285,7 @@ func (l *Lines) showClient(i int) {
 	for _, p := range r.Shield.Checks {
 		l.say(fmt.Sprintf("%s: %s. %s %s", proofTitles[p.Proof], p.State, closed(p.Evidence), p.Fix))
 	}
-	if p := c.failed[r.TenantID]; p != nil {
+	if p := c.trouble(r.TenantID); p != nil {
 		l.problem(p)
 	}
 }
@@ -269,6 +307,7 @@ func (l *Lines) lookAt(ctx context.Context, rows []int) error {
 func (l *Lines) fleet(ctx context.Context, kind workKind, p workPlace) error {
 	c := l.w.clients
 	l.tick()
+	p.relist = !kind.writes() && (c.stale || c.broke(p.tenants))
 	x := newClientWork(kind, l.w.now, len(p.tenants))
 	x.plan, c.work = p.plan, x
 	var mu sync.Mutex
@@ -314,6 +353,9 @@ func (l *Lines) fleet(ctx context.Context, kind workKind, p workPlace) error {
 	}
 	l.tick()
 	c.take(clientItem{end: came}, l.w.now)
+	if c.relisted {
+		l.w.findings = c.clientele.Findings
+	}
 	if again := c.rematch(); again != nil {
 		c.rematched(again().(rematchedMsg))
 	}
@@ -343,118 +385,6 @@ func (l *Lines) fleetNews(x *clientWork, i clientItem) {
 	}
 }
 
-// consentAt says what a consent means, and plans it when it is to be given here.
-func (l *Lines) consentAt(ctx context.Context, rows []int) error {
-	if l.w.connector() {
-		l.say(consentThird)
-		l.alone(l.w.rewst())
-		return l.lookAt(ctx, rows)
-	}
-	l.say(consentFirst, consentSecond)
-	text, err := l.ask(ctx, query{"Press Enter to leave the consent to Rewst and only look, or type here to plan it:", []string{"here reads the customers and says the plan; nothing is written before you type yes."}, nil})
-	switch {
-	case err != nil:
-		return err
-	case text == "here":
-		return l.plannedAt(ctx, rows)
-	case text == "":
-		return l.lookAt(ctx, rows)
-	}
-	l.say("That is not understood, so nothing is done.")
-	return nil
-}
-
-// plannedAt plans a consent, says the plan, and carries it out when that is agreed
-// to.
-func (l *Lines) plannedAt(ctx context.Context, rows []int) error {
-	c := l.w.clients
-	l.w.chooseConsent(rows)
-	if err := l.fleet(ctx, workPlan, workPlace{tenants: c.tenants(rows)}); err != nil || c.work.end.err != nil {
-		return err
-	}
-	for kind := workConsent; ; kind = workExclude {
-		agreed, err := l.agreedAt(ctx, kind)
-		switch {
-		case agreed:
-			err = l.fleet(ctx, kind, l.placeOf(kind))
-		case kind == workExclude: // the app's sign-in is closed whatever was said
-			err = errors.Join(err, l.fleet(ctx, workClose, workPlace{}))
-		}
-		if err != nil || !agreed {
-			return err
-		}
-		if !c.work.end.more {
-			break
-		}
-	}
-	l.clientFacts()
-	return nil
-}
-
-// planAt is the plan that was made last, as the screen shows it.
-func (l *Lines) planAt(kind workKind) *clientPlan {
-	return newClientPlan(&customers{looking: looking{w: l.w}}, l.w.clients.plan, kind)
-}
-
-// placeOf is what carrying the plan out takes.
-func (l *Lines) placeOf(kind workKind) workPlace {
-	v := l.planAt(kind)
-	return workPlace{plan: v.plan, tenants: v.tenants(), opens: v.opens()}
-}
-
-// agreedAt says a plan and asks for the word.
-func (l *Lines) agreedAt(ctx context.Context, kind workKind) (bool, error) {
-	v := l.planAt(kind)
-	list := func() {
-		l.say(v.intro())
-		for n, c := range v.app().Changes {
-			l.say(fmt.Sprintf("In your own tenant, %d: %s. Risk %s.", n+1, c.Describe(), c.Risk))
-		}
-		for i, c := range v.plan.Customers {
-			switch {
-			case i == manyWrites:
-				l.say("And " + number(len(v.plan.Customers)-i) + " more.")
-				return
-			case c.Writes() > 0:
-				l.say(fmt.Sprintf("%d. %s: %s.", i+1, shownName(c.Customer), count(c.Writes(), "write", "writes")))
-			default:
-				l.say(fmt.Sprintf("%d. %s: nothing is written. %s", i+1, shownName(c.Customer), c.Skipped))
-			}
-		}
-	}
-	list()
-	if v.empty() {
-		return false, nil
-	}
-	for {
-		text, err := l.ask(ctx, query{
-			"Type yes to go ahead, show and a number to hear the writes at a customer; anything else declines:",
-			[]string{"Only the whole word yes lets anything be written."},
-			list,
-		})
-		verb, rest, _ := strings.Cut(text, " ")
-		n, _ := strconv.Atoi(strings.TrimSpace(rest))
-		switch {
-		case err != nil:
-			return false, err
-		case verb == "show" && n >= 1 && n <= len(v.plan.Customers):
-			p := v.of(n - 1)
-			for _, c := range p.Changes {
-				l.inFull(&plan{w: l.w, plan: p}, c)
-				l.gap()
-			}
-		case text == "yes":
-			l.declined = false
-			l.w.agreeConsent()
-			return true, nil
-		default:
-			l.declined = true
-			l.say("Declined. Nothing was written.")
-			return false, nil
-		}
-	}
-}
-
 // clientFacts says how the customers stand, and what is left.
 func (l *Lines) clientFacts() {
 	c := l.w.clients
@@ -462,7 +392,7 @@ func (l *Lines) clientFacts() {
 	l.say(text + ".")
 	var facts []fact
 	for _, f := range c.facts(l.w) {
-		f.text = strings.NewReplacer(": v shows them.", ": list wrong says them.", "e exports it", "export writes it").Replace(f.text)
+		f.text = strings.NewReplacer(": in the list v shows them.", ": list wrong says them.", "e exports it", "export writes it", "C closes it", "close closes it").Replace(f.text)
 		facts = append(facts, f)
 	}
 	l.facts(facts)

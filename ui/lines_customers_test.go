@@ -14,7 +14,7 @@ func TestLinesCustomers(t *testing.T) {
 	path := organizationsFile(t)
 	talking(t, func(f *fake, _ *Config, _ *Console) { refuseOne(f); shutOne(f) }, func(x *talk) {
 		x.toCustomers()
-		x.hears("Customers, step 1 of 1", "Shields: 6 not looked at.", "1. Adatum, customer0.example. Organisation: none yet", "Type list, look, consent")
+		x.hears("Shields: 6 not looked at.", "1. Adatum, customer0.example. Organisation: none yet", "Type list, look, consent")
 		x.types("file " + path)
 		x.hears("5 organisations read")
 		x.types("accept all")
@@ -56,7 +56,7 @@ func TestLinesCustomers(t *testing.T) {
 		x.types("yes")
 		x.hears("Fabrikam: green. 1 of 1.", "1 customer failed.")
 		x.types("direct 1")
-		x.hears("msbundle apply --tenant customer0.example -f direct.yaml")
+		x.hears("route: direct", "msbundle apply -f direct.yaml --password-out password.txt")
 		x.types("nonsense")
 		x.hears("not understood")
 		x.types("")
@@ -88,7 +88,7 @@ func TestLinesCustomersDeclined(t *testing.T) {
 // same.
 func TestLinesCustomersPolicies(t *testing.T) {
 	for _, word := range []string{"yes", "no"} {
-		talking(t, func(f *fake, _ *Config, _ *Console) { f.clients.policies = true }, func(x *talk) {
+		talking(t, func(f *fake, c *Config, _ *Console) { somePolicies(f, c) }, func(x *talk) {
 			x.toCustomers()
 			x.types("exclude", "consent 1", "here", "yes")
 			x.hears("Seen as the app")

@@ -254,7 +254,7 @@ func TestHelpShowsWhatWorks(t *testing.T) {
 				}
 			}
 		}
-		enabled := enabledKeys(reflect.ValueOf(keys))
+		enabled := enabledKeys(reflect.Indirect(reflect.ValueOf(keys)))
 		slices.Sort(shown)
 		slices.Sort(enabled)
 		if !slices.Equal(shown, enabled) {

@@ -72,11 +72,11 @@ type permissionsKeys struct {
 	move                                 moveKeys
 }
 
-func (k permissionsKeys) ShortHelp() []key.Binding {
+func (k *permissionsKeys) ShortHelp() []key.Binding {
 	return []key.Binding{k.Accept, k.Done, k.Shorten, k.Next, k.Toggle, k.Fold, k.Filter, k.Recommended, k.Stock}
 }
 
-func (k permissionsKeys) FullHelp() [][]key.Binding {
+func (k *permissionsKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{
 		{k.Accept, k.Done, k.Next, k.Toggle, k.Fold, k.Delegated, k.Application, k.Filter},
 		{k.Minimum, k.Recommended, k.Stock, k.ReadOnly, k.Shorten, k.Collapse, k.Expand},
@@ -451,7 +451,7 @@ func (s *permissions) escape() {
 	s.settle()
 }
 
-func (s *permissions) Keys() help.KeyMap { return s.keys }
+func (s *permissions) Keys() help.KeyMap { return &s.keys }
 func (s *permissions) Close()            {}
 
 // baseName says in words which selection is the base.

@@ -48,11 +48,11 @@ type planKeys struct {
 	move                     moveKeys
 }
 
-func (k planKeys) ShortHelp() []key.Binding {
+func (k *planKeys) ShortHelp() []key.Binding {
 	return []key.Binding{k.Press, k.Open, k.Tick, k.Fold, k.Apply, k.Sort}
 }
 
-func (k planKeys) FullHelp() [][]key.Binding {
+func (k *planKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{{k.Apply, k.Press, k.Open, k.Tick, k.Fold, k.Collapse, k.Expand, k.Sort, k.Other}, k.move.all()}
 }
 
@@ -419,5 +419,5 @@ func (s *plan) apply() {
 	}
 }
 
-func (s *plan) Keys() help.KeyMap { return s.keys }
+func (s *plan) Keys() help.KeyMap { return &s.keys }
 func (s *plan) Close()            {}

@@ -34,11 +34,11 @@ type preflightKeys struct {
 	move                                      moveKeys
 }
 
-func (k preflightKeys) ShortHelp() []key.Binding {
+func (k *preflightKeys) ShortHelp() []key.Binding {
 	return []key.Binding{k.Apply, k.Adopt, k.Rename, k.Next, k.Choose, k.Fix, k.Again, k.Account}
 }
 
-func (k preflightKeys) FullHelp() [][]key.Binding {
+func (k *preflightKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{{k.Apply, k.Adopt, k.Next, k.Choose, k.Rename, k.Fix, k.Again, k.Account, k.Whole}, k.move.all()}
 }
 
@@ -416,4 +416,4 @@ func (s *preflight) escape() {
 	s.settle()
 }
 
-func (s *preflight) Keys() help.KeyMap { return s.keys }
+func (s *preflight) Keys() help.KeyMap { return &s.keys }

@@ -56,11 +56,11 @@ type registrationKeys struct {
 	Right    key.Binding
 }
 
-func (k registrationKeys) ShortHelp() []key.Binding {
+func (k *registrationKeys) ShortHelp() []key.Binding {
 	return []key.Binding{k.Down, k.Right, k.Next}
 }
 
-func (k registrationKeys) FullHelp() [][]key.Binding {
+func (k *registrationKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{{k.Next, k.Down, k.Up, k.Right, k.Left}}
 }
 
@@ -407,5 +407,5 @@ func webApps() string {
 
 func (s *registration) typing() bool { return s.field(s.focus) != nil }
 
-func (s *registration) Keys() help.KeyMap { return s.keys }
+func (s *registration) Keys() help.KeyMap { return &s.keys }
 func (s *registration) Close()            {}

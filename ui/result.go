@@ -46,11 +46,11 @@ type resultKeys struct {
 	move                                                       moveKeys
 }
 
-func (k resultKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Reveal, k.Hide, k.Copy, k.Text, k.Again, k.Next, k.Finish, k.Open}
+func (k *resultKeys) ShortHelp() []key.Binding {
+	return []key.Binding{k.Reveal, k.Hide, k.Copy, k.Text, k.Again, k.Next, k.Start, k.Finish, k.Open}
 }
 
-func (k resultKeys) FullHelp() [][]key.Binding {
+func (k *resultKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{{k.Reveal, k.Hide, k.Copy, k.Text, k.Open, k.Again, k.Next, k.Start, k.Finish}, k.move.all()}
 }
 
@@ -70,7 +70,7 @@ func newResult(w *wizard) Screen {
 		Open:   bind("o", "open the portal", "o"),
 		Again:  bind("a", "look again", "a"),
 		Next:   bind("n", nextStage(w.stage), "n"),
-		Start:  bind("s", "to the start", "s"),
+		Start:  bind("s", "start", "s"),
 		Finish: bind("q", "finish", "q"),
 		move:   newMoveKeys(),
 	}
@@ -172,9 +172,22 @@ func (s *result) leave(then func() tea.Cmd) tea.Cmd {
 	return then()
 }
 
+// endRehearsal asks before a rehearsal is gone.
+func (w *wizard) endRehearsal() *question {
+	return &question{
+		title: "End the rehearsal?",
+		text:  "What was set up in it is gone with the program. s goes to the start instead, where the other parts can be rehearsed with it.",
+		yes:   "end it", no: "stay", agree: func() tea.Cmd { return tea.Quit },
+	}
+}
+
 // finish ends the program, with what another stage has to hand over in mind, too.
 func (s *result) finish() tea.Cmd {
 	then := func() tea.Cmd { return tea.Quit }
+	if s.w.fleeting() {
+		s.w.ask = s.w.endRehearsal()
+		return nil
+	}
 	if h, losing := s.w.losing(); losing {
 		s.w.ask = h.question(then)
 		return nil
@@ -461,5 +474,5 @@ func (s *result) escape() {
 	s.settle()
 }
 
-func (s *result) Keys() help.KeyMap { return s.keys }
+func (s *result) Keys() help.KeyMap { return &s.keys }
 func (s *result) Close()            { s.shown = false }

@@ -188,14 +188,17 @@ func TestScreens(t *testing.T) {
 		{name: "customers-loading", fake: func(f *fake) { f.clients.wait = make(chan struct{}) }, tale: func(s *story) { s.toCustomers(); s.pass(3 * time.Second) }},
 		{name: "customers", tale: func(s *story) { s.toCustomers() }},
 		{name: "customers-failed", fake: func(f *fake) { f.clients.lookErr = refused }, tale: func(s *story) { s.toCustomers() }},
-		{name: "customers-mapped", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("A", "space", "R", "down", "space") }},
+		{name: "customers-mapped", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("z", "a", "home", "space", "R", "down", "space") }},
+		{name: "customers-open", fake: func(f *fake) { mixedClients(f); f.clients.left = true }, tale: func(s *story) { s.toCustomers() }},
+		{name: "customers-close", fake: func(f *fake) { f.clients.left = true }, tale: func(s *story) { s.toCustomers(); s.keys("C") }},
+		{name: "customers-help", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("?") }},
 		{name: "customers-shared", fake: mixedClients, tale: func(s *story) {
 			s.toCustomers()
-			s.keys("a", "m")
+			s.keys("down", "m")
 			s.types("adat")
-			s.keys("enter", "up")
+			s.keys("tab", "esc", "esc")
 		}},
-		{name: "customers-filter", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("v", "down", "down", "enter", "/"); s.types("fab") }},
+		{name: "customers-filter", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("z", "*", "v", "down", "down", "enter", "/"); s.types("fab") }},
 		{name: "customers-states", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("v", "down") }},
 		{name: "customers-link", fake: mixedClients, tale: func(s *story) { s.toCustomers(); s.keys("down", "m", "tab"); s.types("o") }},
 		{name: "customers-file", tale: func(s *story) { s.toCustomers(); s.keys("o") }},

@@ -124,7 +124,7 @@ func (p *policyList) press(msg tea.KeyPressMsg) bool {
 func (p *policyList) paste(tea.PasteMsg) {}
 func (p *policyList) escape() bool       { return true }
 func (p *policyList) typing() bool       { return false }
-func (p *policyList) Keys() help.KeyMap  { return p.keys }
+func (p *policyList) Keys() help.KeyMap  { return &p.keys }
 
 func (p *policyList) View(f Frame) []string {
 	t := f.Theme

@@ -29,8 +29,8 @@ type signin struct {
 
 type signinKeys struct{ Again key.Binding }
 
-func (k signinKeys) ShortHelp() []key.Binding  { return []key.Binding{k.Again} }
-func (k signinKeys) FullHelp() [][]key.Binding { return [][]key.Binding{{k.Again}} }
+func (k *signinKeys) ShortHelp() []key.Binding  { return []key.Binding{k.Again} }
+func (k *signinKeys) FullHelp() [][]key.Binding { return [][]key.Binding{{k.Again}} }
 
 type signedInMsg struct {
 	run
@@ -159,5 +159,5 @@ func (s *signin) every() time.Duration {
 	return s.w.pace()
 }
 
-func (s *signin) Keys() help.KeyMap { return s.keys }
+func (s *signin) Keys() help.KeyMap { return &s.keys }
 func (s *signin) Close()            { s.cancel() }

@@ -56,11 +56,11 @@ type panelKeys struct {
 	move                                                              moveKeys
 }
 
-func (k panelKeys) ShortHelp() []key.Binding {
+func (k *panelKeys) ShortHelp() []key.Binding {
 	return []key.Binding{k.Pick, k.Explain, k.Browser, k.Copy, k.Address, k.Open, k.Error, k.Methods, k.Again, k.Whole, k.Other}
 }
 
-func (k panelKeys) FullHelp() [][]key.Binding {
+func (k *panelKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{k.ShortHelp(), k.move.all()}
 }
 
@@ -332,5 +332,5 @@ func (s *panel) every() time.Duration {
 	return s.w.pace()
 }
 
-func (s *panel) Keys() help.KeyMap { return s.keys }
+func (s *panel) Keys() help.KeyMap { return &s.keys }
 func (s *panel) Close()            {}

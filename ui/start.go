@@ -41,9 +41,9 @@ type startKeys struct {
 	move   moveKeys
 }
 
-func (k startKeys) ShortHelp() []key.Binding { return []key.Binding{k.Choose, k.Retry} }
+func (k *startKeys) ShortHelp() []key.Binding { return []key.Binding{k.Choose, k.Retry} }
 
-func (k startKeys) FullHelp() [][]key.Binding {
+func (k *startKeys) FullHelp() [][]key.Binding {
 	return [][]key.Binding{{k.Choose, k.Retry}, k.move.all()}
 }
 
@@ -246,5 +246,5 @@ func (s *start) every() time.Duration {
 	return 0
 }
 
-func (s *start) Keys() help.KeyMap { return s.keys }
+func (s *start) Keys() help.KeyMap { return &s.keys }
 func (s *start) Close()            { s.cancel() }

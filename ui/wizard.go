@@ -44,6 +44,7 @@ type wizard struct {
 	save   saving
 	move   *move
 	ask    *question
+	goes   bool // a screen wishes to end the program the way ctrl+c does, unasked
 }
 
 // notice is one sentence above the keys. It goes away with the next key.

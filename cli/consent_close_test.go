@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"msbundle/sandbox"
+)
+
+// givingUp has the person give up when the first customer is consented for, and
+// counts what is asked of the app's own object from then on.
+func (w *world) givingUp(stop context.CancelFunc, refuse bool) {
+	w.wrap = func(next http.RoundTripper) http.RoundTripper {
+		gone := false
+		return trip(func(r *http.Request) (*http.Response, error) {
+			switch {
+			case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/applicationconsents"):
+				gone = true
+				stop()
+			case gone && refuse && r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/v1.0/applications/"):
+				return &http.Response{
+					StatusCode: 403, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+					Body: http.NoBody,
+				}, nil
+			}
+			return next.RoundTrip(r)
+		})
+	}
+}
+
+// What was made before the customers' turn is handed over when that is given up, in
+// one document as ever, and counts as delivered.
+func TestSecretsOutliveGivingUpAtCustomers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+		ctx, stop := context.WithCancel(t.Context())
+		w.givingUp(stop, false)
+		file := w.setup(strings.Replace(consentAll, "customers: ", "serviceAccount: {username: rewst-robot, mfa: leave, roles: leave}\ncustomers: ", 1))
+		doc := decode[applyDocument](t, w.runContext(ctx, "apply", "-f", file, "--yes", "--json", "--secret-out", "-", "--password-out", "-").must(t, exitInterrupted))
+		if doc.Done || doc.Secret.Value == "" || doc.Ready == nil || doc.Ready.Password.Value == "" || doc.Consent == nil || doc.Consent.Looked != 3 {
+			t.Errorf("got %+v, consent %+v", doc, doc.Consent)
+		}
+		w.closed()
+		w.wrap = nil
+		again := decode[applyDocument](t, w.run("apply", "-f", file, "--yes", "--json", "--secret-out", "-", "--password-out", "-").must(t, exitDone))
+		if again.Secret.Value != "" || again.Ready.Password.Value != "" {
+			t.Errorf("they were made again: %+v, %+v", again.Secret, again.Ready)
+		}
+	})
+}
+
+// Whoever ends the program while the app's sign-in is open is told at once what closes
+// it, and that does.
+func TestSignInLeftOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+		file := w.consenting("consent: all")
+		ctx, stop := context.WithCancel(t.Context())
+		w.givingUp(stop, true)
+		r := w.runContext(ctx, "apply", "-f", file, "--yes").must(t, exitInterrupted)
+		for _, words := range []string{"Press ctrl+c again to leave it open", "was left open: a way back to this computer"} {
+			if !strings.Contains(r.err, words) {
+				t.Errorf("it does not say %q:\n%s", words, r.err)
+			}
+		}
+		w.wrap = nil
+		if r := w.run("customers", "-f", file); !strings.Contains(r.err, "An ended run left the app's own sign-in open.") {
+			t.Errorf("the list: %s", r.err)
+		}
+		if r := w.run("customers", "--close").must(t, exitUsage); !strings.Contains(r.err, "add --yes") {
+			t.Errorf("nobody agreed: %s", r.err)
+		}
+		wrote := len(w.writes())
+		doc := decode[struct {
+			Closed  bool
+			Written int
+		}](t, w.run("customers", "--close", "--yes", "--json").must(t, exitDone))
+		if got := w.writes()[wrote:]; !doc.Closed || doc.Written != 2 || len(got) != 2 {
+			t.Errorf("got %+v, wrote %v", doc, got)
+		}
+		w.closed()
+		if r := w.run("customers", "--close", "--yes", "-f", file).must(t, exitDone); !strings.Contains(r.err, "is not open") || len(w.writes()) != wrote+2 {
+			t.Errorf("closing it again: %s", r.err)
+		}
+		ctx, stop = context.WithCancel(t.Context())
+		w.givingUp(stop, true)
+		w.runContext(ctx, "apply", "-f", file, "--yes").must(t, exitInterrupted)
+		w.wrap = nil
+		if r := w.run("plan", "-f", w.consenting("exclude: false")).must(t, exitChanges); !strings.Contains(r.out, "Left by an earlier run at Contoso (2)") {
+			t.Errorf("the plan: %s", r.out)
+		}
+		w.run("apply", "-f", w.consenting("exclude: false"), "--yes").must(t, exitDone)
+		w.closed()
+	})
+}
+
+// Undo says it as well, and undoing again closes it.
+func TestUndoLeavesTheSignInOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+		before := w.ofCustomers()
+		w.run("apply", "-f", w.consenting("consent: all"), "--yes").must(t, exitDone)
+		ctx, stop := context.WithCancel(t.Context())
+		gone := false
+		w.wrap = func(next http.RoundTripper) http.RoundTripper {
+			return trip(func(r *http.Request) (*http.Response, error) {
+				switch {
+				case r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/roleAssignments/"):
+					gone = true
+					stop()
+				case gone && r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/v1.0/applications/"):
+					return &http.Response{StatusCode: 403, Header: http.Header{"Content-Type": {"application/json"}}, Request: r, Body: http.NoBody}, nil
+				}
+				return next.RoundTrip(r)
+			})
+		}
+		if r := w.runContext(ctx, "undo", "--yes").must(t, exitInterrupted); !strings.Contains(r.err, "Press ctrl+c again to leave it open") || !strings.Contains(r.err, "was left open") {
+			t.Errorf("it says:\n%s", r.err)
+		}
+		w.wrap = nil
+		w.run("undo", "--yes").must(t, exitDone)
+		w.closed()
+		if diff := cmp.Diff(before, w.ofCustomers()); diff != "" {
+			t.Errorf("undo left:\n%s", diff)
+		}
+	})
+}
+
+// How many customers are worked on at a time is at least one.
+func TestWorkers(t *testing.T) {
+	t.Parallel()
+	w := rehearsalOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+	for _, command := range [][]string{{"plan", "-f", customersExample}, {"apply", "-f", customersExample, "--yes"}, {"customers"}, {"undo", "--yes"}} {
+		for _, n := range []string{"0", "-1", "many"} {
+			if r := w.run(append(command, "--workers", n)...).must(t, exitUsage); !strings.Contains(r.err, "--workers") || !strings.Contains(r.err, "from 1 on") {
+				t.Errorf("%v %s: %s", command, n, r.err)
+			}
+		}
+	}
+	if n := len(w.cloud.Requests()); n > 0 {
+		t.Errorf("%d requests", n)
+	}
+}
