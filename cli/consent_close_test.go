@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msbundle/sandbox"
+	"msbundle/state"
+	"msbundle/steps"
 )
 
 // givingUp has the person give up when the first customer is consented for, and
@@ -147,5 +149,62 @@ func TestWorkers(t *testing.T) {
 	}
 	if n := len(w.cloud.Requests()); n > 0 {
 		t.Errorf("%d requests", n)
+	}
+}
+
+// Amber is done only where nothing that was chosen is missing by what was read back.
+func TestHowItEndsAtACustomer(t *testing.T) {
+	t.Parallel()
+	part := func(proof string, state steps.CheckState) steps.ShieldPart {
+		return steps.ShieldPart{Proof: proof, State: state}
+	}
+	for name, c := range map[string]struct {
+		shade     steps.Shade
+		part      steps.ShieldPart
+		connector bool
+		relation  string
+		want      customerEnd
+	}{
+		"green":                       {shade: steps.Green, part: part(steps.ProofGrants, steps.Passed), want: endDone},
+		"not tried":                   {shade: steps.Amber, part: part(steps.ProofExchange, steps.Unknown), want: endDone},
+		"a permission missing":        {shade: steps.Amber, part: part(steps.ProofGrants, steps.Failed), want: endFailed},
+		"Exchange refuses":            {shade: steps.Amber, part: part(steps.ProofExchange, steps.Failed), want: endFailed},
+		"connector not authorised":    {shade: steps.Amber, part: part(steps.ProofGrants, steps.Failed), connector: true, want: endWaiting},
+		"connector, roles missing":    {shade: steps.Amber, part: part(steps.ProofRoles, steps.Failed), connector: true, want: endFailed},
+		"connector not there":         {shade: steps.Blue, part: part(steps.ProofGrants, steps.Failed), connector: true, want: endWaiting},
+		"not approved":                {shade: steps.Blue, part: part(steps.ProofToken, steps.Failed), relation: steps.RelationPending, want: endWaiting},
+		"never asked":                 {shade: steps.Blue, part: part(steps.ProofToken, steps.Failed), want: endFailed},
+		"refused, though it approved": {shade: steps.Red, part: part(steps.ProofToken, steps.Failed), relation: steps.RelationActive, want: endFailed},
+	} {
+		found := &steps.Findings{}
+		if c.connector {
+			found.Connector = &steps.Principal{}
+		}
+		r := &atCustomers{
+			answers: state.Answers{Customers: &state.Customers{All: true}}, clientele: &steps.Clientele{Findings: found}, plan: &steps.CustomersPlan{},
+		}
+		row := steps.CustomerRow{Relationship: c.relation, Shield: steps.Shield{Shade: c.shade, Checks: []steps.ShieldPart{c.part}}}
+		if got := r.end(row); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// A sign-in that only a browser can make does not send anybody to a code.
+func TestBrowserOnly(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		methods []steps.Method
+		says    string
+	}{
+		{[]steps.Method{steps.ByBrowser, steps.ByDevice}, "try --auth device"},
+		{[]steps.Method{steps.ByBrowser, steps.ByTunnel}, "Only a browser can make this sign-in"},
+	} {
+		var out strings.Builder
+		a := &app{Streams: Streams{Err: &out}}
+		a.say(&connection{}, steps.Prompt{Method: steps.ByBrowser, Methods: c.methods, URL: "https://login.microsoftonline.com/"}, true)
+		if !strings.Contains(out.String(), c.says) || strings.Count(out.String(), "If the browser shows an error") != 1 {
+			t.Errorf("%v: %s", c.methods, out.String())
+		}
 	}
 }

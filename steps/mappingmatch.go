@@ -315,5 +315,5 @@ func (p pair) reason() string {
 	case gradeSlip, gradeTypo:
 		return "same name but for a few letters"
 	}
-	return fmt.Sprintf("name alike, %.0f %%", 100*p.alike)
+	return "name alike"
 }
