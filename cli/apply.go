@@ -251,14 +251,24 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan, agre
 	if goesOn(p.Answers, err) {
 		customers := r.customersOf(s, p.Answers, r.workers, r.verbose)
 		customers.yes, customers.agreed = r.yes, agreed
-		// Whoever gives up gets the document before the app's sign-in is closed: a second
-		// signal would end the program with the secrets it made.
-		customers.givenUp = sync.OnceFunc(func() {
-			if err := r.document(s, p, result, customers.document(), ctx.Err()); err != nil {
-				r.explain(err)
-			}
-		})
+		// Whoever gives up gets the document before the app's sign-in is closed, and at
+		// once where secrets stand in it: a second signal would end the program with them.
+		var once sync.Once
+		mine := *s // the customers' work goes on meanwhile
+		hand := func(consent *consentDocument) {
+			once.Do(func() {
+				if err := r.document(&mine, p, result, consent, ctx.Err()); err != nil {
+					r.explain(err)
+				}
+			})
+		}
+		customers.givenUp = func() { hand(customers.document()) }
+		stop := func() bool { return true }
+		if inline(r.secretOut) || inline(r.passwordOut) {
+			stop = context.AfterFunc(ctx, func() { hand(customers.noted.Load()) })
+		}
 		atThem := customers.carryOut(ctx)
+		stop()
 		if ctx.Err() != nil {
 			customers.givenUp()
 			return ctx.Err()

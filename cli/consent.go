@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"msbundle/msclient"
@@ -26,9 +27,11 @@ type atCustomers struct {
 	yes     bool
 	agreed  steps.Agreement // of a plan file; nil when there is none
 	givenUp func()          // called before the app's sign-in is closed for somebody who has; may be nil
+	noted   atomic.Pointer[consentDocument]
 
 	clientele *steps.Clientele
-	plan      *steps.CustomersPlan
+	plan      *steps.CustomersPlan // of those that were looked at last
+	first     *steps.CustomersPlan // of all
 	mapping   *steps.Mapping
 	before    state.Mapping        // as it was kept when this run began
 	known     []state.Organization // what Rewst has
@@ -88,14 +91,31 @@ func (r *atCustomers) read(ctx context.Context, tenants []string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if r.plan = p; err != nil {
+	if r.plan, r.first = p, cmp.Or(r.first, p); err != nil {
 		return err
 	}
 	for _, tenant := range tenants {
 		r.about[tenant] = true
 	}
 	r.seen()
+	r.note()
 	return nil
+}
+
+// of is what a customer takes, by the last look at it; nil when there was none.
+func (r *atCustomers) of(tenant string) *steps.CustomerPlan {
+	if p := r.plan.Of(tenant); p != nil {
+		return p
+	}
+	return r.first.Of(tenant)
+}
+
+// note keeps what has become of the customers so far, for whoever gives up while more
+// is under way.
+func (r *atCustomers) note() {
+	if r.givenUp != nil {
+		r.noted.Store(r.document())
+	}
 }
 
 // chosen are the customers to be looked at: those of the list, or all. It is not
@@ -184,6 +204,9 @@ func (r *atCustomers) apply(ctx context.Context) (err error) {
 	}
 	if !r.flags.json {
 		r.printPlan(r.Err)
+		if !r.empty() { // else the summary comes at once
+			r.printNotes(r.Err, r.looked())
+		}
 	}
 	if r.empty() {
 		return r.keepAnswers()
@@ -284,6 +307,7 @@ func (r *atCustomers) write(ctx context.Context) error {
 			r.written += n
 		}
 	}
+	r.note()
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -18,13 +19,13 @@ import (
 // counts what is asked of the app's own object from then on.
 func (w *world) givingUp(stop context.CancelFunc, refuse bool) {
 	w.wrap = func(next http.RoundTripper) http.RoundTripper {
-		gone := false
+		var gone atomic.Bool
 		return trip(func(r *http.Request) (*http.Response, error) {
 			switch {
 			case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/applicationconsents"):
-				gone = true
+				gone.Store(true)
 				stop()
-			case gone && refuse && r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/v1.0/applications/"):
+			case gone.Load() && refuse && r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/v1.0/applications/"):
 				return &http.Response{
 					StatusCode: 403, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
 					Body: http.NoBody,
@@ -111,14 +112,14 @@ func TestUndoLeavesTheSignInOpen(t *testing.T) {
 		before := w.ofCustomers()
 		w.run("apply", "-f", w.consenting("consent: all"), "--yes").must(t, exitDone)
 		ctx, stop := context.WithCancel(t.Context())
-		gone := false
+		var gone atomic.Bool
 		w.wrap = func(next http.RoundTripper) http.RoundTripper {
 			return trip(func(r *http.Request) (*http.Response, error) {
 				switch {
 				case r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/roleAssignments/"):
-					gone = true
+					gone.Store(true)
 					stop()
-				case gone && r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/v1.0/applications/"):
+				case gone.Load() && r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/v1.0/applications/"):
 					return &http.Response{StatusCode: 403, Header: http.Header{"Content-Type": {"application/json"}}, Request: r, Body: http.NoBody}, nil
 				}
 				return next.RoundTrip(r)
@@ -181,7 +182,7 @@ func TestHowItEndsAtACustomer(t *testing.T) {
 			found.Connector = &steps.Principal{}
 		}
 		r := &atCustomers{
-			answers: state.Answers{Customers: &state.Customers{All: true}}, clientele: &steps.Clientele{Findings: found}, plan: &steps.CustomersPlan{},
+			answers: state.Answers{Customers: &state.Customers{All: true}}, clientele: &steps.Clientele{Findings: found}, plan: &steps.CustomersPlan{}, first: &steps.CustomersPlan{},
 		}
 		row := steps.CustomerRow{Relationship: c.relation, Shield: steps.Shield{Shade: c.shade, Checks: []steps.ShieldPart{c.part}}}
 		if got := r.end(row); got != c.want {

@@ -25,8 +25,9 @@ type standDocument struct {
 	Relationship  string        `json:"relationship,omitempty"` // Microsoft's word for how delegated administration stands
 	Writes        int           `json:"writes"`                 // that it still takes
 	State         customerEnd   `json:"state"`
-	Left          string        `json:"left,omitempty"` // why what it takes was not written
-	At            time.Time     `json:"at,omitzero"`    // when it was looked at
+	Left          string        `json:"left,omitempty"`  // why what it takes was not written
+	At            time.Time     `json:"at,omitzero"`     // when it was looked at
+	Notes         []string      `json:"notes,omitempty"` // what is left alone there, and why
 	Checks        []directProof `json:"checks,omitempty"`
 }
 
@@ -78,7 +79,7 @@ func (r *atCustomers) looked() []steps.CustomerRow {
 // end is how it ended at a customer.
 func (r *atCustomers) end(row steps.CustomerRow) customerEnd {
 	shade := row.Shield.Shade
-	plan := r.plan.Of(row.TenantID)
+	plan := r.of(row.TenantID)
 	switch {
 	case !r.answers.Customers.Consents() || !r.isChosen(row):
 		return endLooked
@@ -104,13 +105,14 @@ func (r *atCustomers) client(row steps.CustomerRow, checks bool) standDocument {
 	d := standDocument{
 		TenantID: row.TenantID, Name: row.Name, Domain: row.Domain, Organizations: r.organizationsOf(row.TenantID), Shade: row.Shield.Shade,
 		Reason: row.Shield.Reason, Fix: row.Shield.Fix, Relationship: row.Relationship, State: endLooked, Left: r.left[row.TenantID], At: row.Shield.At.UTC(),
+		Notes: row.Shield.Notes,
 	}
 	if row.Shield.At.IsZero() {
 		d.At = time.Time{}
 	}
 	if r.plan != nil {
 		d.State = r.end(row)
-		if plan := r.plan.Of(row.TenantID); plan != nil {
+		if plan := r.of(row.TenantID); plan != nil {
 			d.Writes = plan.Writes()
 		}
 	}
@@ -239,6 +241,38 @@ func (r *atCustomers) printSummary(w io.Writer) {
 		if s.fix != "" {
 			fmt.Fprintf(w, "                 What to do: %s\n", plain(s.fix))
 		}
+	}
+	r.printNotes(w, r.looked())
+}
+
+// printNotes lists what is left alone at customers and why, once for all of whom the
+// same is said.
+func (r *atCustomers) printNotes(w io.Writer, rows []steps.CustomerRow) {
+	var list []*standing
+	at := map[string]*standing{}
+	for _, row := range rows {
+		name := label(row.Customer)
+		for _, text := range row.Shield.Notes {
+			for _, word := range []string{" of ", " at ", " to "} {
+				text = strings.Replace(text, word+name, word+"the customer", 1)
+			}
+			if at[text] == nil {
+				at[text] = &standing{reason: text}
+				list = append(list, at[text])
+			}
+			at[text].customers = append(at[text].customers, name)
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nLeft alone at customers")
+	for i, s := range list {
+		if i == many && !r.verbose {
+			fmt.Fprintf(w, "  and %d more (--verbose lists them)\n", len(list)-i)
+			break
+		}
+		fmt.Fprintf(w, "  %s: %s\n    %s\n", plural(len(s.customers), "customer"), r.names(s.customers), plain(s.reason))
 	}
 }
 

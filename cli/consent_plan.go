@@ -70,6 +70,7 @@ func (a *app) planWithCustomers(ctx context.Context, answers state.Answers, choo
 		}
 	} else if r != nil {
 		r.printPlan(a.Out)
+		r.printNotes(a.Out, r.looked())
 	}
 	if !p.Empty() || r != nil && !r.empty() {
 		return &exitError{code: exitChanges}
@@ -184,11 +185,22 @@ func printChange(w io.Writer, c steps.Change) {
 func (r *atCustomers) printWrites(w io.Writer) { printAtCustomers(w, r.plans(), r.verbose) }
 
 // plans are those of the customers something is written at, each made when it is
-// asked for.
+// asked for. What is left alone is told of all customers together.
 func (r *atCustomers) plans() iter.Seq2[steps.Customer, steps.Plan] {
 	return func(yield func(steps.Customer, steps.Plan) bool) {
 		for _, c := range r.plan.Customers {
-			if c.Writes() > 0 && !yield(c.Customer, c.Plan()) {
+			if c.Writes() == 0 {
+				continue
+			}
+			p := c.Plan()
+			notes := p.Notes
+			p.Notes = nil
+			for _, n := range notes {
+				if n.Done {
+					p.Notes = append(p.Notes, n)
+				}
+			}
+			if !yield(c.Customer, p) {
 				return
 			}
 		}

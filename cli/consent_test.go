@@ -103,7 +103,7 @@ func TestConsentFailsAtThree(t *testing.T) {
 		for _, words := range []string{
 			"Customers: 57 green, 3 red", "red, failed    Humongous Insurance", "keeps rewst@contoso.onmicrosoft.com out (AADSTS53003)", "with the id of your tenant alone",
 			"red, failed    Lucerne Publishing", "is terminated", "Ask the customer for a new one",
-			"red, failed    Trey Research", "cannot be consented to there", "role Application Administrator or Cloud Application Administrator there: the stage GDAP does",
+			"red, failed    Trey Research", "cannot be consented to there", "role Application Administrator or Cloud Application Administrator there (GDAP: msbundle apply with the section gdap, or the wizard's GDAP)",
 			"it did not work at 3 of 60 customers", "34 linked to their customers (34 just now)",
 		} {
 			if !strings.Contains(r.err, words) {

@@ -320,6 +320,7 @@ func (r *atCustomers) printTable(w io.Writer, rows []steps.CustomerRow) error {
 	for _, text := range wrong {
 		fmt.Fprintf(w, "WRONG  %s\n", plain(text))
 	}
+	r.printNotes(w, rows)
 	return nil
 }
 

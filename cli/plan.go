@@ -187,7 +187,15 @@ func (a *app) signedIn(ctx context.Context, answers state.Answers, readOnly bool
 
 // planned inspects, checks and plans for whoever signed in.
 func (a *app) planned(ctx context.Context, s *steps.Setup, answers state.Answers, o steps.PlanOptions) (steps.Plan, error) {
-	f, err := s.Inspect(ctx, answers, a.watch())
+	watch := a.watch()
+	err := s.KnowsNamed(ctx, answers, watch)
+	if errors.Is(err, steps.ErrNoSuchCustomer) {
+		err = &exitError{exitUsage, err}
+	}
+	if err != nil {
+		return steps.Plan{}, err
+	}
+	f, err := s.Inspect(ctx, answers, watch)
 	if err != nil {
 		return steps.Plan{}, err
 	}

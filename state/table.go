@@ -33,6 +33,9 @@ func (t table) load(path string, each func(r row, line int) (fault string)) erro
 	case errors.Is(err, os.ErrNotExist):
 		return &FileError{File: path, Text: "there is no such file; a relative name counts from the folder of the setup file"}
 	case err != nil:
+		if info, bad := os.Stat(path); bad == nil && info.IsDir() {
+			err = errors.New("this is a folder; name the CSV file in it")
+		}
 		return &FileError{File: path, Text: err.Error()}
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))

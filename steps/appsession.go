@@ -172,35 +172,51 @@ func (s *Setup) CloseApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 		}
 	}
 	s.client.Undelegate()
-	if err := s.lostKeys(ctx, &plan, o); err != nil {
-		return problem(err, "the sign-in with the app could not be closed: whether a client secret was made for it is not known")
+	s.lostKeys(&plan)
+	err := s.shut(ctx, plan, o)
+	if err == nil {
+		s.appKey = ""
 	}
-	if plan.Empty() {
+	// What may have been made besides is looked for last: that can take all the time there is.
+	if sought := s.seekKeys(ctx, plan, o); sought != nil {
+		err = errors.Join(err, problem(sought, "the sign-in with the app could not be closed: whether a client secret was made for it is not known"))
+	} else {
+		plan.Changes = nil
+		s.lostKeys(&plan)
+		err = errors.Join(err, s.shut(ctx, plan, o))
+	}
+	if err == nil {
 		s.appOpened = false
+	}
+	return err
+}
+
+// shut carries out a plan that closes the sign-in with the app, and proves it.
+func (s *Setup) shut(ctx context.Context, plan Plan, o ApplyOptions) error {
+	if plan.Empty() {
 		return nil
 	}
 	e := s.engineFor(plan, o)
 	e.refs["secret.keyId"] = s.appKey
 	ctx = s.telling(ctx, e.tell)
-	if err := e.run(ctx); err != nil {
-		return problem(err, "the sign-in with the app could not be closed")
-	}
-	proof, missing, err := e.prove(ctx, proofLimit, e.readClosed)
+	err := e.run(ctx)
 	if err == nil {
-		err = e.evidence("the sign-in with the app is closed", proof, missing)
-	}
-	if err == nil && missing != "" {
-		err = unproven(missing)
-	}
-	if err == nil {
-		s.appKey, s.appOpened = "", false
+		var proof Proof
+		var missing string
+		proof, missing, err = e.prove(ctx, proofLimit, e.readClosed)
+		if err == nil {
+			err = e.evidence("the sign-in with the app is closed", proof, missing)
+		}
+		if err == nil && missing != "" {
+			err = unproven(missing)
+		}
 	}
 	return problem(err, "the sign-in with the app could not be closed")
 }
 
-// lostKeys adds to what closes this opening the client secrets that were made without
-// an answer saying so: their values are nobody's.
-func (s *Setup) lostKeys(ctx context.Context, p *Plan, o ApplyOptions) error {
+// seekKeys finds out whether client secrets were made by this opening without an answer
+// saying so.
+func (s *Setup) seekKeys(ctx context.Context, p Plan, o ApplyOptions) error {
 	if !s.appOpened {
 		return nil
 	}
@@ -208,13 +224,22 @@ func (s *Setup) lostKeys(ctx context.Context, p *Plan, o ApplyOptions) error {
 		if x.Change != appSecret || !x.Open() {
 			continue
 		}
-		refs, err := s.lookFor(ctx, x.Record, s.engineFor(*p, o).tell)
+		refs, err := s.lookFor(ctx, x.Record, s.engineFor(p, o).tell)
 		if err == nil {
 			err = s.store.Append(s.outcome(x.Intent, refs))
 		}
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// lostKeys adds to what closes this opening the client secrets that are known to have
+// been made, and nobody received: their values are nobody's.
+func (s *Setup) lostKeys(p *Plan) {
+	if !s.appOpened {
+		return
 	}
 	app := applications + "/" + p.findings.App.ObjectID
 	made, gone := journaledSecrets(s.store.Entries())
@@ -224,7 +249,6 @@ func (s *Setup) lostKeys(ctx context.Context, p *Plan, o ApplyOptions) error {
 			p.removeKey(app, key)
 		}
 	}
-	return nil
 }
 
 // keyName is what the journal calls a client secret.

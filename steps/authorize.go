@@ -1,6 +1,8 @@
 package steps
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,6 +103,9 @@ func planGrants(p *Plan) {
 		full := p.mergeScopes(id, existing, scopes)
 		if !sameSet(full, have[0].Scopes) {
 			c.Action, c.Method, c.Path, c.Before = Update, "PATCH", grants+"/"+have[0].ID, have[0].Raw
+			if len(have) > 1 { // what stood in another one is not ours
+				c.Before = withScopes(c.Before, existing)
+			}
 			c.Object = fmt.Sprintf("delegated permissions of %s: %s", api.Name, difference(have[0].Scopes, full))
 			p.add(c, map[string]string{"scope": strings.Join(full, " ")})
 		}
@@ -113,6 +118,76 @@ func planGrants(p *Plan) {
 		}
 	}
 	p.planGrantRemovals()
+}
+
+// withScopes is a grant as it was read, with these permissions.
+func withScopes(grant json.RawMessage, scopes []string) json.RawMessage {
+	out := filled(grant)
+	out["scope"] = strings.Join(scopes, " ")
+	return encodeAny(out)
+}
+
+// rebaseGrants brings changes of grants to what the grants hold by now: the service
+// replaces all of it, and what somebody else gave since the plan was made has to stay.
+// The grant of a consent made a moment ago holds what that gave.
+func (e *engine) rebaseGrants(ctx context.Context, changes []Change) ([]Change, error) {
+	read := map[string]*Principal{}
+	var round []reading
+	changes = slices.Clone(changes)
+	for i := range changes {
+		c := &changes[i]
+		if c.Before == nil {
+			c.Before = withScopes(encode(map[string]string{"clientId": e.refs[refPrincipal+".id"], "resourceId": e.apis[c.Name].ObjectID}), bootstrapScopes)
+			continue
+		}
+		if id := written(c.Before).ClientID; id != "" && read[id] == nil && c.Action != Delete {
+			read[id] = &Principal{ObjectID: id}
+			round = append(round, e.grantReadings(read[id])[0])
+			round[len(round)-1].absent = func() {}
+		}
+	}
+	if err := e.readAll(ctx, round); err != nil {
+		return nil, problem(err, lowerFirst(changes[0].Describe())+" was not done: what the app has could not be read")
+	}
+	for i := range changes {
+		e.rebaseGrant(&changes[i], read)
+	}
+	return changes, nil
+}
+
+// rebaseGrant does it for one. What is wanted is given again where it was taken away
+// meanwhile; of several grants for one pair the first takes up what the others hold.
+func (e *engine) rebaseGrant(c *Change, read map[string]*Principal) {
+	before := written(c.Before)
+	p := read[before.ClientID]
+	if p == nil || c.Action == Delete {
+		return
+	}
+	var now []string
+	var raw json.RawMessage
+	for _, g := range p.Grants {
+		mine := c.Path == grants+"/"+g.ID
+		if mine {
+			raw = g.Raw
+		}
+		if mine || c.Action == Update && c.Step != stepUndo && g.ResourceID == before.ResourceID {
+			now = union(now, g.Scopes)
+		}
+	}
+	if raw == nil { // the write will tell
+		return
+	}
+	planned := written(c.Body).Scope
+	rest := scopesBack(planned, before.Scope, now)
+	for _, s := range e.plan.want.scopes(c.Name) {
+		if containsFold(strings.Fields(planned), s) {
+			rest = union(rest, []string{s})
+		}
+	}
+	c.Before, c.Method, c.Body = withScopes(raw, now), "PATCH", encode(map[string]string{"scope": strings.Join(rest, " ")})
+	if len(rest) == 0 {
+		c.Method, c.Body = "DELETE", nil
+	}
 }
 
 // mergeScopes is what a grant should hold: what is there, without what is to be

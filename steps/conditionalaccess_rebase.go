@@ -21,7 +21,7 @@ func (e *engine) prepare(ctx context.Context, changes []Change) ([]Change, error
 	return e.rebase(ctx, changes)
 }
 
-// rebase brings a change of a policy to what the policy is by now: the service
+// rebase brings a change of a policy or a grant to what that is by now: the service
 // replaces what is sent as a whole, and what somebody else changed there since
 // the plan was made has to stay.
 func (e *engine) rebase(ctx context.Context, changes []Change) ([]Change, error) {
@@ -29,6 +29,8 @@ func (e *engine) rebase(ctx context.Context, changes []Change) ([]Change, error)
 	switch {
 	case c.ID == appRedirect, c.ID == appRedirectGone:
 		return e.rebaseRedirect(ctx, c)
+	case c.Kind == KindGrant && c.Method != "POST":
+		return e.rebaseGrants(ctx, changes)
 	case c.Kind != KindPolicy || c.Method != "PATCH":
 		return changes, nil
 	case len(c.Undoes) > 0:

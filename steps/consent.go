@@ -117,6 +117,7 @@ func makeCustomerPlan(s *sharedPlan, c Customer, f *Findings) Plan {
 	if s.want.answers.Has(catalog.Exchange) {
 		p.planExchangeAt(c)
 	}
+	p.customer.general = len(p.Notes)
 	p.planExclusionsAt(c)
 	for i := range p.Changes {
 		p.Changes[i].Step = stepCustomers
@@ -133,6 +134,7 @@ func (p *Plan) noteExtrasAt(c Customer) {
 	extras := p.extras()
 	if n := len(extras.made); n > 0 {
 		p.note("Taken back at %s: %s that an earlier run gave the app there and the answers do not ask for any more (%s).", c.name(), plural(n, "permission"), someOf(extras.made))
+		p.Notes[len(p.Notes)-1].Done = true
 	}
 	if n := len(extras.unmade); n > 0 {
 		p.note("Left alone at %s: %s of the app that the answers do not ask for and somebody else gave it (%s). They can be taken away there: Entra admin center, Enterprise applications, Permissions.",
@@ -198,6 +200,7 @@ func (p *Plan) consentedGrant() *Grant {
 type customerWorld struct {
 	shared   *sharedPlan
 	customer Customer
+	general  int // notes before those about policies
 }
 
 // Writes is how many writes a customer takes.

@@ -161,10 +161,10 @@ func TestRefusalsAreBlamedOnWhatIsLeft(t *testing.T) {
 		says       string
 		role       bool // which can be seen to be given
 	}{
-		"nothing is known":    {says: "has no role there", role: true},
+		"nothing is known":    {says: "could not be seen", role: true},
 		"none":                {own: someone, says: "has no role there", role: true},
 		"given to others":     {given: admin, own: someone, says: "not in that group, or the role is not in force yet", role: true},
-		"given, token unread": {given: admin, says: "has no role there", role: true},
+		"given, token unread": {given: admin, says: "could not be seen", role: true},
 		"in force":            {given: admin, own: admin, says: "though its token"},
 	} {
 		f := &Findings{place: &place{Roles: tt.given, own: tt.own}}
@@ -173,7 +173,7 @@ func TestRefusalsAreBlamedOnWhatIsLeft(t *testing.T) {
 		if !strings.Contains(got.Cause, tt.says) || strings.Contains(got.Cause+got.Do, "AdminAgents") || got.Do == "" || got.RequestID != "r" {
 			t.Errorf("%s: %s %s", name, got.Cause, got.Do)
 		}
-		if r := refusalOf(got, f, time.Now()); r.Role != tt.role || !strings.Contains(r.Reason, tt.says) || r.Fix != got.Do {
+		if r := refusalOf(got, KindConsent, f, time.Now()); r.Role != tt.role || r.Kind != KindConsent || !strings.Contains(r.Reason, tt.says) || r.Fix != got.Do {
 			t.Errorf("%s: %+v", name, r)
 		}
 		if p.Cause != "AdminAgents" {

@@ -162,20 +162,22 @@ func withProvider(raw json.RawMessage, partner string) (exclude map[string]any, 
 	}, true
 }
 
-// rebaseExclusion brings an exclusion to whom the policy excludes by now. Nothing is
-// left of it when the partner is excluded meanwhile, or would not be alone any more.
+// rebaseExclusion brings an exclusion to what the policy is by now. Nothing is left of
+// it when it would not be planned any more: the policy is off, or the partner excluded.
 func (e *engine) rebaseExclusion(c Change, raw json.RawMessage) ([]Change, error) {
-	p := AccessPolicy{Raw: raw}
-	if err := json.Unmarshal(raw, &p); err != nil {
+	list, err := accessPolicies([]json.RawMessage{raw})
+	if err != nil {
 		return nil, err
 	}
-	partner := e.plan.customer.shared.partner
-	exclude, exact := withProvider(p.Conditions.Users.ExcludeGuests, partner)
-	if !exact || outsiders(p.Conditions.Users.ExcludeGuests).about(partner) {
-		e.tell(Event{Kind: EventNote, Text: fmt.Sprintf("The policy %q was left alone: whom it excludes was changed meanwhile", p.Name)})
+	f, w := *e.plan.findings, *e.plan.findings.place
+	w.Policies, w.PoliciesNo, f.place = list, nil, &w
+	p := Plan{want: e.plan.want, customer: e.plan.customer, findings: &f}
+	p.planExclusionsAt(p.customer.customer)
+	if len(p.Changes) == 0 {
+		e.tell(Event{Kind: EventNote, Text: fmt.Sprintf("The policy %q was left alone: it was changed meanwhile", c.Name)})
 		return nil, nil
 	}
-	c.Before, c.Body = withExclusion(p, nil), withExclusion(p, exclude)
+	c.Before, c.Body = p.Changes[0].Before, p.Changes[0].Body
 	return []Change{c}, nil
 }
 

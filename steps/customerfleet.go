@@ -25,26 +25,9 @@ type Clientele struct {
 // LookClientele lists the partner's customers. It reads the partner's tenant and
 // what was kept; customers' tenants are not touched.
 func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func(Event)) (*Clientele, error) {
-	if err := s.requireSignIn(); err != nil {
-		return nil, err
-	}
-	if observe == nil {
-		observe = func(Event) {}
-	}
-	gdap := a.GDAP
-	a, err := s.completed(a)
+	f, a, err := s.lookPartner(ctx, a, observe)
 	if err != nil {
 		return nil, err
-	}
-	asked := a
-	asked.GDAP = gdap // relationships are only read here
-	s.widen(Scopes(asked, s.read)...)
-	f, err := s.look(s.telling(ctx, observe), a, false, observe)
-	if err != nil {
-		return nil, problem(err, "the tenant could not be inspected")
-	}
-	if u, unread := f.unread(PartDelegation, PartContracts); unread {
-		return nil, &Problem{What: "the customers could not be listed", Cause: asSentence(u.Why), Do: u.Fix, Retry: true, Err: errors.New("no customers")}
 	}
 	if f.App == nil && f.Connector == nil {
 		return nil, noOwnApp(a)
@@ -67,6 +50,33 @@ func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func
 		c.Rows = append(c.Rows, row)
 	}
 	return c, nil
+}
+
+// lookPartner reads the partner's tenant with the list of customers. It returns the
+// answers it did so with.
+func (s *Setup) lookPartner(ctx context.Context, a state.Answers, observe func(Event)) (*Findings, state.Answers, error) {
+	if err := s.requireSignIn(); err != nil {
+		return nil, a, err
+	}
+	if observe == nil {
+		observe = func(Event) {}
+	}
+	gdap := a.GDAP
+	a, err := s.completed(a)
+	if err != nil {
+		return nil, a, err
+	}
+	asked := a
+	asked.GDAP = gdap // relationships are only read here
+	s.widen(Scopes(asked, s.read)...)
+	f, err := s.look(s.telling(ctx, observe), a, false, observe)
+	if err != nil {
+		return nil, a, problem(err, "the tenant could not be inspected")
+	}
+	if u, unread := f.unread(PartDelegation, PartContracts); unread {
+		return nil, a, &Problem{What: "the customers could not be listed", Cause: asSentence(u.Why), Do: u.Fix, Retry: true, Err: errors.New("no customers")}
+	}
+	return f, a, nil
 }
 
 // completed are answers that have the customers read, whether or not their
@@ -182,6 +192,9 @@ func (s *Setup) InspectCustomers(ctx context.Context, a state.Answers, c *Client
 		mu.Unlock()
 		tell(FleetEvent{What: "reading"})
 		err := s.readCustomer(ctx, a, c.Findings, &one, tell)
+		if ctx.Err() != nil { // what was cut off shows nothing
+			return nil, ctx.Err()
+		}
 		mu.Lock()
 		*p.Of(tenant) = one
 		mu.Unlock()
@@ -210,9 +223,7 @@ func (s *Setup) readCustomer(ctx context.Context, a state.Answers, f *Findings, 
 	observe := func(ev Event) { tell(FleetEvent{What: waitingFor(ev)}) }
 	found, err := there.inspectCustomer(there.telling(ctx, observe), c.shared, observe)
 	if err != nil {
-		last := c.Shield.Refused
-		c.Shield = failedShield(err, s.client.Now())
-		c.Shield.Refused = last
+		c.Shield.fail(err, s.client.Now())
 		return err
 	}
 	x := CustomerFound{Findings: found, Shield: there.judgeCustomer(ctx, a, f, c, found)}
@@ -225,7 +236,7 @@ func (s *Setup) readCustomer(ctx context.Context, a state.Answers, f *Findings, 
 		x.Skipped = x.Shield.part(ProofOrganization).Evidence
 	case f.Connector != nil:
 		x.Skipped = "Rewst's own app is consented to in Rewst only."
-	case !a.Customers.Chosen(c.Customer.TenantID, append(slices.Clone(found.Org.Domains), c.Customer.Domain)):
+	case !chosenAt(a, c.Customer, found):
 		x.Skipped = "It is only looked at: the answers do not ask for a consent there."
 	case found.Principal == nil:
 		x.Skipped = found.place.barred(found.Account.Username)
@@ -234,12 +245,20 @@ func (s *Setup) readCustomer(ctx context.Context, a state.Answers, f *Findings, 
 	return nil
 }
 
+// chosenAt tells whether the answers ask for a consent at a customer.
+func chosenAt(a state.Answers, c Customer, found *Findings) bool {
+	return a.Customers.Chosen(c.TenantID, append(slices.Clone(found.Org.Domains), c.Domain))
+}
+
 // judgeCustomer says how a customer stands, with a command sent to its Exchange
 // Online where the app's secret is at hand.
 func (s *Setup) judgeCustomer(ctx context.Context, a state.Answers, f *Findings, c *CustomerPlan, found *Findings) Shield {
 	x := shieldFacts{customer: c.Customer, shared: c.shared, partner: f, found: found, answers: a, before: c.Shield, now: s.client.Now()}
 	if found.place.token == nil && found.Principal != nil && a.Has(catalog.Exchange) && f.App != nil && s.made.app == f.App.ObjectID {
 		x.exchange = s.tryExchangeAt(ctx, msclient.App{TenantID: c.Customer.TenantID, ClientID: f.App.AppID, Secret: s.made.value})
+		if ctx.Err() != nil { // nobody waited for an answer
+			x.exchange = nil
+		}
 	}
 	return shieldOf(x)
 }
@@ -277,7 +296,11 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 		mu.Lock()
 		one := *p.Of(tenant)
 		mu.Unlock()
+		var at string // the write that was begun last
 		found, err := s.applyCustomer(ctx, one, o.Gate, func(ev Event) {
+			if ev.Kind == EventStarted {
+				at = ev.Changes[0]
+			}
 			if what := waitingFor(ev); what != "" {
 				tell(FleetEvent{What: what})
 			}
@@ -287,8 +310,11 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 			return nil, err
 		case err != nil:
 			why := blamed(problemOf(err), one.findings)
-			one.Shield = failedShield(why, s.client.Now())
-			one.Shield.Refused, err = refusalOf(why, one.findings, s.client.Now()), why
+			one.Shield.fail(why, s.client.Now())
+			if r := refusalOf(why, one.kindOf(at), one.findings, s.client.Now()); r != nil {
+				one.Shield.Refused = r
+			}
+			err = why
 		default:
 			one.Shield.Refused = nil
 			one.found(found)
@@ -304,6 +330,16 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 	})
 	sortStably(failed, func(a, b CustomerFailure) int { return strings.Compare(a.Customer.TenantID, b.Customer.TenantID) })
 	return failed, problem(errors.Join(err, s.keepShields(c, p)), "the customers could not be gone through")
+}
+
+// kindOf is the kind of one of the customer's writes; empty when it is not planned.
+func (c CustomerPlan) kindOf(id string) Kind {
+	for _, x := range c.Plan().Changes {
+		if x.ID == id {
+			return x.Kind
+		}
+	}
+	return ""
 }
 
 // waitingFor says in a few words what an event tells of one customer.

@@ -42,12 +42,17 @@ type Shield struct {
 	// Refused is how the last try to write there ended, while that may still be so; nil
 	// when none failed.
 	Refused *Refusal `json:"refused,omitempty"`
+	// Notes say in sentences what is left alone there and why, as it was seen last.
+	Notes []string `json:"notes,omitempty"`
+	// PolicyNotes is how many of them, the last, are about Conditional Access policies,
+	// which only the app can read.
+	PolicyNotes int `json:"policyNotes,omitempty"`
 }
 
-// Missing tells whether it was read back that something is not as it was chosen. What
-// could not be tried is not known to be missing.
+// Missing tells whether it was read back, or refused, that something is as it was
+// chosen. What could not be tried is not known to be missing.
 func (s Shield) Missing() bool {
-	return slices.ContainsFunc(s.Checks, func(c ShieldPart) bool { return c.State == Failed })
+	return s.Refused != nil || slices.ContainsFunc(s.Checks, func(c ShieldPart) bool { return c.State == Failed })
 }
 
 // ShieldPart is one of the reads behind a shield.

@@ -22,13 +22,15 @@ type taking struct {
 	byHand        bool
 	says          bool   // it says how the customer stood
 	state         string // of lines without an organisation
+	chose         bool   // a person chose that, by those lines
 	line          int
 }
 
 // Take links customers as a table says. Customers the table says nothing of stay as
 // they are. An organisation that was emptied is taken away, and the customer is not
-// linked again by itself; one that had none is to have none when the table says so,
-// and is otherwise nobody's choice.
+// linked again by itself. One that had none is to have none when the table says so;
+// otherwise it stays as it is, but for a customer that was to have none, by hand: that
+// is taken back.
 func (m *Mapping) Take(links []state.CustomerLink) (Taken, error) {
 	var out Taken
 	var all []*taking
@@ -47,7 +49,7 @@ func (m *Mapping) Take(links []state.CustomerLink) (Taken, error) {
 		}
 		t.says = t.says || l.State != ""
 		if l.Organization.Name == "" {
-			t.state, t.line = l.State, l.Line
+			t.state, t.line, t.chose = l.State, l.Line, l.ByHand
 			continue
 		}
 		known := len(m.organizations)
@@ -127,7 +129,7 @@ func (m *Mapping) take(t *taking, out *Taken) error {
 		}
 	case !slices.Contains(rowWords[:], t.state):
 		return fmt.Errorf("line %d: %q is not a state; without an organisation it is %q, or stays as it was exported", t.line, t.state, rowWords[RowDeclined])
-	case r.ByHand:
+	case declined && t.chose: // it was exported so, and is to be nobody's choice
 		m.Forget(t.row)
 	}
 	if had && len(r.Organizations) == 0 || declined != m.declined[t.row] {

@@ -205,3 +205,34 @@ func TestEditedTables(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A table that was exported before something was chosen by hand, and in which nobody
+// changed a thing, takes nothing of that back.
+func TestOlderTablesTakeNothingBack(t *testing.T) {
+	rows := []CustomerRow{customerRow(0, "Open"), customerRow(1, "Bellows College"), customerRow(2, "Another"), customerRow(3, "To have none"), customerRow(4, "Linked"), customerRow(5, "Linked too")}
+	list := organizationsOf("Alpha", "Bellows Coll.", "Beta", "Linked", "Linked too")
+	m := MatchCustomers(rows, list, state.Mapping{})
+	m.AcceptCertain()
+	for row, want := range []RowState{RowOpen, RowSuggested, RowOpen, RowOpen, RowLinked, RowLinked} {
+		if m.State(row) != want {
+			t.Fatalf("%s is %v", rows[row].Name, m.State(row))
+		}
+	}
+	table := readTable(t, m.Table())
+	m.Link(0, 0)
+	m.Accept(1)
+	m.Decline(3)
+	m.Forget(4)
+	m.Link(4, 2)
+	want := m.Kept()
+	rest := table[1:5] // of the others it says what they are linked to
+	if got := giveBack(t, m, tableOf(table[0], rest)); got.Linked+got.Unlinked > 0 || cmp.Diff(want, m.Kept()) != "" {
+		t.Errorf("%+v (-want +got):\n%s", got, cmp.Diff(want, m.Kept()))
+	}
+	for _, cells := range table[5:] {
+		cells[3] = "" // what was emptied is taken away all the same
+	}
+	if got := giveBack(t, m, tableOf(table[0], table[5:])); got.Unlinked != 2 || len(m.Rows()[4].Organizations)+len(m.Rows()[5].Organizations) > 0 {
+		t.Errorf("emptied: %+v, %+v", got, m.Rows()[4:])
+	}
+}

@@ -122,6 +122,8 @@ type Note struct {
 	// left out.
 	Permission string `json:"permission,omitempty"`
 	Reason     string `json:"reason,omitempty"`
+	// Done says that it is about what the plan does, not about what it leaves alone.
+	Done bool `json:"-"`
 }
 
 // Plan is every write that will happen, in order.

@@ -37,8 +37,6 @@ type journaled struct {
 	deleted map[string]bool   // ids of objects we deleted a short while ago
 	access  []AccessPolicy    // policies we made a short while ago
 
-	consented string // the app's service principal at a customer, which our consent put there
-
 	relations []string             // ids of relationships we made a short while ago
 	groups    map[string]RoleGroup // by role: groups for customers that we made a short while ago
 }
@@ -317,16 +315,13 @@ func (k *journaled) learn(e state.Entry) {
 			k.lose(had, has)
 		}
 		k.gain(had, has)
-	case KindConsent:
-		k.consented = e.Outcome.Refs[refPrincipal+".id"]
 	case KindRole:
 		k.made[madeRole(cmp.Or(body.PrincipalID, before.PrincipalID), e.Name)] = e.Action == string(Add)
 	case KindGrant:
 		scopes := func(list string) map[string]bool {
 			out := map[string]bool{}
 			for scope := range strings.FieldsSeq(list) {
-				// The grant of a consent is filled up before it was ever read.
-				out[madeScope(cmp.Or(body.ClientID, before.ClientID, k.consented), e.Name, scope)] = true
+				out[madeScope(cmp.Or(body.ClientID, before.ClientID), e.Name, scope)] = true
 			}
 			return out
 		}

@@ -40,6 +40,7 @@ type shieldFacts struct {
 	found    *Findings
 	answers  state.Answers
 	exchange *seen  // of a command of Exchange Online; nil when none was sent
+	plan     *Plan  // what the customer takes; nil when too little was read to say
 	before   Shield // as it was at the last look
 	now      time.Time
 }
@@ -47,18 +48,24 @@ type shieldFacts struct {
 // shieldOf says how a customer stands. It is a pure function.
 // https://learn.microsoft.com/partner-center/developer/control-panel-vendor-apis
 func shieldOf(x shieldFacts) Shield {
-	s := Shield{At: x.now, Spared: x.spared()}
 	w := x.found.place
+	if w.token == nil && w.unread(nil) == nil {
+		p := makeCustomerPlan(x.shared, x.customer, x.found)
+		x.plan = &p
+	}
+	s := Shield{At: x.now, Spared: x.spared()}
+	s.Notes, s.PolicyNotes = x.notes()
 	add := func(proof string, state CheckState, evidence, fix string) {
 		s.Checks = append(s.Checks, ShieldPart{Proof: proof, State: state, Evidence: evidence, Fix: fix, RequestID: w.seen[proof].requestID, At: x.now})
 	}
 	if w.token != nil {
 		shade, why, fix := x.closed()
 		add(ProofToken, Failed, why, fix)
-		s.Shade, s.Reason, s.Fix = shade, why, fix
+		s.Shade, s.Reason, s.Fix, s.Refused = shade, why, fix, x.unspared(s.Spared)
 		if shade == Unseen { // nothing was seen that would explain it
 			s.Refused = x.before.Refused
 		}
+		s.Checks = append(s.Checks, x.exchangeHeld()...)
 		return s
 	}
 	who := "as " + x.found.Account.Username
@@ -69,7 +76,7 @@ func shieldOf(x shieldFacts) Shield {
 	x.addOrganization(add)
 	x.addRoles(add)
 	x.addUsers(add)
-	x.addExchange(add)
+	s.Checks = append(s.Checks, x.addExchange(add)...)
 	x.addGrants(add)
 	s.Shade = Green
 	worst := Passed
@@ -83,6 +90,12 @@ func shieldOf(x shieldFacts) Shield {
 	if s.part(ProofGrants).State != Passed {
 		s.Refused = x.unmended()
 	}
+	if last := x.unspared(s.Spared); last != nil {
+		s.Refused = last
+		if s.Shade == Green || worst == Unknown && s.Shade == Amber {
+			s.Shade, s.Reason, s.Fix = Amber, last.Reason, last.Fix
+		}
+	}
 	// That delegated administration is not there comes before what cannot be without it.
 	if status, words, fix := x.relation(); status != RelationActive && s.Shade < Amber && !x.elsewhere() && x.found.Principal == nil {
 		s.Shade, s.Reason, s.Fix, s.Refused = x.unrelated(status), words, fix, nil
@@ -92,7 +105,7 @@ func shieldOf(x shieldFacts) Shield {
 
 // shadeOf is what one of the reads makes of the whole. Blue is for what was never set
 // up; what was, and is refused, is red.
-func (x shieldFacts) shadeOf(c ShieldPart) Shade {
+func (x *shieldFacts) shadeOf(c ShieldPart) Shade {
 	w := x.found.place
 	switch {
 	case c.State == Passed, c.Proof == ProofExchange && x.connector():
@@ -112,18 +125,25 @@ func (x shieldFacts) shadeOf(c ShieldPart) Shade {
 }
 
 // connector tells whether the app is the vendor's, whose key nobody has here.
-func (x shieldFacts) connector() bool { return x.answers.Registration.Kind == state.KindConnector }
+func (x *shieldFacts) connector() bool { return x.answers.Registration.Kind == state.KindConnector }
 
 // elsewhere tells whether the token leads into another tenant.
-func (x shieldFacts) elsewhere() bool {
+func (x *shieldFacts) elsewhere() bool {
 	return x.found.place.seen[ProofOrganization].err == nil && !strings.EqualFold(x.found.Org.ID, x.customer.TenantID)
 }
 
-func (x shieldFacts) barred() string { return x.found.place.barred(x.found.Account.Username) }
+// barred is why a consent of ours is bound to be refused; empty when it may work, or is
+// somebody else's to give.
+func (x *shieldFacts) barred() string {
+	if x.connector() || !chosenAt(x.answers, x.customer, x.found) {
+		return ""
+	}
+	return x.found.place.barred(x.found.Account.Username)
+}
 
 // unrelated is how a customer stands whose delegated administration is not in force:
 // one that ended was set up once.
-func (shieldFacts) unrelated(status string) Shade {
+func (*shieldFacts) unrelated(status string) Shade {
 	if status == "" {
 		return Red
 	}
@@ -132,25 +152,55 @@ func (shieldFacts) unrelated(status string) Shade {
 
 // spared tells since when the customer's policies are known to let the partner's
 // people be. Only the app can read them, so what was seen before counts until then.
-func (x shieldFacts) spared() time.Time {
-	w := x.found.place
+func (x *shieldFacts) spared() time.Time {
 	switch {
-	case !x.shared.policies || x.found.Principal == nil || w.token != nil:
+	case !x.shared.policies, x.plan != nil && x.found.Principal == nil:
 		return time.Time{}
-	case w.PoliciesNo != nil && !unlicensed(w.PoliciesNo):
+	case !x.policiesSeen():
 		return x.before.Spared
-	}
-	p := makeCustomerPlan(x.shared, x.customer, x.found)
-	if slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Kind == KindPolicy }) {
+	case slices.ContainsFunc(x.plan.Changes, func(c Change) bool { return c.Kind == KindPolicy }):
 		return time.Time{}
 	}
 	return x.now
 }
 
+// policiesSeen tells whether the customer's policies were read, or there are none.
+func (x *shieldFacts) policiesSeen() bool {
+	why := x.found.place.PoliciesNo
+	return x.plan != nil && !x.elsewhere() && (why == nil || unlicensed(why))
+}
+
+// notes say what is left alone at the customer, and how many of them, the last, are
+// about policies. What could not be seen now is as it was seen before.
+func (x *shieldFacts) notes() (list []string, policies int) {
+	before, split := x.before.Notes, len(x.before.Notes)-x.before.PolicyNotes
+	switch {
+	case x.connector(), split < 0:
+		return nil, 0
+	case x.plan == nil, x.elsewhere():
+		list = before[:split:split]
+	default:
+		for i := range x.plan.Notes {
+			n := &x.plan.Notes[i]
+			if n.Done {
+				continue
+			}
+			list = append(list, n.Text)
+			if i >= x.plan.customer.general && x.shared.excludes {
+				policies++
+			}
+		}
+	}
+	if x.shared.excludes && !x.policiesSeen() && policies == 0 {
+		list, policies = append(list, before[split:]...), x.before.PolicyNotes
+	}
+	return list, policies
+}
+
 type addPart func(proof string, state CheckState, evidence, fix string)
 
 // closed says why there is no way into the customer's tenant.
-func (x shieldFacts) closed() (Shade, string, string) {
+func (x *shieldFacts) closed() (Shade, string, string) {
 	err := x.found.place.token
 	if errors.Is(err, msclient.ErrSkipped) {
 		return Unseen, "The sign-in that reads customers' tenants was skipped.", "Look again and sign in when asked."
@@ -167,7 +217,7 @@ func (x shieldFacts) closed() (Shade, string, string) {
 	}
 	if refused != nil && slices.ContainsFunc(refused.Codes, func(code int) bool { return slices.Contains(strangerCodes, code) }) {
 		return Red, fmt.Sprintf("%s is not let into the tenant: it is in none of the groups that have roles there, or they are not in force yet.", x.found.Account.Username),
-			"Sign in as the service account, or give the groups their roles in the stage GDAP. A role takes minutes to some hours to be in force."
+			"Sign in as the service account, or give the groups their roles " + byGDAP + ". " + inForceUsual + "."
 	}
 	if refused != nil {
 		if i := slices.IndexFunc(refused.Codes, func(code int) bool { return slices.Contains(blockedCodes, code) }); i >= 0 {
@@ -192,7 +242,7 @@ const excludedFix = "An administrator of the customer excludes your people from 
 var strangerCodes = []int{50020, 50177, 90099}
 
 // relation is how delegated administration of the customer stands.
-func (x shieldFacts) relation() (status, words, fix string) {
+func (x *shieldFacts) relation() (status, words, fix string) {
 	d := x.partner.Delegation
 	if d == nil {
 		return RelationActive, "", "" // not known, so it is not to blame
@@ -203,18 +253,18 @@ func (x shieldFacts) relation() (status, words, fix string) {
 	case r == nil && len(list) > 0:
 		last := slices.MaxFunc(list, func(a, b *Relationship) int { return a.Created.Compare(b.Created) })
 		if last.Microsofts() {
-			return RelationCreated, "There is only a relationship Microsoft made, which does not suffice.", "Ask the customer for one with all roles: the stage GDAP does, in a setup file the section gdap."
+			return RelationCreated, "There is only a relationship Microsoft made, which does not suffice.", "Ask the customer for one with all roles " + byGDAP + "."
 		}
-		return "", fmt.Sprintf("The relationship %q is %s.", last.Name, last.Status), "Ask the customer for a new one: the stage GDAP does, in a setup file the section gdap."
+		return "", fmt.Sprintf("The relationship %q is %s.", last.Name, last.Status), "Ask the customer for a new one " + byGDAP + "."
 	case r == nil:
-		return RelationCreated, "There is no delegated administration relationship.", "Ask the customer for one: the stage GDAP does, in a setup file the section gdap."
+		return RelationCreated, "There is no delegated administration relationship.", "Ask the customer for one " + byGDAP + "."
 	case r.Status != RelationActive:
 		return r.Status, fmt.Sprintf("The relationship %q waits for the customer's approval.", r.Name), "Send the customer the link again: msbundle invitations."
 	}
 	return RelationActive, "", ""
 }
 
-func (x shieldFacts) addOrganization(add addPart) {
+func (x *shieldFacts) addOrganization(add addPart) {
 	a := x.found.place.seen[ProofOrganization]
 	switch {
 	case a.err != nil:
@@ -226,7 +276,10 @@ func (x shieldFacts) addOrganization(add addPart) {
 	}
 }
 
-func (x shieldFacts) addRoles(add addPart) {
+// rolesFix is how the partner comes to its roles at a customer.
+const rolesFix = "Give them " + byGDAP + ". " + inForceUsual + "."
+
+func (x *shieldFacts) addRoles(add addPart) {
 	w := x.found.place
 	if w.RolesWhy != nil {
 		add(ProofRoles, Unknown, "Which roles the partner has there could not be read: "+reasonOf(w.RolesWhy), fixOf(w.RolesWhy))
@@ -243,13 +296,13 @@ func (x shieldFacts) addRoles(add addPart) {
 	case len(missing) == 0:
 		add(ProofRoles, Passed, fmt.Sprintf("The partner has %s there, as told by %s.", plural(have, "role"), w.RolesFrom), "")
 	case have == 0:
-		add(ProofRoles, Failed, "The partner has none of the roles there.", "Give them in the stage GDAP; they take minutes to some hours to be in force.")
+		add(ProofRoles, Failed, "The partner has none of the roles there.", rolesFix)
 	default:
-		add(ProofRoles, Failed, fmt.Sprintf("%s of %d missing there: %s.", plural(len(missing), "role"), len(x.shared.roles), some(missing)), "Give them in the stage GDAP; they take minutes to some hours to be in force.")
+		add(ProofRoles, Failed, fmt.Sprintf("%s of %d missing there: %s.", plural(len(missing), "role"), len(x.shared.roles), some(missing)), rolesFix)
 	}
 }
 
-func (x shieldFacts) addUsers(add addPart) {
+func (x *shieldFacts) addUsers(add addPart) {
 	if err := x.found.place.seen[ProofUsers].err; err != nil {
 		add(ProofUsers, Failed, "The directory cannot be read: "+reasonOf(err), fixOf(err))
 		return
@@ -257,17 +310,34 @@ func (x shieldFacts) addUsers(add addPart) {
 	add(ProofUsers, Passed, "Users of the tenant can be read.", "")
 }
 
-func (x shieldFacts) addExchange(add addPart) {
-	if !x.answers.Has(catalog.Exchange) {
-		return
+// exchangeHolds is how long Exchange Online need not be tried again once it answered.
+const exchangeHolds = 30 * 24 * time.Hour
+
+// exchangeHeld is the last answer of Exchange Online while that counts; empty when none
+// does.
+func (x *shieldFacts) exchangeHeld() []ShieldPart {
+	last := x.before.exchange()
+	if !x.answers.Has(catalog.Exchange) || len(last) == 0 || x.now.Sub(last[0].At) > exchangeHolds {
+		return nil
 	}
-	w := x.found.place
-	last := x.before.part(ProofExchange)
+	return last
+}
+
+// addExchange adds what is known of Exchange Online. An earlier answer that still
+// counts is given back instead.
+func (x *shieldFacts) addExchange(add addPart) []ShieldPart {
+	if !x.answers.Has(catalog.Exchange) {
+		return nil
+	}
+	w, held := x.found.place, x.exchangeHeld()
+	unread := w.unread(nil)
 	switch {
 	case x.connector():
 		add(ProofExchange, Unknown, "Exchange Online cannot be tried from here: only Rewst has the connector's key, so this does not count.", "Press the customer's shield in Rewst, which sends it a command.")
-	case w.unread(nil) != nil:
-		add(ProofExchange, Unknown, "Exchange Online was not tried: whether the app is there could not be read.", fixOf(w.unread(nil)))
+	case unread != nil && held != nil:
+		return held
+	case unread != nil:
+		add(ProofExchange, Unknown, "Exchange Online was not tried: whether the app is there could not be read.", fixOf(unread))
 	case x.found.Principal == nil:
 		add(ProofExchange, Unknown, "Exchange Online was not tried: the app is not there.", x.consentFix())
 	case x.exchange != nil && x.exchange.err == nil:
@@ -278,15 +348,16 @@ func (x shieldFacts) addExchange(add addPart) {
 		add(ProofExchange, Unknown, "Exchange Online does not know of the app's role yet: "+exchangeUsual+".", "Look again later with the app's sign-in open.")
 	case x.exchange != nil:
 		add(ProofExchange, Failed, "Exchange Online does not take commands of the app: "+reasonOf(x.exchange.err), fixOf(x.exchange.err))
-	case last.State == Passed && last.Evidence != "":
-		add(ProofExchange, Passed, fmt.Sprintf("Exchange Online answered a command of the app on %s; it was not tried again.", last.At.Format(time.DateOnly)), "")
+	case held != nil:
+		return held
 	default:
 		add(ProofExchange, Unknown, "Exchange Online was not tried: that takes the app's own sign-in.", "Consent, or look again with the app's sign-in open.")
 	}
+	return nil
 }
 
 // roleFix is how the app comes to its role for Exchange Online.
-func (x shieldFacts) roleFix() string {
+func (x *shieldFacts) roleFix() string {
 	need := scopesOf[KindRoleGiven]
 	switch {
 	case !slices.Contains(x.shared.want.scopes(catalog.GraphAppID), need):
@@ -304,7 +375,7 @@ func (w *place) reachesExchange() bool {
 // appRolesKnown tells whether it was read which roles the app has there.
 func (w *place) appRolesKnown() bool { return w.RolesWhy == nil && w.RolesFrom != rolesOfTheToken }
 
-func (x shieldFacts) addGrants(add addPart) {
+func (x *shieldFacts) addGrants(add addPart) {
 	f := x.found
 	if err := f.place.unread(nil); err != nil {
 		add(ProofGrants, Failed, "What the app was given cannot be read: "+reasonOf(err), fixOf(err))
@@ -327,13 +398,12 @@ func (x shieldFacts) addGrants(add addPart) {
 		add(ProofGrants, Failed, "The app is switched off there.", "An administrator of the customer switches it on: Entra admin center, Enterprise applications, Properties, \"Enabled for users to sign-in\".")
 		return
 	}
-	p := makeCustomerPlan(x.shared, x.customer, f)
-	p.Changes = slices.DeleteFunc(p.Changes, func(c Change) bool { return c.Kind == KindPolicy })
-	if len(p.Changes) == 0 {
-		add(ProofGrants, Passed, "The app has what was chosen: "+p.granted()+".", "")
+	changes := slices.DeleteFunc(slices.Clone(x.plan.Changes), func(c Change) bool { return c.Kind == KindPolicy })
+	if len(changes) == 0 {
+		add(ProofGrants, Passed, "The app has what was chosen: "+x.plan.granted()+".", "")
 		return
 	}
-	add(ProofGrants, Failed, fmt.Sprintf("%s away from what was chosen; first: %s.", plural(len(p.Changes), "write"), lowerFirst(p.Changes[0].Describe()))+why, fix)
+	add(ProofGrants, Failed, fmt.Sprintf("%s away from what was chosen; first: %s.", plural(len(changes), "write"), lowerFirst(changes[0].Describe()))+why, fix)
 }
 
 // granted says how many permissions the app has of those that were chosen, and what
@@ -360,7 +430,7 @@ func (p *Plan) granted() string {
 }
 
 // consentFix is how the app comes into the customer's tenant.
-func (x shieldFacts) consentFix() string {
+func (x *shieldFacts) consentFix() string {
 	if x.connector() {
 		return "Press the customer's shield in Rewst (Marketplace, Integrations, Microsoft Cloud Bundle), then look again."
 	}
@@ -377,14 +447,37 @@ func (s Shield) part(proof string) ShieldPart {
 	return ShieldPart{}
 }
 
+// fail makes it the shield of a customer something went wrong at. What was seen there
+// before, and is not seen every time, still counts.
+func (s *Shield) fail(err error, now time.Time) {
+	s.Shade, s.At, s.Checks = Red, now, s.exchange()
+	s.Reason, s.Fix = wentWrong(err)
+}
+
+// exchange is the last answer of Exchange Online; empty when there is none.
+func (s *Shield) exchange() []ShieldPart {
+	for i := range s.Checks {
+		if c := &s.Checks[i]; c.Proof == ProofExchange && c.State == Passed && c.Evidence != "" {
+			return s.Checks[i : i+1 : i+1]
+		}
+	}
+	return nil
+}
+
 // failedShield is the shield of a customer something went wrong at.
-func failedShield(err error, now time.Time) Shield {
+func failedShield(err error, now time.Time) (s Shield) {
+	s.fail(err, now)
+	return s
+}
+
+// wentWrong says in sentences what went wrong, and what to do.
+func wentWrong(err error) (what, fix string) {
 	p := problemOf(err)
-	what := asSentence(p.What)
+	what = asSentence(p.What)
 	if p.Cause != "" {
 		what += " " + asSentence(p.Cause)
 	}
-	return Shield{Shade: Red, Reason: what, Fix: p.Do, At: now}
+	return what, p.Do
 }
 
 func problemOf(err error) *Problem {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"charm.land/bubbles/v2/help"
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 
@@ -168,7 +167,7 @@ func (a *App) covered() bool {
 func (a *App) tooSmall() bool { return a.width < MinWidth || a.height < MinHeight }
 
 func (a *App) press(msg tea.KeyPressMsg) tea.Cmd {
-	if key.Matches(msg, a.keys.Quit) {
+	if pressed(msg, &a.keys.Quit) {
 		return a.interrupt()
 	}
 	if a.leaving || a.tooSmall() || a.w.now.Before(a.quietTill) {
@@ -182,11 +181,11 @@ func (a *App) press(msg tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	a.w.notice = notice{}
-	if !a.typing() && key.Matches(msg, a.keys.Help) {
+	if !a.typing() && pressed(msg, &a.keys.Help) {
 		a.help = true
 		return nil
 	}
-	if key.Matches(msg, a.keys.Back) {
+	if pressed(msg, &a.keys.Back) {
 		if e, ok := a.front().(escaper); ok && e.closes() {
 			e.escape()
 			return nil

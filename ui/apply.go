@@ -102,9 +102,9 @@ func (s *apply) Update(msg tea.Msg) tea.Cmd {
 	}
 	if s.err != nil {
 		switch {
-		case key.Matches(press, s.keys.Again):
+		case pressed(press, &s.keys.Again):
 			return s.look()
-		case key.Matches(press, s.keys.Other):
+		case pressed(press, &s.keys.Other):
 			s.w.open(pageSignIn)
 		}
 		return nil
@@ -113,11 +113,11 @@ func (s *apply) Update(msg tea.Msg) tea.Cmd {
 		return s.inbox.press(press)
 	}
 	switch a := s.w.apply; {
-	case key.Matches(press, s.keys.Pause):
+	case pressed(press, &s.keys.Pause):
 		a.gate.Pause()
-	case key.Matches(press, s.keys.Resume):
+	case pressed(press, &s.keys.Resume):
 		a.gate.Resume()
-	case key.Matches(press, s.keys.Again):
+	case pressed(press, &s.keys.Again):
 		s.w.again()
 	}
 	return nil

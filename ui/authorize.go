@@ -149,21 +149,21 @@ func (s *authorize) Update(msg tea.Msg) tea.Cmd {
 			f.Update(msg)
 			s.store()
 		}
-	case key.Matches(press, s.keys.Authorize):
+	case pressed(press, &s.keys.Authorize):
 		s.next()
 	case s.scroll.Update(press, s.keys.move):
-	case key.Matches(press, s.keys.Down):
+	case pressed(press, &s.keys.Down):
 		s.step(1)
-	case key.Matches(press, s.keys.Up):
+	case pressed(press, &s.keys.Up):
 		s.step(-1)
-	case key.Matches(press, s.keys.Change):
+	case pressed(press, &s.keys.Change):
 		s.w.use(0, turn(s.w.cfg.Methods, s.w.method, 1))
-	case key.Matches(press, s.keys.Back):
+	case pressed(press, &s.keys.Back):
 		s.w.use(0, turn(s.w.cfg.Methods, s.w.method, -1))
-	case key.Matches(press, s.keys.Open):
+	case pressed(press, &s.keys.Open):
 		s.w.say("•", "Asked the browser to open "+s.rewst()+". If nothing opened, open it yourself.")
 		return s.w.openURL(s.rewst())
-	case key.Matches(press, s.keys.Other):
+	case pressed(press, &s.keys.Other):
 		s.w.open(pageSignIn)
 	default:
 		if f := s.field(s.focus); f != nil {

@@ -30,6 +30,13 @@ type clientView interface {
 	Keys() help.KeyMap
 }
 
+// still is a clientView that takes no text, and that esc closes.
+type still struct{}
+
+func (still) typing() bool       { return false }
+func (still) paste(tea.PasteMsg) {}
+func (still) escape() bool       { return true }
+
 type lookKeys struct{ Setup, Again, Other key.Binding }
 
 func (k *lookKeys) ShortHelp() []key.Binding  { return []key.Binding{k.Setup, k.Again, k.Other} }
@@ -144,12 +151,12 @@ func (s *customers) press(msg tea.KeyPressMsg) tea.Cmd {
 	case v != nil:
 		return v.press(msg)
 	case s.err == nil:
-	case key.Matches(msg, s.keys.Setup): // where the app is chosen, and what it may do
+	case pressed(msg, &s.keys.Setup): // where the app is chosen, and what it may do
 		s.w.enter(steps.StageAuthorize)
 		s.w.open(pageIntegrations)
-	case key.Matches(msg, s.keys.Again):
+	case pressed(msg, &s.keys.Again):
 		return s.look()
-	case key.Matches(msg, s.keys.Other):
+	case pressed(msg, &s.keys.Other):
 		s.w.open(pageSignIn)
 	}
 	return nil
@@ -213,6 +220,9 @@ func (s *customers) matched() {
 func (s *customers) askExport() {
 	s.push(newAsking(s, "Export to ", s.w.mappingDir(), "a folder", s.export))
 }
+
+// askClose shows what closes the app's sign-in that was left open.
+func (s *customers) askClose() { s.push(newClientPlan(s, &steps.CustomersPlan{}, workTidy)) }
 
 // start begins work, and shows how it goes where nothing else is to be done
 // meanwhile.

@@ -36,6 +36,13 @@ func shadeTally(n [steps.Green + 1]int) string {
 	return strings.Join(parts, ", ")
 }
 
+// leftAlone says how many things are left alone at how many customers.
+func leftAlone(things, at int) string {
+	return thingsLeft(things) + " at " + count(at, "customer", "customers")
+}
+
+func thingsLeft(n int) string { return count(n, "thing is left alone", "things are left alone") }
+
 // mappingTally says how many customers have an organisation.
 func mappingTally(m *steps.Mapping) string {
 	have := map[bool]string{true: "has", false: "have"}[m.Count(steps.RowLinked) == 1]
@@ -142,7 +149,11 @@ func (t *clientTable) details(f Frame) []string {
 		lines = append(lines, mapped...)
 	}
 	if f.Height > len(lines) && !r.Shield.At.IsZero() {
-		lines = append(lines, f.labelled("Looked at", r.Shield.At.Format("2 Jan 2006 15:04")+"; i shows what was seen", 14)...)
+		text := r.Shield.At.Format("2 Jan 2006 15:04") + "; i shows what was seen"
+		if len(r.Shield.Notes) > 0 {
+			text += ", and what is left alone"
+		}
+		lines = append(lines, f.labelled("Looked at", text, 14)...)
 	}
 	return lines
 }

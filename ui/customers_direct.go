@@ -13,6 +13,7 @@ import (
 // clientDirect tells how a customer is set up without delegated administration: a
 // file, and the command that takes it.
 type clientDirect struct {
+	still
 	s      *customers
 	at     int
 	scroll scroller
@@ -30,10 +31,7 @@ func newClientDirect(s *customers, at int) *clientDirect {
 	}}
 }
 
-func (v *clientDirect) Keys() help.KeyMap  { return keyList{v.keys.File, v.keys.Command} }
-func (v *clientDirect) typing() bool       { return false }
-func (v *clientDirect) paste(tea.PasteMsg) {}
-func (v *clientDirect) escape() bool       { return true }
+func (v *clientDirect) Keys() help.KeyMap { return keyList{v.keys.File, v.keys.Command} }
 
 // directFile is what the file is called.
 const directFile = "direct.yaml"
@@ -60,10 +58,10 @@ func (v *clientDirect) command() string {
 
 func (v *clientDirect) press(msg tea.KeyPressMsg) tea.Cmd {
 	switch {
-	case key.Matches(msg, v.keys.Command):
+	case pressed(msg, &v.keys.Command):
 		v.s.w.say("•", "Sent the command to the clipboard.")
 		return v.s.w.copyText(v.command())
-	case key.Matches(msg, v.keys.File):
+	case pressed(msg, &v.keys.File):
 		v.s.w.say("•", "Sent what the file holds to the clipboard.")
 		return v.s.w.copyText(strings.Join(v.file(), "\n") + "\n")
 	}

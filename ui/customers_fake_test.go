@@ -28,7 +28,8 @@ type fakeClientele struct {
 	did       []string                // open, apply and close, in order
 	openErr   error
 	closeErr  error
-	policies  bool // a second look finds something to write
+	policies  bool                // a second look finds something to write
+	notes     map[string][]string // what is left alone, by customer
 	step      chan struct{}
 	kept      []state.Mapping
 	keeps     state.Mapping // of an earlier run
@@ -113,6 +114,7 @@ func (f *fake) run(ctx context.Context, tenants []string, o steps.FleetOptions, 
 			select {
 			case <-f.clients.step:
 			case <-ctx.Done():
+				tell(steps.FleetEvent{Tenant: tenant, Done: true, Err: ctx.Err()}, n+1)
 				return ctx.Err()
 			}
 		}
@@ -156,9 +158,15 @@ func (f *fake) InspectCustomers(ctx context.Context, a state.Answers, c *steps.C
 		case !a.Customers.Chosen(tenant, nil):
 			x.Skipped = "It is only looked at."
 		}
+		x.Shield.Notes = f.clients.notes[tenant]
 		found = append(found, x)
 		return &x.Shield, nil
 	})
+	for _, r := range c.Rows { // of the others the plan has what was known
+		if slices.Contains(tenants, r.TenantID) && !slices.ContainsFunc(found, func(x steps.CustomerFound) bool { return x.Customer.TenantID == r.TenantID }) {
+			found = append(found, steps.CustomerFound{Customer: r.Customer, Shield: r.Shield})
+		}
+	}
 	return steps.MakeCustomersPlan(a, c.Findings, found), err
 }
 
@@ -197,6 +205,7 @@ func (f *fake) ApplyCustomers(ctx context.Context, a state.Answers, c *steps.Cli
 			return &s, no
 		}
 		f.did(tenant)
+		s.Notes = f.clients.notes[tenant]
 		return &s, nil
 	})
 	return failed, err
@@ -243,6 +252,18 @@ func noWayIn() steps.Shield {
 	return steps.Shield{
 		Shade: steps.Red, Reason: "The relationship is terminated.", Fix: "Ask the customer for a new one: the stage GDAP does.", At: epoch,
 		Checks: []steps.ShieldPart{{Proof: steps.ProofToken, State: steps.Failed, Evidence: "The relationship is terminated.", Fix: "Ask the customer for a new one.", At: epoch}},
+	}
+}
+
+// someNotes has things left alone at two customers.
+func someNotes(f *fake) {
+	f.clients.notes = map[string][]string{
+		customerID(1): {
+			`The policy "Guests need MFA" of Fabrikam is left alone, though it reaches the partner's account (it is about all users) and asks for a compliant device: it excludes guests of other tenants already, and the service takes one list of kinds and one of tenants, so it would exclude more people than this partner's. ` +
+				"An administrator of the customer decides: either add the kind Service provider users and the tenant id cccccccc-0000-0000-0000-000000000000 to that exclusion all the same, or leave it and have a second policy for one of the two.",
+			"The app is not given the role for Exchange Online at Fabrikam.",
+		},
+		customerID(4): {"CSP is not offered to Tailspin Toys; its permissions are left out there."},
 	}
 }
 

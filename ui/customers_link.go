@@ -107,9 +107,9 @@ func (l *linker) escape() bool {
 
 func (l *linker) press(msg tea.KeyPressMsg) tea.Cmd {
 	switch {
-	case key.Matches(msg, l.keys.Choose):
+	case pressed(msg, &l.keys.Choose):
 		return l.choose(false)
-	case key.Matches(msg, l.keys.More):
+	case pressed(msg, &l.keys.More):
 		return l.choose(true)
 	case msg.Text != "" || !l.list.Update(msg, l.keys.move):
 		was := l.find.Value()
@@ -202,7 +202,7 @@ type rowFilter struct {
 	name   string // empty for all
 	states []steps.RowState
 	shades []steps.Shade
-	failed bool
+	of     func(*clients) []int // in their order; nil when the others say it
 }
 
 var rowFilterList = []rowFilter{
@@ -217,7 +217,8 @@ var rowFilterList = []rowFilter{
 	{name: "blue", shades: []steps.Shade{steps.Blue}},
 	{name: "red", shades: []steps.Shade{steps.Red}},
 	{name: "not looked at", shades: []steps.Shade{steps.Unseen}},
-	{name: "failed", failed: true},
+	{name: "with something left alone", of: (*clients).noted},
+	{name: "failed", of: (*clients).broken},
 }
 
 // count is how many customers a filter lets through.
@@ -230,8 +231,8 @@ func (p rowFilter) count(c *clients) int {
 		n += c.shades[s]
 	}
 	switch {
-	case p.failed:
-		return len(c.broken())
+	case p.of != nil:
+		return len(p.of(c))
 	case p.name == "":
 		return len(c.mapping.Rows())
 	}
@@ -240,6 +241,7 @@ func (p rowFilter) count(c *clients) int {
 
 // rowFilters has one of the filters chosen.
 type rowFilters struct {
+	still
 	t      *clientTable
 	list   *picker
 	counts []int
@@ -257,13 +259,10 @@ func newRowFilters(t *clientTable) *rowFilters {
 	return v
 }
 
-func (v *rowFilters) Keys() help.KeyMap  { return keyList{v.keys.Choose} }
-func (v *rowFilters) typing() bool       { return false }
-func (v *rowFilters) paste(tea.PasteMsg) {}
-func (v *rowFilters) escape() bool       { return true }
+func (v *rowFilters) Keys() help.KeyMap { return keyList{v.keys.Choose} }
 
 func (v *rowFilters) press(msg tea.KeyPressMsg) tea.Cmd {
-	if key.Matches(msg, v.keys.Choose) {
+	if pressed(msg, &v.keys.Choose) {
 		v.t.pass = rowFilterList[v.list.Current()]
 		v.t.filter()
 		v.t.list.cursor = 0
@@ -303,7 +302,7 @@ func (a *asking) paste(msg tea.PasteMsg) { a.text.Update(msg) }
 func (a *asking) escape() bool           { return true }
 
 func (a *asking) press(msg tea.KeyPressMsg) tea.Cmd {
-	if !key.Matches(msg, a.keys.Choose) {
+	if !pressed(msg, &a.keys.Choose) {
 		a.text.Update(msg)
 		return nil
 	}

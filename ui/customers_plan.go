@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/help"
@@ -9,7 +10,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"msbundle/catalog"
-	"msbundle/state"
 	"msbundle/steps"
 )
 
@@ -28,10 +28,12 @@ func (w *wizard) rewst() string {
 
 // clientNotice says what a consent means before anything is read for it.
 type clientNotice struct {
+	still
 	s    *customers
 	rows []int
 	list *picker // the choices
 	keys noticeKeys
+	may  bool // policies can be changed
 }
 
 type noticeKeys struct {
@@ -40,7 +42,7 @@ type noticeKeys struct {
 }
 
 func newClientNotice(s *customers, rows []int) *clientNotice {
-	n := &clientNotice{s: s, rows: rows, keys: noticeKeys{
+	n := &clientNotice{s: s, rows: rows, may: s.w.mayExclude(), keys: noticeKeys{
 		Choose: bind("enter", "go on", "enter"), Exclude: bind("x", "exclude from policies", "x"), Web: bind("w", "open Rewst", "w"), move: newMoveKeys(),
 	}}
 	n.list = newPicker(make([]row, len(n.choices())))
@@ -49,10 +51,7 @@ func newClientNotice(s *customers, rows []int) *clientNotice {
 	return n
 }
 
-func (n *clientNotice) Keys() help.KeyMap  { return keyList{n.keys.Choose, n.keys.Exclude, n.keys.Web} }
-func (n *clientNotice) typing() bool       { return false }
-func (n *clientNotice) paste(tea.PasteMsg) {}
-func (n *clientNotice) escape() bool       { return true }
+func (n *clientNotice) Keys() help.KeyMap { return keyList{n.keys.Choose, n.keys.Exclude, n.keys.Web} }
 
 func (n *clientNotice) choices() []string {
 	out := []string{"Leave the consent to Rewst, and only look at what is there"}
@@ -65,15 +64,15 @@ func (n *clientNotice) choices() []string {
 func (n *clientNotice) press(msg tea.KeyPressMsg) tea.Cmd {
 	s, c := n.s, n.s.w.clients
 	switch {
-	case key.Matches(msg, n.keys.Exclude):
-		s.table.exclude()
-	case key.Matches(msg, n.keys.Web):
+	case pressed(msg, &n.keys.Exclude):
+		s.w.say("•", s.w.exclude())
+	case pressed(msg, &n.keys.Web):
 		return s.w.openRewst()
 	case n.list.Update(msg, n.keys.move):
-	case key.Matches(msg, n.keys.Choose) && n.list.Current() == 0:
+	case pressed(msg, &n.keys.Choose) && n.list.Current() == 0:
 		s.pop()
 		return s.start(workLook, workPlace{tenants: c.tenants(n.rows)})
-	case key.Matches(msg, n.keys.Choose):
+	case pressed(msg, &n.keys.Choose):
 		s.pop()
 		return s.consent(n.rows)
 	}
@@ -84,17 +83,6 @@ func (n *clientNotice) press(msg tea.KeyPressMsg) tea.Cmd {
 func (s *customers) consent(rows []int) tea.Cmd {
 	s.w.chooseConsent(rows)
 	return s.start(workPlan, workPlace{tenants: s.w.clients.tenants(rows)})
-}
-
-// exclude has the partner taken out of customers' policies, or not.
-func (t *clientTable) exclude() {
-	w := t.s.w
-	w.setCustomers(func(c *state.Customers) { c.Exclude = !c.Exclude })
-	if w.customersAnswers().Exclude {
-		w.say("•", "With a consent, Conditional Access policies that would keep your service account out are shown, and get an exclusion for service providers of your tenant alone once you agree.")
-	} else {
-		w.say("•", "Customers' Conditional Access policies are left alone.")
-	}
 }
 
 func (n *clientNotice) View(f Frame) []string {
@@ -116,9 +104,16 @@ func (n *clientNotice) View(f Frame) []string {
 		lines = append(lines, t.cursorAt(i == n.list.Current())+t.row(clip(text, f.Width-2), i == n.list.Current()))
 	}
 	if !s.w.connector() {
-		text := "Conditional Access of the customers: " + map[bool]string{false: "left alone", true: "policies in the way get an exclusion, shown first"}[s.w.customersAnswers().Exclude] + "."
+		text, style := "left alone.", t.Muted
+		switch {
+		case !s.w.customersAnswers().Exclude:
+		case n.may:
+			text = "policies in the way get an exclusion, shown first."
+		default:
+			text, style = "nothing can be excluded without the permission "+policyPermission+".", t.Warn
+		}
 		lines = append(lines, "")
-		lines = append(lines, t.lines(t.Muted, text, f.Width)...)
+		lines = append(lines, t.lines(style, "Conditional Access of the customers: "+text, f.Width)...)
 	}
 	return lines
 }
@@ -126,6 +121,7 @@ func (n *clientNotice) View(f Frame) []string {
 // clientPlan shows what is written at customers before it is: a line for each, and
 // each write in full.
 type clientPlan struct {
+	still
 	s      *customers
 	kind   workKind
 	plan   *steps.CustomersPlan
@@ -133,13 +129,17 @@ type clientPlan struct {
 	rows   []clientPlanRow
 	list   *picker
 	writes int
-	at     int // customers written to
+	at     int  // customers written to
+	left   int  // things left alone
+	leftAt int  // customers where they are
+	may    bool // policies are to be changed where they are in the way, and can be
 	made   map[int]steps.Plan
 
 	opened steps.Plan // of the customer that is open
 	title  string
-	within *picker // its writes; nil when none is open
-	full   *plan   // one write in full; nil when none is
+	notes  []string // what is told of it besides
+	within *picker  // its writes and notes; nil when none is open
+	full   *plan    // one write in full; nil when none is
 }
 
 // clientPlanRow is a line: the app's sign-in, a customer, the heading of those
@@ -158,7 +158,7 @@ type clientPlanKeys struct {
 
 func newClientPlan(s *customers, p *steps.CustomersPlan, kind workKind) *clientPlan {
 	v := &clientPlan{
-		s: s, plan: p, kind: kind, list: newPicker(nil), made: map[int]steps.Plan{},
+		s: s, plan: p, kind: kind, may: s.w.customersAnswers().Exclude && s.w.mayExclude(), list: newPicker(nil), made: map[int]steps.Plan{},
 		keys: clientPlanKeys{
 			Apply: bind("A", "apply", "A"), Press: bind("enter", "apply", "enter"), Open: bind("enter", "show", "enter"),
 			Leave: bind("n", "leave it as it is", "n"), move: newMoveKeys(),
@@ -170,6 +170,9 @@ func newClientPlan(s *customers, p *steps.CustomersPlan, kind workKind) *clientP
 	}
 	var none []clientPlanRow
 	for i, c := range p.Customers {
+		if n := len(c.Shield.Notes); n > 0 {
+			v.left, v.leftAt = v.left+n, v.leftAt+1
+		}
 		if c.Writes() > 0 {
 			v.rows = append(v.rows, clientPlanRow{customer: i})
 		} else {
@@ -224,15 +227,21 @@ func (v *clientPlan) settle() {
 	v.keys.Apply.SetEnabled(!v.empty() && v.within == nil)
 	v.keys.Leave.SetEnabled(v.kind == workExclude && v.within == nil)
 	v.keys.Press.SetEnabled(v.within == nil && r.button)
-	v.keys.Open.SetEnabled(v.full == nil && (v.within != nil || !r.button && r.head == ""))
+	v.keys.Open.SetEnabled(v.full == nil && (v.within == nil && !r.button && r.head == "" || v.within != nil && v.write() >= 0))
 }
 
 func (v *clientPlan) Keys() help.KeyMap {
 	return keyList{v.keys.Press, v.keys.Open, v.keys.Apply, v.keys.Leave}
 }
 
-func (v *clientPlan) typing() bool       { return false }
-func (v *clientPlan) paste(tea.PasteMsg) {}
+// write is the write under the cursor at the customer that is open; -1 when it is a
+// note.
+func (v *clientPlan) write() int {
+	if at := v.within.Current(); at < len(v.opened.Changes) {
+		return at
+	}
+	return -1
+}
 
 func (v *clientPlan) escape() bool {
 	defer v.settle()
@@ -255,18 +264,16 @@ func (v *clientPlan) press(msg tea.KeyPressMsg) tea.Cmd {
 	switch {
 	case v.full != nil:
 		v.full.scroll.Update(msg, v.keys.move)
-	case v.within != nil && key.Matches(msg, v.keys.Open):
-		if at := v.within.Current(); at >= 0 {
-			v.full = &plan{w: v.s.w, plan: v.opened, opened: &v.opened.Changes[at]}
-		}
+	case v.within != nil && pressed(msg, &v.keys.Open):
+		v.full = &plan{w: v.s.w, plan: v.opened, opened: &v.opened.Changes[v.write()]}
 	case v.within != nil:
 		v.within.Update(msg, v.keys.move)
-	case key.Matches(msg, v.keys.Apply), key.Matches(msg, v.keys.Press):
+	case pressed(msg, &v.keys.Apply), pressed(msg, &v.keys.Press):
 		return v.apply()
-	case key.Matches(msg, v.keys.Leave):
+	case pressed(msg, &v.keys.Leave):
 		v.s.pop()
 		return v.s.start(workClose, workPlace{})
-	case key.Matches(msg, v.keys.Open):
+	case pressed(msg, &v.keys.Open):
 		v.open()
 	default:
 		v.list.Update(msg, v.keys.move)
@@ -308,19 +315,41 @@ func (v *clientPlan) of(i int) steps.Plan {
 func (v *clientPlan) open() {
 	r := v.row()
 	if r.app {
-		v.opened, v.title = v.app(), "The app's own sign-in"
+		v.opened, v.title, v.notes = v.app(), "The app's own sign-in", nil
 	} else {
 		v.opened, v.title = v.of(r.customer), shownName(v.plan.Customers[r.customer].Customer)
+		v.notes = v.told(r.customer, v.opened.Notes)
 	}
-	v.within = newPicker(make([]row, len(v.opened.Changes)))
+	v.within = newPicker(make([]row, len(v.opened.Changes)+len(v.notes)))
 }
 
+// told is what is said of a customer besides its writes: what is left alone there,
+// and what is behind a write.
+func (v *clientPlan) told(i int, notes []steps.Note) []string {
+	out := slices.Clip(v.plan.Customers[i].Shield.Notes)
+	for _, n := range notes {
+		if n.Done { // the shield does not tell it
+			out = append(out, n.Text)
+		}
+	}
+	return out
+}
+
+// intro says what the plan comes to.
 func (v *clientPlan) intro() string {
+	text := v.sums()
+	if v.left > 0 {
+		text += " " + leftAlone(v.left, v.leftAt) + ": enter shows them."
+	}
+	return text
+}
+
+func (v *clientPlan) sums() string {
 	switch {
 	case v.kind == workTidy && !v.empty():
 		return count(len(v.app().Changes), "write in your own tenant closes", "writes in your own tenant close") + " the app's own sign-in, which was left open. Nothing else is written."
 	case v.empty():
-		return "There is nothing to write: " + lowerOf(v.nothing())
+		return "There is nothing to write" + v.nothing()
 	case v.writes == 0 && v.opens():
 		return "Nothing is written at customers. " + capital(count(len(v.app().Changes), "write", "writes")) + " in your own tenant open and close the app's own sign-in, to look at what only the app can see. A browser opens for it."
 	case v.kind == workExclude:
@@ -333,7 +362,7 @@ func (v *clientPlan) intro() string {
 	if v.opens() {
 		text += " A browser opens for a sign-in with the app itself."
 	}
-	if v.s.w.customersAnswers().Exclude && v.opens() {
+	if v.may && v.opens() {
 		text += " Conditional Access is looked at after that, and shown before any of it is changed."
 	}
 	return text
@@ -341,12 +370,15 @@ func (v *clientPlan) intro() string {
 
 // nothing says why nothing is written.
 func (v *clientPlan) nothing() string {
-	for _, c := range v.plan.Customers {
-		if c.Skipped != "" {
-			return "Look below for the reason at each customer."
+	for i := range v.plan.Customers {
+		if v.plan.Customers[i].Skipped != "" {
+			return ": look below for the reason at each customer."
 		}
 	}
-	return "Every customer holds what was chosen."
+	if v.left > 0 {
+		return "."
+	}
+	return ": every customer holds what was chosen."
 }
 
 func lowerOf(s string) string {
@@ -388,6 +420,9 @@ func (v *clientPlan) table(f Frame) []string {
 		right := count(c.Writes(), "write", "writes")
 		if c.Writes() == 0 {
 			right = name(c.Skipped, "complete")
+			if n := len(c.Shield.Notes); n > 0 && c.Skipped == "" {
+				right = thingsLeft(n)
+			}
 		}
 		right = clip(right, w/2)
 		return ends(lead+t.row(clip(shownName(c.Customer), w-4-len([]rune(right))), current), t.Muted.Render(right), w)
@@ -407,37 +442,56 @@ func (v *clientPlan) details(f Frame) []string {
 		return nil
 	}
 	c := v.plan.Customers[r.customer]
-	if c.Writes() == 0 {
-		return t.lines(t.Plain, name(c.Skipped, "Nothing is missing there."), f.Width)
-	}
 	p := v.of(r.customer)
+	notes := v.told(r.customer, p.Notes)
 	var parts []string
 	for _, g := range p.Groups() {
 		parts = append(parts, fmt.Sprintf("%s (%d)", g.Title, len(g.Changes)))
 	}
-	lines := t.lines(t.Plain, strings.Join(parts, ", ")+". enter shows each write.", f.Width)
-	for _, n := range p.Notes {
-		lines = append(lines, t.lines(t.Muted, noteText(n), f.Width)...)
+	text := strings.Join(parts, ", ") + ". enter shows each write."
+	switch {
+	case c.Writes() > 0:
+	case len(notes) > 0:
+		text = name(c.Skipped, thingsLeft(len(notes))+"; enter shows all of it.")
+	default:
+		text = name(c.Skipped, "Nothing is missing there.")
+	}
+	lines := t.lines(t.Plain, text, f.Width)
+	for _, note := range notes {
+		lines = append(lines, t.lines(t.Muted, note, f.Width)...)
 	}
 	return lines
 }
 
-// inside lists the writes at one customer.
+// inside lists the writes at one customer, and what is left alone there.
 func (v *clientPlan) inside(f Frame) []string {
-	t := f.Theme
-	lines := []string{t.Title.Render(clip(v.title+": "+count(len(v.opened.Changes), "write", "writes"), f.Width)), ""}
-	if len(v.opened.Changes) == 0 {
+	t, writes := f.Theme, v.opened.Changes
+	title := v.title + ": " + count(len(writes), "write", "writes")
+	if len(writes) == 0 {
+		title = v.title + ": nothing is written"
+	}
+	if n := len(v.notes); n > 0 {
+		title += ", " + count(n, "note", "notes")
+	}
+	lines := []string{t.Title.Render(clip(title, f.Width)), ""}
+	if len(writes)+len(v.notes) == 0 {
 		return append(lines, t.Muted.Render("Nothing is written there."))
 	}
-	lines = append(lines, f.sized(f.Width, f.Height-len(lines)-5).list(v.within, func(i int, current bool, w int) string {
-		c := v.opened.Changes[i]
-		return ends(t.cursorAt(current)+t.row(clip(c.Describe(), w-11), current), t.riskWord(c.Risk), w)
-	})...)
-	lines = append(exactly(lines, f.Height-5), t.Muted.Render(strings.Repeat("─", f.Width)))
-	if at := v.within.Current(); at >= 0 {
-		c := v.opened.Changes[at]
-		what := t.lines(t.Plain, c.Describe(), f.Width)
-		lines = append(append(lines, what[:min(len(what), 2)]...), t.lines(t.Muted, c.Method+" "+c.Path, f.Width)...)
+	at, under := v.write(), 5
+	if at < 0 { // a note is longer, and stands nowhere else
+		under = f.Height / 2
 	}
-	return lines
+	lines = append(lines, f.sized(f.Width, f.Height-len(lines)-under).list(v.within, func(i int, current bool, w int) string {
+		if i >= len(writes) {
+			return t.cursorAt(current) + t.row(clip(v.notes[i-len(writes)], w-2), current)
+		}
+		return ends(t.cursorAt(current)+t.row(clip(writes[i].Describe(), w-11), current), t.riskWord(writes[i].Risk), w)
+	})...)
+	lines = append(exactly(lines, f.Height-under), t.Muted.Render(strings.Repeat("─", f.Width)))
+	if at < 0 {
+		return append(lines, t.lines(t.Plain, v.notes[v.within.Current()-len(writes)], f.Width)...)
+	}
+	c := writes[at]
+	what := t.lines(t.Plain, c.Describe(), f.Width)
+	return append(append(lines, what[:min(len(what), 2)]...), t.lines(t.Muted, c.Method+" "+c.Path, f.Width)...)
 }

@@ -14,6 +14,7 @@ import (
 
 // clientProgress shows work at customers that has to be waited for.
 type clientProgress struct {
+	still
 	s      *customers
 	scroll scroller
 }
@@ -41,9 +42,6 @@ func (v *clientProgress) Keys() help.KeyMap {
 	return keyList{k.Pause, k.Stop}
 }
 
-func (v *clientProgress) typing() bool       { return false }
-func (v *clientProgress) paste(tea.PasteMsg) {}
-
 // escape ends what only reads.
 func (v *clientProgress) escape() bool {
 	v.work().cancel()
@@ -53,9 +51,9 @@ func (v *clientProgress) escape() bool {
 func (v *clientProgress) press(msg tea.KeyPressMsg) tea.Cmd {
 	k, x := v.keys(), v.work()
 	switch {
-	case key.Matches(msg, k.Pause):
+	case pressed(msg, &k.Pause):
 		x.turn()
-	case key.Matches(msg, k.Stop):
+	case pressed(msg, &k.Stop):
 		x.gate.Resume()
 		x.cancel()
 		v.s.w.say("•", "Stopping after what is under way. What was done is kept.")

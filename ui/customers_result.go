@@ -14,6 +14,7 @@ import (
 
 // clientResult says how the customers stand, and what is left for a person.
 type clientResult struct {
+	still
 	s      *customers
 	scroll scroller
 }
@@ -39,24 +40,20 @@ func (v *clientResult) Keys() help.KeyMap {
 	return keyList{k.Close, k.Retry, k.Export, k.Start, k.Finish, k.Web}
 }
 
-func (v *clientResult) typing() bool       { return false }
-func (v *clientResult) paste(tea.PasteMsg) {}
-func (v *clientResult) escape() bool       { return true }
-
 func (v *clientResult) press(msg tea.KeyPressMsg) tea.Cmd {
 	k, s := v.keys(), v.s
 	switch {
-	case key.Matches(msg, k.Retry):
+	case pressed(msg, &k.Retry):
 		return s.consent(s.w.clients.failures())
-	case key.Matches(msg, k.Export):
+	case pressed(msg, &k.Export):
 		s.askExport()
-	case key.Matches(msg, k.Close):
-		s.push(newClientPlan(s, &steps.CustomersPlan{}, workTidy))
-	case key.Matches(msg, k.Web):
+	case pressed(msg, &k.Close):
+		s.askClose()
+	case pressed(msg, &k.Web):
 		return s.w.openRewst()
-	case key.Matches(msg, k.Start):
+	case pressed(msg, &k.Start):
 		s.w.open(pageStart)
-	case key.Matches(msg, k.Finish):
+	case pressed(msg, &k.Finish):
 		if s.w.atCustomers() { // it is closed first
 			s.w.goes = true
 			return nil
@@ -76,6 +73,11 @@ func (v *clientResult) press(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
+// whole is a problem in a line.
+func whole(p *steps.Problem) string {
+	return strings.TrimSpace(sentence(p.What) + " " + sentence(p.Cause) + " " + sentence(p.Do))
+}
+
 // verdict says in a sentence how the customers stand.
 func (c *clients) verdict() (text string, good bool) {
 	if n := c.failing(); n > 0 {
@@ -93,19 +95,15 @@ func (c *clients) facts(w *wizard) []fact {
 	facts := []fact{{"Shields", sentence(capital(shadeTally(c.shades)))}, {"Mapping", sentence(capital(mappingTally(c.mapping)))}}
 	add := func(label, text string) { facts = append(facts, fact{label, text}) }
 	if x := c.work; x != nil && x.end.err != nil && !cancelled(x.end.err) {
-		p := problemOf(x.end.err)
-		add("Stopped", strings.TrimSpace(sentence(p.What)+" "+sentence(p.Cause)+" "+sentence(p.Do)))
+		add("Stopped", whole(problemOf(x.end.err)))
 	}
 	if x := c.work; x != nil && x.end.close != nil {
-		p := problemOf(x.end.close)
-		add("Not closed", strings.TrimSpace(sentence(p.What)+" "+sentence(p.Cause)+" "+sentence(p.Do)+" C closes it; so does leaving, and the next run shows what is left."))
+		add("Not closed", whole(problemOf(x.end.close))+" C closes it; so does leaving, and the next run shows what is left.")
 	}
-	var failed []steps.CustomerFailure
-	for _, i := range c.failures() {
-		r := c.row(i)
-		failed = append(failed, steps.CustomerFailure{Customer: r.Customer, Problem: c.trouble(r.TenantID)})
+	facts = append(facts, failedFacts(c.troubles())...)
+	if text := c.leftAlone(); text != "" {
+		add("Left alone", text+": in the list v shows them, and i what it is.")
 	}
-	facts = append(facts, failedFacts(failed)...)
 	if n := c.shades[steps.Green] + c.shades[steps.Amber] + c.shades[steps.Blue]; n > 0 {
 		add("Left for you", "Press the shield of each customer in Rewst ("+w.rewst()+", Marketplace, Integrations, Microsoft Cloud Bundle). Rewst learns of a consent only there.")
 	}
@@ -162,11 +160,7 @@ func (c *clients) failure() error {
 		return nil
 	}
 	p := steps.Problem{What: count(c.failing(), "customer", "customers") + " failed", Do: "Mend what is said of each, then retry the failed ones.", Retry: true}
-	out := &steps.CustomersFailed{Problem: p}
-	for _, i := range c.failures() {
-		out.Customers = append(out.Customers, steps.CustomerFailure{Customer: c.row(i).Customer, Problem: c.trouble(c.row(i).TenantID)})
-	}
-	return out
+	return &steps.CustomersFailed{Problem: p, Customers: c.troubles()}
 }
 
 // summary is what is printed of the stage after the program has ended.
@@ -179,15 +173,18 @@ func (c *clients) summary() []string {
 	if c.open || c.ajar || c.work.writing() && !c.stopped {
 		lines = append(lines, "  The app's own sign-in may still be open. Start msbundle again and choose Customers, which closes it.")
 	}
-	for _, i := range c.failures() {
-		p := c.trouble(c.row(i).TenantID)
-		lines = append(lines, strings.TrimSpace("  "+shownName(c.row(i).Customer)+": "+sentence(name(p.Cause, p.What))+" "+sentence(p.Do)))
+	for _, f := range c.troubles() {
+		lines = append(lines, "  "+failureText(shownName(f.Customer), f.Problem))
+	}
+	if text := c.leftAlone(); text != "" {
+		lines = append(lines, "  "+sentence(text))
 	}
 	return lines
 }
 
 // clientDetail shows what the shield of a customer rests on.
 type clientDetail struct {
+	still
 	s      *customers
 	at     int
 	scroll scroller
@@ -204,13 +201,10 @@ func (v *clientDetail) keys() detailKeys {
 	return k
 }
 
-func (v *clientDetail) Keys() help.KeyMap  { return keyList{v.keys().Look} }
-func (v *clientDetail) typing() bool       { return false }
-func (v *clientDetail) paste(tea.PasteMsg) {}
-func (v *clientDetail) escape() bool       { return true }
+func (v *clientDetail) Keys() help.KeyMap { return keyList{v.keys().Look} }
 
 func (v *clientDetail) press(msg tea.KeyPressMsg) tea.Cmd {
-	if k := v.keys(); key.Matches(msg, k.Look) {
+	if k := v.keys(); pressed(msg, &k.Look) {
 		return v.s.start(workLook, workPlace{tenants: []string{v.s.w.clients.row(v.at).TenantID}})
 	} else {
 		v.scroll.Update(msg, k.move)
@@ -262,6 +256,14 @@ func (v *clientDetail) View(f Frame) []string {
 			continue
 		}
 		lines = append(lines, t.part(in, p)...)
+	}
+	for n, text := range r.Shield.Notes {
+		label := ""
+		if n == 0 {
+			label = "Left alone"
+			lines = append(lines, "")
+		}
+		lines = append(lines, in.labelled(label, text, 14)...)
 	}
 	return append(append(head, ""), v.scroll.View(f.sized(f.Width, f.Height-len(head)-1), append(lines, v.policies(in)...))...)
 }

@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"msbundle/catalog"
 	"msbundle/state"
 	"msbundle/steps"
 )
@@ -234,6 +235,22 @@ func (c *clients) trouble(tenant string) *steps.Problem {
 	return &steps.Problem{What: "nothing is in the way any more, and the consent is not given yet", Do: "retry it", Retry: true}
 }
 
+// troubles are what went wrong at customers and was not mended since.
+func (c *clients) troubles() []steps.CustomerFailure {
+	var out []steps.CustomerFailure
+	for _, i := range c.failures() {
+		r := c.row(i)
+		out = append(out, steps.CustomerFailure{Customer: r.Customer, Problem: c.trouble(r.TenantID)})
+	}
+	return out
+}
+
+// forgive forgets what went wrong at a customer.
+func (c *clients) forgive(tenant string) {
+	delete(c.failed, tenant)
+	delete(c.shut, tenant)
+}
+
 // failing is how many customers the last consent failed at.
 func (c *clients) failing() int { return len(c.failed) + len(c.shut) }
 
@@ -251,13 +268,12 @@ func (c *clients) failures() []int {
 	return out
 }
 
-// mended forgets what went wrong at customers where a look finds nothing left to be
-// written.
+// mended forgets what went wrong at customers where the look that has ended found
+// nothing left to be written.
 func (c *clients) mended(p *steps.CustomersPlan) {
 	for _, x := range p.Customers {
-		if x.Skipped == "" && x.Shield.Shade > steps.Blue && x.Writes() == 0 {
-			delete(c.failed, x.Customer.TenantID)
-			delete(c.shut, x.Customer.TenantID)
+		if tenant := x.Customer.TenantID; c.work.back[tenant] && x.Skipped == "" && x.Shield.Shade > steps.Blue && x.Writes() == 0 {
+			c.forgive(tenant)
 		}
 	}
 }
@@ -296,6 +312,29 @@ func (c *clients) broken() []int {
 	list = append(list, c.failures()...)
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// noted are the customers where something is left alone.
+func (c *clients) noted() []int {
+	var out []int
+	for i := range c.mapping.Rows() {
+		if len(c.row(i).Shield.Notes) > 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// leftAlone says how much that is; nothing when nothing is.
+func (c *clients) leftAlone() string {
+	list, n := c.noted(), 0
+	for _, i := range list {
+		n += len(c.row(i).Shield.Notes)
+	}
+	if n == 0 {
+		return ""
+	}
+	return leftAlone(n, len(list))
 }
 
 // tenants are the ids of customers by their places.
@@ -384,6 +423,36 @@ func (w *wizard) agreeConsent() {
 	if choice := w.clients.choice; choice != nil {
 		w.setCustomers(func(x *state.Customers) { *x = *choice })
 	}
+}
+
+// exclude has the partner taken out of customers' policies, or not, and says what that
+// means.
+func (w *wizard) exclude() string {
+	w.setCustomers(func(c *state.Customers) { c.Exclude = !c.Exclude })
+	switch {
+	case !w.customersAnswers().Exclude:
+		return "Customers' Conditional Access policies are left alone."
+	case !w.mayExclude():
+		return nothingExcluded
+	}
+	return "With a consent, Conditional Access policies that would keep your service account out are shown, and get an exclusion for service providers of your tenant alone once you agree."
+}
+
+const (
+	policyPermission = "Policy.ReadWrite.ConditionalAccess"
+	nothingExcluded  = "Nothing can be excluded: that takes the delegated permission " + policyPermission + ", which is not among the chosen ones. Add it in the stage Authorize first."
+)
+
+// mayExclude tells whether the app is to have what changing policies takes.
+func (w *wizard) mayExclude() bool {
+	a := w.asked()
+	if a.NoApp { // then it is as an earlier run left it
+		if kept, found, err := w.cfg.Setup.Saved(); err == nil && found {
+			a = kept
+		}
+	}
+	selection, _ := steps.Select(a)
+	return selection.Has(catalog.Permission{Resource: catalog.GraphAppID, Name: policyPermission, Kind: catalog.Delegated})
 }
 
 // answersFor are the answers work at customers is done with.

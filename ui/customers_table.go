@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/help"
@@ -109,8 +110,15 @@ func (t *clientTable) clients() *clients { return t.s.w.clients }
 func (t *clientTable) filter() {
 	at := t.current()
 	t.shown = t.clients().mapping.Filter(t.shown[:0], steps.MappingFilter{Text: t.find.Value(), States: t.pass.states, Shades: t.pass.shades})
-	if t.pass.failed {
-		t.shown = t.clients().broken()
+	if t.pass.of != nil {
+		these, n := t.pass.of(t.clients()), 0
+		for _, i := range t.shown {
+			if slices.Contains(these, i) {
+				t.shown[n] = i
+				n++
+			}
+		}
+		t.shown = t.shown[:n]
 	}
 	t.list.SetRows(make([]row, len(t.shown)))
 	t.list.cursor = 0
@@ -147,9 +155,9 @@ func (t *clientTable) settle() {
 	on(&k.AcceptAll, c.mapping.Count(steps.RowCertain) > 0)
 	on(&k.Unlink, some && len(r.Organizations) > 0)
 	on(&k.Back, len(c.linked) > 0)
-	on(&k.Close, !c.work.running() && t.leftOpen())
-	on(&k.None, some && state != steps.RowDeclined)
 	busy := c.work.running()
+	on(&k.Close, !busy && t.leftOpen())
+	on(&k.None, some && state != steps.RowDeclined)
 	on(&k.Consent, some && !busy)
 	on(&k.Look, some && !busy)
 	on(&k.LookFailed, !busy && (c.shades[steps.Red] > 0 || c.failing() > 0))
@@ -265,7 +273,7 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 	defer t.settle()
 	k, at, c, s := t.keys, t.current(), t.clients(), t.s
 	switch {
-	case t.typing() && key.Matches(msg, k.Done):
+	case t.typing() && pressed(msg, &k.Done):
 		t.find.Blur()
 	case t.typing():
 		if msg.Text != "" || !t.list.Update(msg, k.move) {
@@ -275,64 +283,64 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 				t.list.cursor = 0
 			}
 		}
-	case key.Matches(msg, k.Find):
+	case pressed(msg, &k.Find):
 		t.find.Focus()
-	case key.Matches(msg, k.Show):
+	case pressed(msg, &k.Show):
 		s.push(newRowFilters(t))
-	case key.Matches(msg, k.Link):
+	case pressed(msg, &k.Link):
 		s.push(newLinker(s, at))
-	case key.Matches(msg, k.Accept):
+	case pressed(msg, &k.Accept):
 		c.mapping.Accept(at)
 		t.list.Move(1)
 		return c.edited()
-	case key.Matches(msg, k.AcceptAll):
+	case pressed(msg, &k.AcceptAll):
 		n := c.mapping.AcceptCertain()
 		s.w.say("✓", count(n, "suggestion that needs no look was", "suggestions that need no look were")+" taken. The others are for you: v shows them.")
 		return c.edited()
-	case key.Matches(msg, k.Unlink):
+	case pressed(msg, &k.Unlink):
 		c.unlink(at)
 		return c.edited()
-	case key.Matches(msg, k.Back):
+	case pressed(msg, &k.Back):
 		s.w.say("•", count(len(c.linked), "link was", "links were")+" taken back; what was suggested stands there again, and A takes it.")
 		c.unlinkCertain()
 		return c.edited()
-	case key.Matches(msg, k.Close):
-		s.push(newClientPlan(s, &steps.CustomersPlan{}, workTidy))
-	case key.Matches(msg, k.None):
+	case pressed(msg, &k.Close):
+		s.askClose()
+	case pressed(msg, &k.None):
 		c.mapping.Decline(at)
 		return c.edited()
-	case key.Matches(msg, k.Take):
+	case pressed(msg, &k.Take):
 		t.take(at)
 		t.list.Move(1)
-	case key.Matches(msg, k.TakeAll):
+	case pressed(msg, &k.TakeAll):
 		t.takeAll()
-	case key.Matches(msg, k.Consent):
+	case pressed(msg, &k.Consent):
 		s.push(newClientNotice(s, t.picked()))
-	case key.Matches(msg, k.Exclude):
-		t.exclude()
-	case key.Matches(msg, k.Look):
+	case pressed(msg, &k.Exclude):
+		s.w.say("•", s.w.exclude())
+	case pressed(msg, &k.Look):
 		return s.start(workLook, workPlace{tenants: c.tenants(t.picked())})
-	case key.Matches(msg, k.LookFailed):
+	case pressed(msg, &k.LookFailed):
 		return s.start(workLook, workPlace{tenants: c.tenants(c.broken())})
-	case key.Matches(msg, k.LookAll):
+	case pressed(msg, &k.LookAll):
 		return s.start(workLook, workPlace{tenants: c.tenants(c.all())})
-	case key.Matches(msg, k.Pause):
+	case pressed(msg, &k.Pause):
 		c.work.turn()
-	case key.Matches(msg, k.Off):
+	case pressed(msg, &k.Off):
 		c.work.cancel()
-	case key.Matches(msg, k.Detail):
+	case pressed(msg, &k.Detail):
 		s.push(&clientDetail{s: s, at: at})
-	case key.Matches(msg, k.Direct):
+	case pressed(msg, &k.Direct):
 		s.push(newClientDirect(s, at))
-	case key.Matches(msg, k.Web):
+	case pressed(msg, &k.Web):
 		return s.w.openRewst()
-	case key.Matches(msg, k.List):
+	case pressed(msg, &k.List):
 		s.push(newAsking(s, "Rewst's organisations, a CSV file ", name(c.file, s.w.customersAnswers().Mapping), "for example organizations.csv", s.list))
-	case key.Matches(msg, k.Export):
+	case pressed(msg, &k.Export):
 		s.askExport()
-	case key.Matches(msg, k.Other):
+	case pressed(msg, &k.Other):
 		s.w.open(pageSignIn)
-	case key.Matches(msg, k.Result):
+	case pressed(msg, &k.Result):
 		s.push(&clientResult{s: s})
 	default:
 		t.list.Update(msg, k.move)

@@ -38,6 +38,7 @@ type clientWork struct {
 	rest     time.Duration
 	told     time.Time // when rest was
 	failed   []steps.CustomerFailure
+	back     map[string]bool      // customers that nothing failed at, of the work itself
 	shades   [steps.Green + 1]int // of those that are done
 	began    time.Time
 	stopped  time.Time
@@ -228,7 +229,7 @@ func (p workPlace) run(ctx context.Context, kind workKind) workEnd {
 func newClientWork(kind workKind, now time.Time, of int) *clientWork {
 	return &clientWork{
 		kind: kind, gate: &steps.Gate{}, cancel: func() {}, items: make(chan clientItem, 64), gone: make(chan struct{}), ended: make(chan struct{}),
-		doing: map[string]string{}, left: of, of: of, began: now,
+		doing: map[string]string{}, back: map[string]bool{}, left: of, of: of, began: now,
 	}
 }
 
@@ -313,6 +314,9 @@ func (x *clientWork) fleet(e steps.FleetEvent, now time.Time) {
 	if e.Shield != nil {
 		x.shades[e.Shield.Shade]++
 	}
+	if e.Err == nil && x.phase == "" {
+		x.back[e.Tenant] = true
+	}
 	if e.Err != nil && !errors.Is(e.Err, context.Canceled) {
 		x.failed = append(x.failed, steps.CustomerFailure{Customer: steps.Customer{TenantID: e.Tenant}, Problem: problemOf(e.Err)})
 	}
@@ -342,16 +346,19 @@ func (c *clients) ended(end workEnd, now time.Time) {
 		return
 	}
 	c.written = true
+	for tenant := range x.back { // the others were not got to, so nothing is mended there
+		c.forgive(tenant)
+	}
 	if x.kind == workConsent {
 		for _, p := range x.plan.Customers {
-			delete(c.failed, p.Customer.TenantID)
-			delete(c.shut, p.Customer.TenantID)
 			if p.Skipped != "" && p.Shield.Shade == steps.Red { // it could not even be looked at
+				c.forgive(p.Customer.TenantID)
 				c.shut[p.Customer.TenantID] = true
 			}
 		}
 	}
 	for _, f := range end.failed {
+		c.forgive(f.Customer.TenantID)
 		c.failed[f.Customer.TenantID] = f.Problem
 	}
 }

@@ -290,26 +290,26 @@ func (s *form) press(msg tea.KeyPressMsg) tea.Cmd {
 		if s.front.press(msg) {
 			s.front = nil
 		}
-	case key.Matches(msg, k.Whole):
+	case pressed(msg, &k.Whole):
 		s.front = &wholeText{lines: s.details, keys: listKeys{newMoveKeys()}}
-	case key.Matches(msg, k.Again):
+	case pressed(msg, &k.Again):
 		return s.inspect()
-	case key.Matches(msg, k.Other):
+	case pressed(msg, &k.Other):
 		s.w.open(pageSignIn)
 	case s.err != nil:
-	case key.Matches(msg, k.Next), key.Matches(msg, k.Read):
+	case pressed(msg, &k.Next), pressed(msg, &k.Read):
 		return s.next()
-	case key.Matches(msg, k.Tick):
+	case pressed(msg, &k.Tick):
 		s.w.ticked[s.focus.id] = !s.w.ticked[s.focus.id]
-	case key.Matches(msg, k.Show):
+	case pressed(msg, &k.Show):
 		s.front = s.page.opens(s.focus.item)()
-	case key.Matches(msg, k.Down):
+	case pressed(msg, &k.Down):
 		s.step(1)
-	case key.Matches(msg, k.Up):
+	case pressed(msg, &k.Up):
 		s.step(-1)
-	case key.Matches(msg, k.Left):
+	case pressed(msg, &k.Left):
 		s.change(-1)
-	case key.Matches(msg, k.Right):
+	case pressed(msg, &k.Right):
 		s.change(1)
 	default:
 		s.edit(msg)

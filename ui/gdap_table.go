@@ -104,22 +104,22 @@ func (t *customerTable) press(msg tea.KeyPressMsg) bool {
 	defer t.settle()
 	k, at := t.keys, t.list.Current()
 	switch {
-	case t.typing() && key.Matches(msg, k.Done):
+	case t.typing() && pressed(msg, &k.Done):
 		t.filter.Blur()
 	case t.typing():
 		if msg.Text != "" || !t.list.Update(msg, k.move) {
 			t.find(msg)
 		}
-	case key.Matches(msg, k.Done):
+	case pressed(msg, &k.Done):
 		return true
-	case key.Matches(msg, k.Find):
+	case pressed(msg, &k.Find):
 		t.filter.Focus()
-	case key.Matches(msg, k.Tick) && at >= 0:
+	case pressed(msg, &k.Tick) && at >= 0:
 		c := t.views[at].Customer
 		t.w.pickCustomers(!picks(t.w.gdap(), c), c)
-	case key.Matches(msg, k.All):
+	case pressed(msg, &k.All):
 		t.w.pickCustomers(true, t.shown()...)
-	case key.Matches(msg, k.None):
+	case pressed(msg, &k.None):
 		t.w.pickCustomers(false, t.shown()...)
 	default:
 		t.list.Update(msg, k.move)
@@ -254,9 +254,9 @@ func newRoleList(w *wizard) *roleList {
 
 func (r *roleList) press(msg tea.KeyPressMsg) bool {
 	switch {
-	case key.Matches(msg, r.keys.Done):
+	case pressed(msg, &r.keys.Done):
 		return true
-	case key.Matches(msg, r.keys.Tick):
+	case pressed(msg, &r.keys.Tick):
 		r.w.turnRole(catalog.ServiceRoles()[r.list.Current()])
 	default:
 		r.list.Update(msg, r.keys.move)

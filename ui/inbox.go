@@ -176,37 +176,37 @@ func (b *inbox) press(msg tea.KeyPressMsg) tea.Cmd {
 	i, _ := b.current()
 	k := b.keys
 	switch {
-	case b.folder != nil && key.Matches(msg, k.Done):
+	case b.folder != nil && pressed(msg, &k.Done):
 		return b.export()
 	case b.folder != nil:
 		b.folder.Update(msg)
-	case b.filter.Focused() && key.Matches(msg, k.Done):
+	case b.filter.Focused() && pressed(msg, &k.Done):
 		b.filter.Blur()
 	case b.filter.Focused():
 		if msg.Text != "" || !b.list.Update(msg, k.move) {
 			b.filter.Update(msg)
 			b.list.Filter(b.filter.Value())
 		}
-	case key.Matches(msg, k.Open):
+	case pressed(msg, &k.Open):
 		b.w.say("•", "Asked the browser to open the link. It serves only whoever signs in as a Global Administrator of the customer's tenant.")
 		return b.w.openURL(i.Link)
-	case key.Matches(msg, k.Link) && b.mail:
+	case pressed(msg, &k.Link) && b.mail:
 		return b.copyMail(i.Invitation)
-	case key.Matches(msg, k.Link):
+	case pressed(msg, &k.Link):
 		b.w.say("•", "Sent the link for "+shownName(i.Customer)+" to the clipboard. It stands under the table, too.")
 		return b.w.copyText(i.Link)
-	case key.Matches(msg, k.Mail):
+	case pressed(msg, &k.Mail):
 		b.mail, b.scroll = true, scroller{}
 		return b.copyMail(i.Invitation)
-	case key.Matches(msg, k.Remind):
+	case pressed(msg, &k.Remind):
 		return b.remind(i.Invitation)
-	case key.Matches(msg, k.Look):
+	case pressed(msg, &k.Look):
 		b.w.apply.lookNow()
-	case key.Matches(msg, k.Export):
+	case pressed(msg, &k.Export):
 		b.ask()
-	case key.Matches(msg, k.Find):
+	case pressed(msg, &k.Find):
 		b.filter.Focus()
-	case key.Matches(msg, k.Finish):
+	case pressed(msg, &k.Finish):
 		b.w.apply.finishWaiting()
 		b.w.say("•", "Reading back what is there, then the result is shown. Whoever approves later is taken up by the next run.")
 	case b.mail:

@@ -51,11 +51,11 @@ func (s *integrations) Update(msg tea.Msg) tea.Cmd {
 	}
 	switch {
 	case s.list.Update(press, s.keys.move):
-	case key.Matches(press, s.keys.Toggle):
+	case pressed(press, &s.keys.Toggle):
 		answers, text := steps.ToggleIntegration(s.w.answers, s.all[s.list.Current()].ID)
 		s.w.setAnswers(answers)
 		s.w.say("•", text)
-	case key.Matches(press, s.keys.Next):
+	case pressed(press, &s.keys.Next):
 		s.w.open(pageRegistration)
 	}
 	return nil

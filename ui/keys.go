@@ -1,10 +1,21 @@
 package ui
 
-import "charm.land/bubbles/v2/key"
+import (
+	"slices"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+)
 
 // bind makes a binding. shown is how help names the keys.
 func bind(shown, does string, keys ...string) key.Binding {
 	return key.NewBinding(key.WithKeys(keys...), key.WithHelp(shown, does))
+}
+
+// pressed tells whether a key is one of a binding that can be used. It stands for
+// key.Matches, which the compiler copies into each of the many places that ask.
+func pressed(msg tea.KeyPressMsg, b *key.Binding) bool {
+	return b.Enabled() && slices.Contains(b.Keys(), msg.String())
 }
 
 // globalKeys work on every screen.

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
+
+	"msbundle/steps"
 )
 
 // consentAt says what a consent means, and plans it when it is to be given here.
@@ -69,22 +70,25 @@ func (l *Lines) placeOf(kind workKind) workPlace {
 
 // agreedAt says a plan and asks for the word.
 func (l *Lines) agreedAt(ctx context.Context, kind workKind) (bool, error) {
-	v := l.planAt(kind)
+	v, c := l.planAt(kind), l.w.clients
 	list := func() {
-		l.say(v.intro())
-		for n, c := range v.app().Changes {
-			l.say(fmt.Sprintf("In your own tenant, %d: %s. Risk %s.", n+1, c.Describe(), c.Risk))
+		l.say(strings.Replace(v.intro(), "enter shows them", "show and a number says them", 1))
+		for n, x := range v.app().Changes {
+			l.say(fmt.Sprintf("In your own tenant, %d: %s. Risk %s.", n+1, x.Describe(), x.Risk))
 		}
-		for i, c := range v.plan.Customers {
-			switch {
-			case i == manyWrites:
+		for i, x := range v.plan.Customers {
+			if i == manyWrites {
 				l.say("And " + number(len(v.plan.Customers)-i) + " more.")
 				return
-			case c.Writes() > 0:
-				l.say(fmt.Sprintf("%d. %s: %s.", i+1, shownName(c.Customer), count(c.Writes(), "write", "writes")))
-			default:
-				l.say(fmt.Sprintf("%d. %s: nothing is written. %s", i+1, shownName(c.Customer), c.Skipped))
 			}
+			text := "nothing is written"
+			if n := x.Writes(); n > 0 {
+				text = count(n, "write", "writes")
+			}
+			if n := len(x.Shield.Notes); n > 0 {
+				text += "; " + thingsLeft(n)
+			}
+			l.say(fmt.Sprintf("%d. %s: %s. %s", c.mapping.Find(x.Customer.TenantID)+1, shownName(x.Customer), text, x.Skipped))
 		}
 	}
 	list()
@@ -97,17 +101,21 @@ func (l *Lines) agreedAt(ctx context.Context, kind workKind) (bool, error) {
 			[]string{"Only the whole word yes lets anything be written."},
 			list,
 		})
+		var shown *steps.CustomerPlan
 		verb, rest, _ := strings.Cut(text, " ")
-		n, _ := strconv.Atoi(strings.TrimSpace(rest))
+		if rows := c.numbered(rest); verb == "show" && len(rows) == 1 {
+			shown = v.plan.Of(c.row(rows[0]).TenantID)
+		}
 		switch {
 		case err != nil:
 			return false, err
-		case verb == "show" && n >= 1 && n <= len(v.plan.Customers):
-			p := v.of(n - 1)
-			for _, c := range p.Changes {
-				l.inFull(&plan{w: l.w, plan: p}, c)
+		case shown != nil:
+			p := shown.Plan()
+			for _, x := range p.Changes {
+				l.inFull(&plan{w: l.w, plan: p}, x)
 				l.gap()
 			}
+			l.leftAlone(shown.Shield.Notes)
 		case text == "yes":
 			l.declined = false
 			if kind != workTidy {

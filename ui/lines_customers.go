@@ -16,8 +16,8 @@ import (
 
 // clientWords explains what can be said about customers.
 var clientWords = []string{
-	"list says the customers; list and a text those that match it, or those that stand so: suggested, wrong, green, amber, blue, red, failed.",
-	"show and a number says what the shield of that customer rests on.",
+	"list says the customers; list and a text those that match it, or those that stand so: suggested, wrong, green, amber, blue, red, failed, with something left alone.",
+	"show and a number says what the shield of that customer rests on, and what is left alone there.",
 	"look all, look failed, or look and numbers reads those customers and says how they stand. Nothing is written.",
 	"consent all, or consent and numbers plans a consent at those customers. retry plans it for those that failed. You see the plan and are asked before anything is written.",
 	"exclude has the partner taken out of customers' Conditional Access policies with a consent, or not.",
@@ -112,6 +112,9 @@ func (l *Lines) clientTally() {
 		return
 	}
 	l.say("Shields: "+shadeTally(c.shades)+".", "Mapping: "+mappingTally(c.mapping)+".")
+	if text := c.leftAlone(); text != "" {
+		l.say(text + ".")
+	}
 }
 
 // listClients says customers by number, some of many.
@@ -155,8 +158,7 @@ func (l *Lines) client(ctx context.Context, text string) error {
 	case verb == "retry" && c.failing() > 0:
 		return l.plannedAt(ctx, c.failures())
 	case text == "exclude":
-		w.setCustomers(func(x *state.Customers) { x.Exclude = !x.Exclude })
-		l.say(map[bool]string{true: "With a consent, policies that keep you out are shown, and excluded from once you agree.", false: "Customers' policies are left alone."}[w.customersAnswers().Exclude])
+		l.say(w.exclude())
 	case verb == "file" && rest != "":
 		msg := w.listFrom(0, rest)().(listedMsg)
 		l.linked(w.tookList(msg))
@@ -269,8 +271,8 @@ func (c *clients) matching(text string) []int {
 		if text == "" || p.name != text && !(text == "wrong" && strings.HasPrefix(p.name, "wrong")) {
 			continue
 		}
-		if p.failed {
-			return c.broken()
+		if p.of != nil {
+			return p.of(c)
 		}
 		return c.mapping.Filter(nil, steps.MappingFilter{States: p.states, Shades: p.shades})
 	}
@@ -285,8 +287,16 @@ func (l *Lines) showClient(i int) {
 	for _, p := range r.Shield.Checks {
 		l.say(fmt.Sprintf("%s: %s. %s %s", proofTitles[p.Proof], p.State, closed(p.Evidence), p.Fix))
 	}
+	l.leftAlone(r.Shield.Notes)
 	if p := c.trouble(r.TenantID); p != nil {
 		l.problem(p)
+	}
+}
+
+// leftAlone says what is left alone at a customer.
+func (l *Lines) leftAlone(notes []string) {
+	for _, text := range notes {
+		l.say("Left alone: " + text)
 	}
 }
 
@@ -376,8 +386,7 @@ func (l *Lines) fleetNews(x *clientWork, i clientItem) {
 		l.say(*i.phase + ".")
 	case e == nil || !e.Done:
 	case e.Err != nil:
-		p := problemOf(e.Err)
-		l.say("Failed: " + l.w.clients.name(e.Tenant) + ": " + sentence(name(p.Cause, p.What)) + " " + sentence(p.Do))
+		l.say("Failed: " + failureText(l.w.clients.name(e.Tenant), problemOf(e.Err)))
 	case x.of <= manyWrites && e.Shield != nil:
 		l.say(fmt.Sprintf("%s: %s. %s of %s.", l.w.clients.name(e.Tenant), e.Shield.Shade, number(x.done()), number(x.of)))
 	case x.of > manyWrites && x.done()%max(x.of/10, 1) == 0:
@@ -392,7 +401,7 @@ func (l *Lines) clientFacts() {
 	l.say(text + ".")
 	var facts []fact
 	for _, f := range c.facts(l.w) {
-		f.text = strings.NewReplacer(": in the list v shows them.", ": list wrong says them.", "e exports it", "export writes it", "C closes it", "close closes it").Replace(f.text)
+		f.text = strings.NewReplacer(": in the list v shows them.", ": list wrong says them.", "in the list v shows them, and i what it is", "list with something left alone says them, and show and a number what it is", "e exports it", "export writes it", "C closes it", "close closes it").Replace(f.text)
 		facts = append(facts, f)
 	}
 	l.facts(facts)

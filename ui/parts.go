@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"msbundle/steps"
@@ -179,17 +178,17 @@ func (s *scroller) Update(msg tea.KeyPressMsg, k moveKeys) bool { return s.by(10
 // by is Update with pages of a given size.
 func (s *scroller) by(page int, msg tea.KeyPressMsg, k moveKeys) bool {
 	switch {
-	case key.Matches(msg, k.Up):
+	case pressed(msg, &k.Up):
 		s.top--
-	case key.Matches(msg, k.Down):
+	case pressed(msg, &k.Down):
 		s.top++
-	case key.Matches(msg, k.PageUp):
+	case pressed(msg, &k.PageUp):
 		s.top -= page
-	case key.Matches(msg, k.PageDown):
+	case pressed(msg, &k.PageDown):
 		s.top += page
-	case key.Matches(msg, k.First):
+	case pressed(msg, &k.First):
 		s.top = 0
-	case key.Matches(msg, k.Last):
+	case pressed(msg, &k.Last):
 		s.top = 1 << 20
 	default:
 		return false

@@ -231,7 +231,7 @@ func (s *permissions) Update(msg tea.Msg) tea.Cmd {
 func (s *permissions) find(msg tea.Msg) {
 	press, ok := msg.(tea.KeyPressMsg)
 	switch {
-	case ok && key.Matches(press, s.keys.Done):
+	case ok && pressed(press, &s.keys.Done):
 		s.filter.Blur()
 	case ok && press.Text == "" && s.list.Update(press, s.keys.move):
 	default:
@@ -246,31 +246,31 @@ func (s *permissions) press(press tea.KeyPressMsg) {
 	k := s.keys
 	switch {
 	case s.list.Update(press, k.move):
-	case key.Matches(press, k.Fold):
+	case pressed(press, &k.Fold):
 		s.list.Collapse(!s.list.Collapsed(s.rows[s.list.Current()].group))
-	case key.Matches(press, k.Toggle):
+	case pressed(press, &k.Toggle):
 		s.toggle(press.String(), []catalog.Kind{catalog.Delegated, catalog.Application}, pending)
-	case key.Matches(press, k.Delegated):
+	case pressed(press, &k.Delegated):
 		s.toggle(press.String(), []catalog.Kind{catalog.Delegated}, pending)
-	case key.Matches(press, k.Application):
+	case pressed(press, &k.Application):
 		s.toggle(press.String(), []catalog.Kind{catalog.Application}, pending)
-	case key.Matches(press, k.Minimum):
+	case pressed(press, &k.Minimum):
 		s.base(catalog.Minimum)
-	case key.Matches(press, k.Recommended):
+	case pressed(press, &k.Recommended):
 		s.base(catalog.Recommended)
-	case key.Matches(press, k.Stock):
+	case pressed(press, &k.Stock):
 		s.base(catalog.Stock)
-	case key.Matches(press, k.ReadOnly):
+	case pressed(press, &k.ReadOnly):
 		s.readOnly()
-	case key.Matches(press, k.Shorten):
+	case pressed(press, &k.Shorten):
 		s.shorten()
-	case key.Matches(press, k.Filter):
+	case pressed(press, &k.Filter):
 		s.filter.Focus()
-	case key.Matches(press, k.Collapse):
+	case pressed(press, &k.Collapse):
 		s.list.Collapse(true)
-	case key.Matches(press, k.Expand):
+	case pressed(press, &k.Expand):
 		s.list.Collapse(false)
-	case key.Matches(press, k.Next):
+	case pressed(press, &k.Next):
 		s.next()
 	}
 }
@@ -385,7 +385,7 @@ func (s *permissions) shorten() {
 
 func (s *permissions) propose(press tea.KeyPressMsg) {
 	switch {
-	case key.Matches(press, s.keys.Accept):
+	case pressed(press, &s.keys.Accept):
 		s.accept()
 	default:
 		s.scroll.Update(press, s.keys.move)

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -135,17 +134,17 @@ func (p *picker) Collapsed(group int) bool { return p.filter == "" && p.collapse
 // Update moves the cursor when a key says so.
 func (p *picker) Update(msg tea.KeyPressMsg, k moveKeys) bool {
 	switch {
-	case key.Matches(msg, k.Up):
+	case pressed(msg, &k.Up):
 		p.Move(-1)
-	case key.Matches(msg, k.Down):
+	case pressed(msg, &k.Down):
 		p.Move(1)
-	case key.Matches(msg, k.PageUp):
+	case pressed(msg, &k.PageUp):
 		p.Move(-10)
-	case key.Matches(msg, k.PageDown):
+	case pressed(msg, &k.PageDown):
 		p.Move(10)
-	case key.Matches(msg, k.First):
+	case pressed(msg, &k.First):
 		p.Move(-len(p.visible))
-	case key.Matches(msg, k.Last):
+	case pressed(msg, &k.Last):
 		p.Move(len(p.visible))
 	default:
 		return false

@@ -179,21 +179,21 @@ func (s *plan) Update(msg tea.Msg) tea.Cmd {
 	switch {
 	case s.opened != nil:
 		s.scroll.Update(press, s.keys.move)
-	case key.Matches(press, s.keys.Apply), key.Matches(press, s.keys.Press):
+	case pressed(press, &s.keys.Apply), pressed(press, &s.keys.Press):
 		s.apply()
-	case key.Matches(press, s.keys.Open):
+	case pressed(press, &s.keys.Open):
 		s.open()
-	case key.Matches(press, s.keys.Tick):
+	case pressed(press, &s.keys.Tick):
 		s.tick()
-	case key.Matches(press, s.keys.Fold):
+	case pressed(press, &s.keys.Fold):
 		s.list.Collapse(!s.list.Collapsed(s.list.rows[s.list.Current()].group))
-	case key.Matches(press, s.keys.Collapse):
+	case pressed(press, &s.keys.Collapse):
 		s.list.Collapse(true)
-	case key.Matches(press, s.keys.Expand):
+	case pressed(press, &s.keys.Expand):
 		s.list.Collapse(false)
-	case key.Matches(press, s.keys.Other):
+	case pressed(press, &s.keys.Other):
 		s.w.open(pageSignIn)
-	case key.Matches(press, s.keys.Sort):
+	case pressed(press, &s.keys.Sort):
 		s.sort()
 	default:
 		s.list.Update(press, s.keys.move)

@@ -167,29 +167,29 @@ func (s *preflight) Update(msg tea.Msg) tea.Cmd {
 
 func (s *preflight) press(msg tea.KeyPressMsg) tea.Cmd {
 	switch {
-	case key.Matches(msg, s.keys.Apply):
+	case pressed(msg, &s.keys.Apply):
 		return s.useName()
 	case s.rename.Focused():
 		s.rename.Update(msg)
-	case key.Matches(msg, s.keys.Adopt):
+	case pressed(msg, &s.keys.Adopt):
 		return s.adopt()
-	case key.Matches(msg, s.keys.Rename):
+	case pressed(msg, &s.keys.Rename):
 		s.rename.Focus()
 	case s.choosing:
 		s.apps.Update(msg, s.keys.move)
-	case key.Matches(msg, s.keys.Again):
+	case pressed(msg, &s.keys.Again):
 		return s.inspect()
-	case key.Matches(msg, s.keys.Account):
+	case pressed(msg, &s.keys.Account):
 		s.w.open(pageSignIn)
 	case s.loading || s.err != nil:
-	case key.Matches(msg, s.keys.Choose):
+	case pressed(msg, &s.keys.Choose):
 		s.choosing = true
-	case key.Matches(msg, s.keys.Fix):
+	case pressed(msg, &s.keys.Fix):
 		s.fix()
-	case key.Matches(msg, s.keys.Whole):
+	case pressed(msg, &s.keys.Whole):
 		s.whole, s.scroll = true, scroller{}
 	case s.whole && s.scroll.Update(msg, s.keys.move):
-	case key.Matches(msg, s.keys.Next):
+	case pressed(msg, &s.keys.Next):
 		s.next()
 	default:
 		s.list.Update(msg, s.keys.move)

@@ -138,15 +138,15 @@ func (s *registration) Update(msg tea.Msg) tea.Cmd {
 		if f := s.field(s.focus); f != nil {
 			f.Update(msg)
 		}
-	case key.Matches(press, s.keys.Next):
+	case pressed(press, &s.keys.Next):
 		s.next()
-	case key.Matches(press, s.keys.Down):
+	case pressed(press, &s.keys.Down):
 		s.step(1)
-	case key.Matches(press, s.keys.Up):
+	case pressed(press, &s.keys.Up):
 		s.step(-1)
-	case key.Matches(press, s.keys.Left):
+	case pressed(press, &s.keys.Left):
 		s.change(-1)
-	case key.Matches(press, s.keys.Right):
+	case pressed(press, &s.keys.Right):
 		s.change(1)
 	default:
 		if f := s.field(s.focus); f != nil {

@@ -133,29 +133,29 @@ func (s *result) Update(msg tea.Msg) tea.Cmd {
 func (s *result) press(msg tea.KeyPressMsg) tea.Cmd {
 	switch {
 	case s.reading && s.scroll.Update(msg, s.keys.move):
-	case key.Matches(msg, s.keys.Text):
+	case pressed(msg, &s.keys.Text):
 		s.reading, s.scroll = true, scroller{}
 		s.list.Select(slices.IndexFunc(s.rows, func(r resultRow) bool { return r.text }))
-	case key.Matches(msg, s.keys.Reveal):
+	case pressed(msg, &s.keys.Reveal):
 		s.shown, s.w.revealed = true, true
 		return s.delivered()
-	case key.Matches(msg, s.keys.Hide):
+	case pressed(msg, &s.keys.Hide):
 		s.shown = false
 		s.w.say("•", "The "+s.handing.short+" is hidden now and not shown again. You can still copy it until you leave.")
-	case key.Matches(msg, s.keys.Copy):
+	case pressed(msg, &s.keys.Copy):
 		return s.copy()
-	case key.Matches(msg, s.keys.Open):
+	case pressed(msg, &s.keys.Open):
 		s.w.say("•", "Asked the browser to open the portal. If nothing opened, open the link yourself.")
 		return s.w.openURL(s.got.PortalURL)
-	case key.Matches(msg, s.keys.Again):
+	case pressed(msg, &s.keys.Again):
 		s.leave(func() tea.Cmd { s.w.again(); return nil })
-	case key.Matches(msg, s.keys.Next):
+	case pressed(msg, &s.keys.Next):
 		s.leave(func() tea.Cmd { s.w.next(); return nil })
-	case key.Matches(msg, s.keys.Start):
+	case pressed(msg, &s.keys.Start):
 		s.leave(func() tea.Cmd { s.w.open(pageStart); return nil })
-	case key.Matches(msg, s.keys.Finish):
+	case pressed(msg, &s.keys.Finish):
 		return s.finish()
-	case len(s.rows) == 0 || key.Matches(msg, s.keys.move.PageUp, s.keys.move.PageDown):
+	case len(s.rows) == 0 || pressed(msg, &s.keys.move.PageUp) || pressed(msg, &s.keys.move.PageDown):
 		s.scroll.by(s.scroll.page, msg, s.keys.move)
 	default:
 		s.list.Update(msg, s.keys.move)

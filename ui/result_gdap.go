@@ -111,6 +111,11 @@ func delegationFacts(r *steps.Result) []fact {
 	return facts
 }
 
+// failureText says in a line what went wrong at a customer, and what to do.
+func failureText(who string, p *steps.Problem) string {
+	return strings.TrimSpace(who + ": " + sentence(name(p.Cause, p.What)) + " " + sentence(p.Do))
+}
+
 // failedFacts say with whom it did not work, why, and what to do.
 func failedFacts(list []steps.CustomerFailure) []fact {
 	var facts []fact
@@ -119,8 +124,7 @@ func failedFacts(list []steps.CustomerFailure) []fact {
 		if n > 0 {
 			label = ""
 		}
-		p := f.Problem
-		facts = append(facts, fact{label, strings.TrimSpace(shownName(f.Customer) + ": " + sentence(name(p.Cause, p.What)) + " " + sentence(p.Do))})
+		facts = append(facts, fact{label, failureText(shownName(f.Customer), f.Problem)})
 	}
 	if more := len(list) - longestListed; more > 0 {
 		facts = append(facts, fact{"", "and " + number(more) + " more"})

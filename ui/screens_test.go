@@ -232,6 +232,16 @@ func TestScreens(t *testing.T) {
 			s.keys("p")
 		}},
 		{name: "customers-result", fake: func(f *fake) { refuseOne(f); shutOne(f) }, tale: func(s *story) { s.toCustomers(); s.keys("*", "c", "down", "enter", "A") }},
+		{name: "customers-left", fake: someNotes, tale: func(s *story) { s.toCustomers(); s.keys("R", "down", "i") }},
+		{name: "customers-left-plan", fake: someNotes, tale: func(s *story) {
+			s.toCustomers()
+			s.keys("*", "c", "down", "enter", "A", "esc", "*", "c", "down", "enter", "down")
+		}},
+		{name: "customers-left-one", fake: someNotes, tale: func(s *story) {
+			s.toCustomers()
+			s.keys("*", "c", "down", "enter", "A", "esc", "*", "c", "down", "enter", "down", "enter")
+		}},
+		{name: "customers-not-excluding", tale: func(s *story) { s.toCustomers(); s.keys("*", "c", "x") }},
 		{name: "customers-detail", tale: func(s *story) { s.toCustomers(); s.keys("R", "i") }},
 		{name: "customers-direct", tale: func(s *story) { s.toCustomers(); s.keys("d") }},
 		{name: "gdap-result-waiting", fake: func(f *fake) {

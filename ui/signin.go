@@ -119,7 +119,7 @@ func (s *signin) Update(msg tea.Msg) tea.Cmd {
 			s.done(msg)
 		}
 	case tea.KeyPressMsg:
-		if key.Matches(msg, s.keys.Again) {
+		if pressed(msg, &s.keys.Again) {
 			return s.start()
 		}
 	}

@@ -227,37 +227,37 @@ func (s *panel) Update(msg tea.Msg) tea.Cmd {
 func (s *panel) press(msg tea.KeyPressMsg) tea.Cmd {
 	k := s.keys
 	switch {
-	case key.Matches(msg, k.Explain):
+	case pressed(msg, &k.Explain):
 		s.found, s.view = catalog.Explain(catalog.Clues{Text: s.asking.Value()}), viewFound
 		s.asking.Blur()
 	case s.view == viewAsking:
 		s.asking.Update(msg)
-	case key.Matches(msg, k.Pick):
+	case pressed(msg, &k.Pick):
 		s.use(s.prompt.Methods[s.choices.Current()])
 	case s.view == viewMethods:
 		s.choices.Update(msg, k.move)
-	case key.Matches(msg, k.Browser):
+	case pressed(msg, &k.Browser):
 		m, _ := s.instead()
 		s.use(m)
-	case key.Matches(msg, k.Copy):
+	case pressed(msg, &k.Copy):
 		return s.copy()
-	case key.Matches(msg, k.Address):
+	case pressed(msg, &k.Address):
 		return s.copied("the address", s.address())
-	case key.Matches(msg, k.Open):
+	case pressed(msg, &k.Open):
 		s.w.say("•", "Asked the browser to open the page. If nothing opened, open the address yourself.")
 		return openWith(s.opener(), s.address())
-	case key.Matches(msg, k.Whole):
+	case pressed(msg, &k.Whole):
 		s.view, s.scroll = viewAddress, scroller{}
-	case key.Matches(msg, k.Error):
+	case pressed(msg, &k.Error):
 		s.view = viewAsking
 		s.asking.Set("")
 		s.asking.Focus()
-	case key.Matches(msg, k.Methods):
+	case pressed(msg, &k.Methods):
 		s.view = viewMethods
 		s.choices.Select(max(slices.Index(s.prompt.Methods, s.prompt.Method), 0))
-	case key.Matches(msg, k.Again):
+	case pressed(msg, &k.Again):
 		s.use(s.prompt.Method)
-	case key.Matches(msg, k.Other):
+	case pressed(msg, &k.Other):
 		return s.other()
 	case s.view == viewAddress:
 		s.scroll.Update(msg, k.move)

@@ -185,11 +185,11 @@ func (s *start) Update(msg tea.Msg) tea.Cmd {
 	case tea.KeyPressMsg:
 		switch {
 		case s.busy != "" || s.list.Update(msg, s.keys.move):
-		case key.Matches(msg, s.keys.Choose) && s.list.Current() >= 0:
+		case pressed(msg, &s.keys.Choose) && s.list.Current() >= 0:
 			s.err = nil
 			s.keys.Retry.SetEnabled(false)
 			return s.items[s.list.Current()].do()
-		case key.Matches(msg, s.keys.Retry):
+		case pressed(msg, &s.keys.Retry):
 			s.looking, s.err = true, nil
 			s.keys.Retry.SetEnabled(false)
 			return s.Init()
