@@ -221,6 +221,7 @@ func (a *app) prepare(cmd *cobra.Command) error {
 			}
 		}
 	}
+	a.Err = a.fit(a.Err)
 	return a.flags.check()
 }
 

@@ -31,7 +31,7 @@ func (a *app) planWithCustomers(ctx context.Context, answers state.Answers, choo
 			return err
 		}
 		if !a.flags.json {
-			printPlan(a.Out, p, verbose)
+			printPlan(a.fit(a.Out), p, verbose)
 		}
 	}
 	r := a.customersOf(s, answers, count, verbose)
@@ -69,8 +69,9 @@ func (a *app) planWithCustomers(ctx context.Context, answers state.Answers, choo
 			return err
 		}
 	} else if r != nil {
-		r.printPlan(a.Out)
-		r.printNotes(a.Out, r.looked())
+		w := a.fit(a.Out)
+		r.printPlan(w)
+		r.printNotes(w, r.looked())
 	}
 	if !p.Empty() || r != nil && !r.empty() {
 		return &exitError{code: exitChanges}
@@ -169,7 +170,7 @@ func (r *atCustomers) printPlan(w io.Writer) {
 }
 
 // consentSays is what a consent made here does not do.
-const consentSays = "Rewst does not learn of a consent made here: its own shield has to be pressed for each customer as well\n" +
+const consentSays = "Rewst does not learn of a consent made here: its own shield has to be pressed for each customer as well " +
 	"(Marketplace, Integrations, Microsoft Cloud Bundle). That signs Rewst in at the customer as the account that presses it."
 
 func printChange(w io.Writer, c steps.Change) {

@@ -55,9 +55,10 @@ func (a *app) explainCustomer(ctx context.Context, way customerWay, args []strin
 		doc.Shield = shieldInDocument(shield)
 		err = a.printJSON(doc)
 	} else {
-		printTrace(a.Out, t)
+		w := a.fit(a.Out)
+		printTrace(w, t)
 		if !shield.At.IsZero() {
-			printShield(a.Out, steps.CustomerRow{Customer: t.Customer, Shield: shield})
+			printShield(w, steps.CustomerRow{Customer: t.Customer, Shield: shield})
 		}
 	}
 	if err == nil && len(steps.Broken(t.Links)) > 0 {

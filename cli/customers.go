@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"msbundle/state"
@@ -242,10 +244,11 @@ func (r *atCustomers) tell(rows []steps.CustomerRow, written []string) error {
 			}
 		})
 	}
-	if err := r.printTable(r.Out, rows); err != nil {
+	w := r.fit(r.Out)
+	if err := r.printTable(w, rows); err != nil {
 		return err
 	}
-	r.printMapping(r.Out, ".")
+	r.printMapping(w, ".")
 	for _, path := range written {
 		r.remark("Written: %s", path)
 	}
@@ -287,25 +290,16 @@ func (r *atCustomers) printTable(w io.Writer, rows []steps.CustomerRow) error {
 		_, err := fmt.Fprintln(w, "The partner has no customers.")
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\tshield\tcustomer\tdomain\tseen\torganisation in Rewst\treason")
+	lines := make([][]string, len(rows))
 	var wrong []string
-	for _, row := range rows {
+	for i, row := range rows {
 		d := r.listed(row)
-		seen := "-"
-		if !row.Shield.At.IsZero() {
-			seen = row.Shield.At.Local().Format("2006-01-02 15:04")
-		}
-		organization := cmp.Or(strings.Join(d.Organizations, ", "), "-")
-		if d.Suggestion != "" {
-			organization = fmt.Sprintf("%s? (%s)", d.Suggestion, d.Because)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", glyphs[row.Shield.Shade], row.Shield.Shade, short(d.label()), short(row.Domain), seen, short(organization), plain(row.Shield.Reason))
+		lines[i] = lineOf(row, d)
 		for _, text := range d.Errors {
 			wrong = append(wrong, d.label()+": "+text)
 		}
 	}
-	if err := t.Flush(); err != nil {
+	if err := printLines(w, lines); err != nil {
 		return err
 	}
 	if r.verbose {
@@ -321,6 +315,72 @@ func (r *atCustomers) printTable(w io.Writer, rows []steps.CustomerRow) error {
 		fmt.Fprintf(w, "WRONG  %s\n", plain(text))
 	}
 	r.printNotes(w, rows)
+	return nil
+}
+
+// lineOf is what the table says of a customer: glyph, shade, name, organisation,
+// domain, when it was seen, why the organisation is suggested, and the reason.
+func lineOf(row steps.CustomerRow, d customerDocumentRow) []string {
+	organization, seen := cmp.Or(strings.Join(d.Organizations, ", "), "-"), ""
+	if d.Suggestion != "" {
+		organization = d.Suggestion + "?"
+	}
+	if !row.Shield.At.IsZero() {
+		seen = row.Shield.At.Local().Format("2006-01-02 15:04")
+	}
+	line := []string{glyphs[row.Shield.Shade], row.Shield.Shade.String(), d.label(), organization, row.Domain, seen, d.Because, row.Shield.Reason}
+	for i := range line {
+		line[i] = plain(line[i])
+	}
+	return line
+}
+
+// printLines writes a line for each customer where that fits, and two in a terminal
+// it is too long for.
+func printLines(w io.Writer, lines [][]string) error {
+	var whole bytes.Buffer
+	t := tabwriter.NewWriter(&whole, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\tshield\tcustomer\tdomain\tseen\torganisation in Rewst\treason")
+	for _, l := range lines {
+		organization := l[3]
+		if l[6] != "" {
+			organization += " (" + l[6] + ")"
+		}
+		fmt.Fprintln(t, strings.Join([]string{l[0], l[1], short(l[2]), short(l[4]), cmp.Or(l[5], "-"), short(organization), l[7]}, "\t"))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	width, widest := 0, 0
+	if f, is := w.(*fitted); is {
+		width = f.columns()
+	}
+	for line := range strings.Lines(whole.String()) { // of which the end has no width
+		widest = max(widest, ansi.StringWidth(line))
+	}
+	if width < 1 || widest <= width {
+		_, err := whole.WriteTo(w)
+		return err
+	}
+	name := max((width-18)/2, 8)
+	for i := -1; i < len(lines); i++ {
+		l := []string{"", "shield", "customer", "organisation in Rewst"}
+		if i >= 0 {
+			if l = lines[i]; l[5] != "" {
+				l[5] = "seen " + l[5]
+			}
+		}
+		var cells [4]string
+		for n, width := range []int{3, 15, name, name} {
+			cell := ansi.Truncate(l[n], width-2, "…")
+			cells[n] = cell + strings.Repeat(" ", width-ansi.StringWidth(cell))
+		}
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells[:], ""), " "))
+		about := slices.DeleteFunc(slices.Clone(l[4:]), func(s string) bool { return s == "" })
+		if len(about) > 0 {
+			fmt.Fprintln(w, "   "+strings.Join(about, "; "))
+		}
+	}
 	return nil
 }
 

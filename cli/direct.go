@@ -222,7 +222,7 @@ func (d *directRun) at(ctx context.Context, c *directCustomer) error {
 			c.end = directChanges
 		}
 		if !d.flags.json {
-			printPlan(d.Out, p, d.verbose)
+			printPlan(d.fit(d.Out), p, d.verbose)
 		}
 		return nil
 	}

@@ -52,7 +52,7 @@ func (a *app) explainCommand() *cobra.Command {
 					return err
 				}
 			} else {
-				printExplanation(a.Out, e, text)
+				printExplanation(a.fit(a.Out), e, text)
 			}
 			if !e.Found {
 				return &exitError{code: exitFailed}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"os"
 
-	"github.com/charmbracelet/x/term"
-
 	"msbundle/ui"
 )
 
@@ -40,9 +38,5 @@ func (a *app) columns() int {
 	if !ok {
 		return 0
 	}
-	width, _, err := term.GetSize(f.Fd())
-	if err != nil {
-		return 0
-	}
-	return width
+	return widthOf(f)
 }

@@ -110,7 +110,7 @@ func (a *app) planCommand() *cobra.Command {
 					return err
 				}
 			} else {
-				printPlan(a.Out, p, verbose)
+				printPlan(a.fit(a.Out), p, verbose)
 			}
 			if !p.Empty() {
 				return &exitError{code: exitChanges}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -170,10 +171,13 @@ func (a *app) say(c *connection, p steps.Prompt, first bool) {
 		return
 	case p.Method == steps.ByBrowser:
 		say("Your browser was asked to open the page. If nothing opened, open it yourself:\n\n%s\n", plain(p.URL))
-	case p.Method == steps.ByTunnel && c.page != "":
-		say("Rehearsal: nothing here reaches Microsoft. Open on this computer\n\n%s\n", plain(p.URL))
 	case p.Method == steps.ByTunnel:
-		say("On the computer whose browser you use, run\n\n    %s\n\nleave it running, and open there\n\n%s\n", a.tunnel(p.Port), plain(p.URL))
+		if c.page != "" {
+			say("Rehearsal: nothing here reaches Microsoft.")
+		}
+		say("On the computer whose browser you use, run\n")
+		fmt.Fprintf(raw(a.Err), "    %s\n", a.tunnel(c, p.Port)) // a line to be copied
+		say("\nleave it running, and open there\n\n%s\n", plain(p.URL))
 	case c.page != "":
 		say("Rehearsal: nothing here reaches Microsoft. To sign in, open\n\n    %s\n\nand enter the code\n\n    %s\n", plain(c.page), plain(p.Code.UserCode))
 	case c.label != "":
@@ -202,9 +206,12 @@ func other(m steps.Method) string {
 }
 
 // tunnel is the command that lets a browser on another computer come back to this
-// one.
-func (a *app) tunnel(port int) string {
-	line := fmt.Sprintf("ssh -N -L %d:127.0.0.1:%d ", port, port)
+// one, where the pages of a rehearsal are as well.
+func (a *app) tunnel(c *connection, port int) string {
+	line := "ssh -N " + forwarded(fmt.Sprint(port))
+	if page, err := url.Parse(c.page); err == nil && page.Port() != "" && page.Hostname() == "127.0.0.1" {
+		line += forwarded(page.Port())
+	}
 	user, _ := a.env("USER")
 	if user == "" {
 		user, _ = a.env("LOGNAME")
@@ -228,6 +235,8 @@ func (a *app) tunnel(port int) string {
 	}
 	return line + shellWord(name)
 }
+
+func forwarded(port string) string { return "-L " + port + ":127.0.0.1:" + port + " " }
 
 // signIn signs a person or an app in for a command, or takes up a remembered
 // sign-in.

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"msbundle/sandbox"
+	"msbundle/steps"
 )
 
 // starts counts the sign-ins that were begun.
@@ -158,5 +159,23 @@ func TestLoginByBrowser(t *testing.T) {
 	}
 	if w.starts() != 0 {
 		t.Error("a code was asked for")
+	}
+}
+
+// Where the browser is on another computer, the commands say what the wizard says, in
+// a rehearsal too: the way back here, and the way to the rehearsal's pages.
+func TestTunnelIsTold(t *testing.T) {
+	for page, want := range map[string]string{
+		"":                                    "\n    ssh -N -L 41141:127.0.0.1:41141 alex@192.0.2.4\n\n",
+		"https://127.0.0.1:9443/devicelogin":  "\n    ssh -N -L 41141:127.0.0.1:41141 -L 9443:127.0.0.1:9443 alex@192.0.2.4\n\n",
+		"https://sandbox.contoso/devicelogin": "\n    ssh -N -L 41141:127.0.0.1:41141 alex@192.0.2.4\n\n",
+	} {
+		var out strings.Builder
+		vars := map[string]string{"USER": "alex", "SSH_CONNECTION": "198.51.100.7 50000 192.0.2.4 22"}
+		a := &app{Streams: Streams{Err: &out}, env: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }}
+		a.say(&connection{page: page}, steps.Prompt{Method: steps.ByTunnel, Port: 41141, URL: "https://login.microsoftonline.com/x"}, true)
+		if text := out.String(); !strings.Contains(text, want) || !strings.Contains(text, "On the computer whose browser you use") || strings.Contains(text, "Rehearsal") != (page != "") {
+			t.Errorf("%s:\n%s", page, text)
+		}
 	}
 }

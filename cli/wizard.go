@@ -47,6 +47,7 @@ func (a *app) wizard(ctx context.Context) error {
 		tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(a.In), tea.WithOutput(a.Out),
 	}
 	_, err = tea.NewProgram(screen, options...).Run()
+	fmt.Fprint(a.Out, screen.Stale())
 	if text := screen.Finishing(); text != "" {
 		fmt.Fprintln(a.Err, text)
 	}
@@ -100,8 +101,9 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 		Setup: s, Answers: answers, Now: time.Now, Sandbox: c.label, DevicePage: c.page, StateDir: c.stateDir,
 		NoColor: a.flags.color == "never" || plainColours != "", Grace: graceTime,
 		OpenURL: a.opener(c), Copy: copier(), Again: a.again(), Undo: a.later("undo"), Invitations: a.later("invitations"),
-		Methods: a.methods(c), Browse: firstOpener(c.browse, a.opener(c)), Tunnel: a.tunnel, OwnClient: a.flags.clientID != "",
+		Methods: a.methods(c), Browse: firstOpener(c.browse, a.opener(c)), OwnClient: a.flags.clientID != "",
 	}
+	cfg.Tunnel = func(port int) string { return a.tunnel(c, port) }
 	if c.sessions != nil {
 		cfg.Remember = howKept(c.sessions)
 	}

@@ -310,11 +310,15 @@ func TestCustomersConsented(t *testing.T) {
 }
 
 // An administrator of a customer signs in to the customer's own tenant, as Global
-// Administrator and with a second factor.
+// Administrator and with a second factor. The scenario's own person has nothing to do
+// there; somebody who was told whom to be is that one, and a stranger.
 func TestCustomersAdministrator(t *testing.T) {
 	s := serving(t, sandbox.Options{Scenario: "customers-mixed"})
 	const admin = "admin@adventureworkscyclesgmbh.onmicrosoft.com"
-	s.cloud.SignInAs(admin)
+	s.cloud.SignInAs(s.cloud.Tenant().Admin)
+	waiting := s.form("adventure-works.com", "devicecode", "client_id", azureCLI, "scope", "openid https://graph.microsoft.com/.default").want(200).body["device_code"].(string)
+	s.form("adventure-works.com", "token", "grant_type", "urn:ietf:params:oauth:grant-type:device_code", "client_id", azureCLI, "device_code", waiting).aadsts("authorization_pending", 70016)
+	s.cloud.SignInAs("rewst@contoso.onmicrosoft.com")
 	code := s.form("adventure-works.com", "devicecode", "client_id", azureCLI, "scope", "openid https://graph.microsoft.com/.default").want(200).body["device_code"].(string)
 	out := s.form("adventure-works.com", "token", "grant_type", "urn:ietf:params:oauth:grant-type:device_code", "client_id", azureCLI, "device_code", code).want(200)
 	c := claims(t, out.body["access_token"])

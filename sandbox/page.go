@@ -90,6 +90,7 @@ func (c *Cloud) page(r *http.Request, body []byte) *answer {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if dc := c.codeFor(state.Code); dc != nil {
+			state.Account = c.chosen(dc.authority, dc.client, "")
 			state.ask(dc.client, dc.want)
 		}
 	case http.MethodPost:

@@ -20,10 +20,14 @@ func (c *Cloud) SignInAs(account string) {
 
 // chosen is the account the person signs in with: an administrator of the tenant
 // the client asks for. Somebody who was told whom to be does not mind that, nor the
-// hint of a client.
+// hint of a client; the scenario's own person has that administrator sign in where a
+// customer's tenant is asked for.
 func (c *Cloud) chosen(a authority, cl client, hint string) string {
 	if c.signsIn != "" {
-		return c.signsIn
+		_, _, err := c.account(a, cl, c.signsIn)
+		if err == nil || a.tenant == nil || a.tenant == c.order[0] || c.signsIn != c.scenario.person {
+			return c.signsIn
+		}
 	}
 	if _, t, err := c.account(a, cl, hint); hint != "" && err == nil && t != nil {
 		return hint

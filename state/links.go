@@ -31,6 +31,24 @@ var linkTable = table{
 	other:   "this is a list of Rewst's organisations, which links nobody; name it in the setup file (customers: mapping), and here an exported mapping.csv",
 }
 
+// IsMapping tells by its columns whether a file links customers to organisations,
+// where a list of organisations could stand as well: it is an exported mapping, or it
+// says a customer and then its organisation. That says nothing about its lines.
+func IsMapping(path string) bool {
+	_, header, err := linkTable.begin(path)
+	if err != nil || has(header, linkTable.others) {
+		return false
+	}
+	at, list := linkTable.find(header), organizationTable.find(header)
+	switch {
+	case has(header, organizationTable.others):
+		return true
+	case at["tenant"] < 0 || at["name"] < at["tenant"]:
+		return false
+	}
+	return has(header, []string{"customer", "customername", "customertenantid"}) || list["domain"] < 0 && list["id"] < 0
+}
+
 // LoadLinks reads a CSV file that links customers to organisations, such as an
 // exported mapping after somebody went through it. Its first line names the columns,
 // of which tenantId has to be there. A customer with several organisations stands in

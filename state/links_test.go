@@ -63,3 +63,36 @@ func TestLoadLinksWithStates(t *testing.T) {
 		t.Errorf("as a list of organisations: %v", err)
 	}
 }
+
+// Columns tell a mapping from a list of organisations that says their tenants.
+func TestIsMapping(t *testing.T) {
+	for header, want := range map[string]bool{
+		"tenantId,organizationName":                 true,
+		"\ufeffTenant ID;Organisation":              true,
+		"customer,tenantId,domain,organizationName": true,
+		"tenantId,organizationName,state,byHand":    true,
+		"organizationName,domain,tenantId":          false,
+		"organizationName,organizationId,tenantId":  false,
+		"organizationName,tenantId":                 false,
+		"name,tenantId":                             false, // of a customer or of an organisation
+		"organizationName,managingOrgId,tenantId":   false,
+		"tenantId":         false,
+		"organizationName": false,
+		"":                 false,
+	} {
+		path := filepath.Join(t.TempDir(), "some.csv")
+		if err := os.WriteFile(path, []byte(header+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := IsMapping(path); got != want {
+			t.Errorf("%q: %v", header, got)
+		}
+	}
+	// What a flag names counts from where the program was started.
+	if _, err := LoadLinks("none.csv"); err == nil || err.Error() != "none.csv: there is no such file" {
+		t.Errorf("got %v", err)
+	}
+	if IsMapping(t.TempDir()) {
+		t.Error("a folder is one")
+	}
+}

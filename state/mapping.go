@@ -21,8 +21,9 @@ type Mapping struct {
 
 // Link is what one customer is linked to.
 type Link struct {
-	Organizations []OrganizationRef `json:"organizations"` // none is a choice too: the customer is to have none
-	ByHand        bool              `json:"byHand"`        // a person chose them one by one
+	Organizations []OrganizationRef `json:"organizations"`  // none is a choice too: the customer is to have none
+	ByHand        bool              `json:"byHand"`         // a person chose them one by one
+	Open          bool              `json:"open,omitempty"` // it was unlinked, and what it is to have is open
 }
 
 // OrganizationRef names an organisation so that it is found again in another list:

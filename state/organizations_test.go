@@ -43,6 +43,7 @@ func TestLoadOrganizations(t *testing.T) {
 		"no rows":               {text: "organizationName\n\n", bad: []string{"names no organisation"}},
 		"not CSV":               {text: "name\n\"Contoso\n", bad: []string{"line 2", "not CSV"}},
 		"another encoding":      {text: "name\nM\xfcller\n", bad: []string{"line 2", "UTF-8"}},
+		"too many cells":        {text: "organizationName,domain\nContoso, Ltd,contoso.com\nFabrikam,fabrikam.com,,\nA,a.com,b,c\n", bad: []string{"line 2: this line has 3 cells, and the first line names 2 columns", "quotation marks", "line 4: this line has 4"}},
 		"a fault after a fault": {text: "name,id\n,1\n\"a\n", bad: []string{"line 2", "not CSV"}},
 	} {
 		t.Run(name, func(t *testing.T) {

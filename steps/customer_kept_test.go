@@ -503,3 +503,51 @@ func TestShieldsSayWhatIsLeftAlone(t *testing.T) {
 		}
 	})
 }
+
+// That the app was seen to have no role for Exchange Online stands until the roles are
+// read again: a person looking, who cannot read them, knows no better, whether a
+// command is sent or not.
+func TestThatThereIsNoRoleIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	for name, sends := range map[string]bool{"a command is sent": true, "none is": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := clienteleOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+				w.answers.Permissions.Base = "recommended"
+				s := w.run()
+				c, p := w.look(t.Context(), s)
+				if err := s.OpenApp(t.Context(), c.App, ApplyOptions{}); err != nil {
+					t.Fatal(whole(err))
+				}
+				if failed, err := s.ApplyCustomers(t.Context(), w.answers, c, p, FleetOptions{}); err != nil || len(failed) > 0 {
+					t.Fatal(failed, whole(err))
+				}
+				seen := p.Customers[0].Shield.part(ProofExchange)
+				if seen.State != Warned || !strings.Contains(seen.Evidence, "does not have the role") || p.Untried() {
+					t.Fatalf("as the app: %+v", seen)
+				}
+				s.client.Undelegate()
+				if !sends { // the secret is from this sitting, else
+					s.made = ownSecret{}
+				}
+				for range 2 {
+					time.Sleep(time.Minute)
+					p, err := s.InspectCustomers(t.Context(), w.answers, c, c.Tenants(func(CustomerRow) bool { return true }), FleetOptions{})
+					if err != nil {
+						t.Fatal(whole(err))
+					}
+					if diff := cmp.Diff(seen, p.Customers[0].Shield.part(ProofExchange)); diff != "" {
+						t.Errorf("looked at by a person (-before +now):\n%s", diff)
+					}
+					if p.Untried() {
+						t.Error("nothing that was chosen is missing, and somebody is to sign in with the app")
+					}
+				}
+				if err := s.CloseApp(t.Context(), c.App, ApplyOptions{}); err != nil {
+					t.Fatal(whole(err))
+				}
+			})
+		})
+	}
+}

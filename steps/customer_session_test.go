@@ -190,3 +190,46 @@ func TestRelationshipsAreListedAnew(t *testing.T) {
 		}
 	})
 }
+
+// Undone in the partner's tenant is what stands there of the app's sign-in: what was
+// opened and closed again has nothing that would still have to show.
+func TestAnUndoDoesNotWaitForAClosedSignIn(t *testing.T) {
+	t.Parallel()
+	for name, opened := range map[string]int{"once": 1, "twice": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := clienteleOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+				s := w.run()
+				for range opened {
+					c, err := s.LookClientele(t.Context(), w.answers, nil)
+					if err != nil {
+						t.Fatal(whole(err))
+					}
+					if err := s.OpenApp(t.Context(), c.App, ApplyOptions{}); err != nil {
+						t.Fatal(whole(err))
+					}
+					if err := s.CloseApp(t.Context(), c.App, ApplyOptions{}); err != nil {
+						t.Fatal(whole(err))
+					}
+				}
+				var waits []string
+				begun := time.Now()
+				traces, err := s.InspectUndo(t.Context(), "", func(e Event) {
+					if e.Wait != nil {
+						waits = append(waits, e.Wait.For+", then "+e.Wait.Then)
+					}
+				})
+				if err != nil {
+					t.Fatal(whole(err))
+				}
+				if took := time.Since(begun); took > 0 || len(waits) > 0 {
+					t.Errorf("%s was waited: %q", took, waits)
+				}
+				if p := MakeUndoPlan(traces, PlanOptions{}); !p.Empty() {
+					t.Errorf("to be taken back: %+v", p.Changes)
+				}
+			})
+		})
+	}
+}

@@ -34,7 +34,7 @@ func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func
 	}
 	f.redirectOurs, f.Left = redirectLeft(s.store.Entries()), s.leftOfSignIn(f.Left)
 	c := &Clientele{Findings: f, App: MakeAppPlan(a, f)}
-	kept, by := s.keptCustomers(), f.Delegation.byCustomer()
+	kept, by := customersIn(s.store), f.Delegation.byCustomer()
 	for _, customer := range f.Delegation.Customers {
 		row := CustomerRow{Customer: customer}
 		if customer.Domain != "" {
@@ -79,6 +79,10 @@ func (s *Setup) lookPartner(ctx context.Context, a state.Answers, observe func(E
 	return f, a, nil
 }
 
+// ErrNoPermissions is what answers are refused with that do not say, here or in an
+// earlier file, what the app is to have at customers.
+var ErrNoPermissions = errors.New("no permissions")
+
 // completed are answers that have the customers read, whether or not their
 // delegated administration is set up here, and that say what the app is to be
 // given: a file about customers alone leaves that to an earlier one.
@@ -92,7 +96,7 @@ func (s *Setup) completed(a state.Answers) (state.Answers, error) {
 		if !found || kept.NoApp {
 			return a, &Problem{
 				What: "the answers do not say which permissions the app is to have at customers",
-				Do:   "Add the sections integrations, registration and permissions that the app was made with.", Err: errors.New("no permissions"),
+				Do:   "Add the sections integrations, registration and permissions that the app was made with.", Err: ErrNoPermissions,
 			}
 		}
 		a = a.Over(kept)
@@ -161,7 +165,9 @@ func (c CustomerPlan) Untried() bool {
 	if c.Skipped != "" || !c.there {
 		return false
 	}
-	return c.Shield.part(ProofExchange).State == Unknown || c.shared.excludes && c.Shield.Spared.IsZero()
+	x := c.Shield.part(ProofExchange)
+	seenBefore := x.State == Failed && x.At.Before(c.Shield.At)
+	return x.State == Unknown || seenBefore || c.shared.excludes && c.Shield.Spared.IsZero()
 }
 
 // InspectCustomers reads the tenants of customers and says what each takes. One

@@ -49,6 +49,10 @@ type Shield struct {
 	PolicyNotes int `json:"policyNotes,omitempty"`
 }
 
+// Failed tells whether what was tried there last did not work and nothing has shown
+// since that it would: also in a later run, it is made from what is kept.
+func (s Shield) Failed() bool { return s.Shade == Red || s.Refused != nil }
+
 // Missing tells whether it was read back, or refused, that something is as it was
 // chosen. What could not be tried is not known to be missing.
 func (s Shield) Missing() bool {
@@ -71,7 +75,7 @@ type CustomerRow struct {
 	Domains       []string // all that are known of it, the default one first
 	Relationship  string   // state of the best relationship with it; empty without one
 	Organizations []int    // that it is linked to, by their place in the list
-	ByHand        bool     // a person chose them
+	ByHand        bool     // a person chose them, or took the last away
 	Suggested     *Suggestion
 	Shield        Shield
 }

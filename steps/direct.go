@@ -299,9 +299,7 @@ func (s *Setup) AlsoAtPartner(c Customer) string {
 		if err != nil {
 			continue
 		}
-		kept := map[string]keptCustomer{}
-		_ = json.Unmarshal(store.Shields(), &kept)
-		if was := kept[c.TenantID].Shield; was.Shade >= Amber {
+		if was := customersIn(store)[c.TenantID].Shield; was.Shade >= Amber {
 			return fmt.Sprintf("%s is set up at the level of %s already, as seen on %s. %s", c.called(), cmp.Or(t.TenantName, t.Tenant), was.At.Format(time.DateOnly), DirectOnly)
 		}
 	}

@@ -145,7 +145,7 @@ func (m *Mapping) restore(kept state.Mapping) {
 			m.link(row, n)
 		}
 		m.rows[row].ByHand = link.ByHand
-		if len(link.Organizations) == 0 {
+		if len(link.Organizations) == 0 && !link.Open {
 			m.declined[row] = true
 			m.refresh(row)
 		}
@@ -163,6 +163,11 @@ func (m *Mapping) Organizations() []state.Organization { return m.organizations 
 // there because somebody chose it before.
 func (m *Mapping) Missing(organization int) bool {
 	return m.listed && m.source[organization] == sourceKept
+}
+
+// Wrong tells whether an organisation is missing, or several customers have it.
+func (m *Mapping) Wrong(organization int) bool {
+	return m.Missing(organization) || len(m.users[organization]) > 1
 }
 
 // Users are the customers linked to an organisation, by their rows. They are for
@@ -217,8 +222,9 @@ func (m *Mapping) link(row, organization int) {
 }
 
 // Unlink takes an organisation from a customer: a person's choice. A customer that
-// has none left stands as if nothing had been chosen; but what it would be linked to
-// again by itself stays away, and it is to have none.
+// has none left stands as if nothing had been chosen, but for what is certain: nothing
+// is linked by itself where a person unlinked. What it would be linked to again at
+// once stays away, and it is to have none.
 func (m *Mapping) Unlink(row, organization int) {
 	r := &m.rows[row]
 	at := slices.Index(r.Organizations, organization)
@@ -247,7 +253,7 @@ func (m *Mapping) Unlink(row, organization int) {
 	default:
 		m.shared[row]--
 	}
-	r.ByHand = len(r.Organizations) > 0 || m.declined[row]
+	r.ByHand = true
 	m.refresh(row)
 }
 
@@ -340,7 +346,7 @@ func (m *Mapping) refresh(row int) {
 		s = RowLinked
 	case m.declined[row]:
 		s = RowDeclined
-	case r.Suggested != nil && r.Suggested.Certain:
+	case r.Suggested != nil && r.Suggested.Certain && !r.ByHand:
 		s = RowCertain
 	case r.Suggested != nil:
 		s = RowSuggested
@@ -362,6 +368,27 @@ func (m *Mapping) refreshWanted(organization int) {
 	for _, row := range m.wanted[organization] {
 		m.refresh(int(row))
 	}
+}
+
+// TakenBy says for a customer without a link or a suggestion that another one has the
+// organisation it is like; empty when none is.
+func (m *Mapping) TakenBy(row int) string {
+	name := m.rows[row].Name
+	n, found := m.find(state.OrganizationRef{Name: name})
+	like := []int{n}
+	if s := m.suggested[row]; s != nil {
+		like, found = append(slices.Clone(s.Also), s.Organization), true
+	}
+	if !found || m.states[row] != RowOpen {
+		return ""
+	}
+	for _, n := range like {
+		organization := m.organizations[n].Name
+		for _, user := range m.users[n] {
+			return fmt.Sprintf("%s is like it, but %s has that one", organization, m.toldApart(int(user), name, organization))
+		}
+	}
+	return ""
 }
 
 // Errors says what is wrong with a customer's organisations; none when nothing is.
@@ -414,10 +441,11 @@ func (m *Mapping) Kept() state.Mapping {
 	}
 	for row := range m.rows {
 		r := &m.rows[row]
-		if len(r.Organizations) == 0 && !m.declined[row] || r.TenantID == "" {
+		open := len(r.Organizations) == 0 && !m.declined[row]
+		if open && !r.ByHand || r.TenantID == "" {
 			continue
 		}
-		link := state.Link{ByHand: r.ByHand}
+		link := state.Link{ByHand: r.ByHand, Open: open}
 		for _, n := range r.Organizations {
 			link.Organizations = append(link.Organizations, state.OrganizationRef{ID: m.organizations[n].ID, Name: m.organizations[n].Name})
 		}

@@ -125,7 +125,7 @@ func (m *Mapping) Table() []byte {
 	for i := range m.rows {
 		r := &m.rows[i]
 		line := func(organization, id, isNew string) {
-			cells := []string{r.Name, r.TenantID, r.Domain, organization, id, isNew, m.states[i].String(), yesNo(r.ByHand), "", "", ""}
+			cells := []string{r.Name, r.TenantID, r.ownDomain(), organization, id, isNew, m.states[i].String(), yesNo(m.chosen(i)), "", "", ""}
 			if s := r.Suggested; s != nil {
 				copy(cells[8:], []string{m.organizations[s.Organization].Name, strconv.FormatFloat(s.Confidence, 'f', 2, 64), s.Reason})
 			}
@@ -139,6 +139,12 @@ func (m *Mapping) Table() []byte {
 		}
 	}
 	return tableOf([]string{"customer", "tenantId", "domain", "organizationName", "organizationId", "newOrganization", "state", "byHand", "suggestion", "confidence", "reason"}, rows)
+}
+
+// chosen tells whether a person chose how a customer stands. That its organisations
+// were taken away says nothing about what it is to have.
+func (m *Mapping) chosen(row int) bool {
+	return m.rows[row].ByHand && (len(m.rows[row].Organizations) > 0 || m.declined[row])
 }
 
 // yesNo is for tables: spreadsheets write true in the language of their user.
@@ -187,8 +193,8 @@ func (m *Mapping) Document() []byte {
 	for i := range m.rows {
 		r := &m.rows[i]
 		c := mappedCustomer{
-			Customer: harmless(r.Name), TenantID: r.TenantID, Domain: harmless(r.Domain), Organizations: []mappedOrganization{},
-			State: m.states[i].String(), ByHand: r.ByHand,
+			Customer: harmless(r.Name), TenantID: r.TenantID, Domain: harmless(r.ownDomain()), Organizations: []mappedOrganization{},
+			State: m.states[i].String(), ByHand: m.chosen(i),
 		}
 		for _, n := range r.Organizations {
 			c.Organizations = append(c.Organizations, of(n))

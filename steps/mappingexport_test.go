@@ -242,3 +242,14 @@ func TestNewOrganizationsCanBeLoaded(t *testing.T) {
 		t.Errorf("%d organisations, %v", len(list), err)
 	}
 }
+
+// A customer has the domain people know it by in whatever is written.
+func TestExportsHaveTheOwnDomain(t *testing.T) {
+	r := customerRow(0, "Contoso", "contoso.onmicrosoft.com", "contoso.com")
+	m := MatchCustomers([]CustomerRow{r}, nil, state.Mapping{})
+	for name, data := range map[string][]byte{"table": m.Table(), "document": m.Document(), "import": m.NewOrganizations()[0]} {
+		if !bytes.Contains(data, []byte("contoso.com")) || bytes.Contains(data, []byte("onmicrosoft")) {
+			t.Errorf("%s:\n%s", name, data)
+		}
+	}
+}

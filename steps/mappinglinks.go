@@ -73,18 +73,20 @@ func (m *Mapping) Take(links []state.CustomerLink) (Taken, error) {
 	return out, nil
 }
 
-// TakeFile does what a file says that is an exported mapping; it tells whether it is
-// one. Every line has to be about a customer.
-func (m *Mapping) TakeFile(path string) (got Taken, mapping bool, err error) {
+// TakeFile does what a file says that is a mapping. Every line has to be about a
+// customer.
+func (m *Mapping) TakeFile(path string) (Taken, error) {
+	var got Taken
 	links, err := state.LoadLinks(path)
-	if err != nil || !slices.ContainsFunc(links, func(l state.CustomerLink) bool { return l.State != "" }) {
-		return got, false, err
+	if err == nil {
+		switch got, err = m.Take(links); {
+		case err != nil:
+			err = &state.FileError{File: path, Text: err.Error()}
+		case len(got.Strangers) > 0:
+			err = &state.FileError{File: path, Text: "not among the customers: " + some(got.Strangers)}
+		}
 	}
-	got, err = m.Take(links)
-	if err == nil && len(got.Strangers) > 0 {
-		err = fmt.Errorf("not among the customers: %s", some(got.Strangers))
-	}
-	return got, true, problem(err, "the mapping cannot be taken")
+	return got, problem(err, "the mapping cannot be taken")
 }
 
 // given is the organisation a line names. What was Rewst's when the table was
@@ -124,7 +126,7 @@ func (m *Mapping) take(t *taking, out *Taken) error {
 		for len(r.Organizations) > 0 {
 			m.Unlink(t.row, r.Organizations[0])
 		}
-		if m.states[t.row] == RowCertain {
+		if s := r.Suggested; s != nil && s.Certain {
 			m.Decline(t.row)
 		}
 	case !slices.Contains(rowWords[:], t.state):

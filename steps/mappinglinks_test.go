@@ -193,7 +193,7 @@ func TestEditedTables(t *testing.T) {
 		state  RowState
 		byHand bool
 	}{
-		0: {"", RowDeclined, true}, 2: {"", RowOpen, false}, 3: {"Typed & new,'tis", RowLinked, true}, 4: {"", RowDeclined, true}, 5: {"Brand new", RowLinked, true},
+		0: {"", RowDeclined, true}, 2: {"", RowOpen, true}, 3: {"Typed & new,'tis", RowLinked, true}, 4: {"", RowDeclined, true}, 5: {"Brand new", RowLinked, true},
 		6: {"Bellows Coll.", RowLinked, true}, 7: {"Something else", RowLinked, true}, 8: {"Gamma", RowLinked, true}, 14: {"", RowDeclined, true}, 13: {"None of its own", RowLinked, false},
 	} {
 		if r := m.Rows()[row]; names(m, row) != want.names || m.State(row) != want.state || r.ByHand != want.byHand {

@@ -29,13 +29,13 @@ func TestUnlinkBringsSuggestionsBack(t *testing.T) {
 			}
 			state(1, RowShared, "Fabrikam!")
 			m.Unlink(1, 0)
-			state(1, RowCertain, "Fabrikam!")
+			state(1, RowSuggested, "Fabrikam!") // for a person to decide on
 			state(0, RowLinked, "Contoso!")
 			m.Link(1, 0)
 			m.Unlink(0, 0) // the wrong one of the two
 			state(0, RowOpen, "")
 			m.Unlink(1, 0)
-			state(0, RowCertain, "Contoso!")
+			state(0, RowSuggested, "Contoso!")
 			m.Accept(0)
 			m.Unlink(0, 0)
 			state(0, RowDeclined, "")
@@ -106,5 +106,62 @@ func TestErrorsNameCustomersApart(t *testing.T) {
 	m = matched([]string{"Contoso", "Contoso"}, []string{"Contoso"})
 	if s := m.Rows()[0].Suggested; s == nil || !strings.Contains(s.Reason, "as the customer Contoso ("+m.Rows()[1].TenantID+") has") {
 		t.Errorf("suggested %+v", s)
+	}
+}
+
+// Nobody whom a person took off an organisation is linked by itself, however that came
+// about: at once, in the next run, or by another list.
+func TestUnlinkedByHandStaysSo(t *testing.T) {
+	rows := []CustomerRow{customerRow(0, "Contoso"), customerRow(1, "Fabrikam"), customerRow(2, "Litware"), customerRow(3, "Wingtip")}
+	list := organizationsOf("Contoso", "Fabrikam", "Litware", "Something else")
+	m := MatchCustomers(rows, list, state.Mapping{})
+	m.AcceptCertain()
+	m.Link(1, 0)
+	m.Unlink(0, 0) // both had it, and it was the wrong one
+	m.Unlink(1, 0)
+	m.Unlink(1, 1)
+	m.Forget(2)
+	m.Link(2, 3)
+	m.Unlink(2, 3) // chosen by hand
+	for _, again := range []*Mapping{m, MatchCustomers(rows, list, m.Kept()), MatchCustomers(rows, list, MatchCustomers(rows, organizationsOf("Other"), m.Kept()).Kept())} {
+		if n := again.AcceptCertain(); n > 0 || again.Count(RowLinked) > 0 {
+			t.Errorf("%d linked", n)
+		}
+		if again.State(0) != RowSuggested || again.State(2) != RowSuggested || !again.Accept(0) {
+			t.Errorf("%v and %v, though there is a suggestion", again.State(0), again.State(2))
+		}
+		again.Unlink(0, 0)
+		again.Forget(2)
+		if again.State(2) != RowCertain {
+			t.Errorf("forgotten: %v", again.State(2))
+		}
+	}
+}
+
+// A customer whose organisation another one has is told who.
+func TestTakenBy(t *testing.T) {
+	rows := []CustomerRow{customerRow(0, "Bellows College", "bellows.edu"), customerRow(1, "Fabrikam"), customerRow(2, "FABRIKAM"), customerRow(3, "Nobody")}
+	list := organizationsOf("Bellows College", "Fabrikam Ltd", "Else")
+	m := MatchCustomers(rows, list, state.Mapping{})
+	for row := range rows {
+		if m.TakenBy(row) != "" {
+			t.Errorf("%s: %q", rows[row].Name, m.TakenBy(row))
+		}
+	}
+	m.Link(3, 0)
+	m.Link(1, 1)
+	want := []string{"Bellows College is like it, but Nobody has that one", "", "Fabrikam Ltd is like it, but Fabrikam (" + rows[1].TenantID + ") has that one", ""}
+	for _, m := range []*Mapping{m, MatchCustomers(rows, list, m.Kept())} {
+		for row := range rows {
+			if got := m.TakenBy(row); got != want[row] {
+				t.Errorf("%s: %q", rows[row].Name, got)
+			}
+		}
+	}
+	// Also where nobody chose anything: by its domain it is certainly another one's.
+	m = MatchCustomers([]CustomerRow{customerRow(0, "Bellows College"), customerRow(1, "Bellows College", "bellows.edu")}, []state.Organization{{Name: "Bellows College", Domain: "bellows.edu"}}, state.Mapping{})
+	m.AcceptCertain()
+	if got := m.TakenBy(0); got != "Bellows College is like it, but Bellows College (bellows.edu) has that one" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -129,11 +129,8 @@ func (s *Setup) Unfinished() ([]Unfinished, error) {
 		if u, open := unfinished(t); open {
 			out = append(out, u)
 		}
-		if signInLeft(t.Records) {
-			out = append(out, Unfinished{
-				TenantID: t.Tenant, Name: t.TenantName, File: t.Answers, When: t.Records[len(t.Records)-1].At, Stage: StageCustomers,
-				Left: "the app's own sign-in, which is still open",
-			})
+		if u, left := s.customersLeft(t); left {
+			out = append(out, u)
 		}
 		if len(t.Waiting) > 0 {
 			out = append(out, Unfinished{
@@ -147,6 +144,46 @@ func (s *Setup) Unfinished() ([]Unfinished, error) {
 	}
 	sortStably(out, func(a, b Unfinished) int { return b.When.Compare(a.When) })
 	return out, nil
+}
+
+// customersLeft is what is left at customers: failures, and the app's own sign-in where
+// a run ended before it had closed that.
+func (s *Setup) customersLeft(t state.Tenant) (Unfinished, bool) {
+	u := Unfinished{TenantID: t.Tenant, Name: t.TenantName, File: t.Answers, When: t.Records[len(t.Records)-1].At, Stage: StageCustomers}
+	if n := s.failedAt(t); n > 0 {
+		u.About = "consent at " + plural(n, "customer")
+		u.Left = "what failed there"
+	}
+	if signInLeft(t.Records) {
+		if u.Left != "" {
+			u.Left += ", and "
+		}
+		u.Left += "the app's own sign-in, which is still open"
+	}
+	return u, u.Left != ""
+}
+
+// failedAt is at how many customers of a tenant the consent that was asked for failed
+// and was not taken back since.
+func (s *Setup) failedAt(t state.Tenant) (n int) {
+	a, err := state.LoadAnswers(t.Answers)
+	if err != nil || a.Customers == nil || a.Customers.Direct {
+		return 0
+	}
+	store, err := state.Look(s.root, t.Identity)
+	if err != nil {
+		return 0
+	}
+	undone := false // since the last run at customers
+	for _, r := range t.Records {
+		undone = r.Kind == state.RecordUndone || undone && r.Change != appSecret
+	}
+	for tenant, c := range customersIn(store) {
+		if !undone && c.Shield.Failed() && a.Customers.Chosen(tenant, c.Domains) {
+			n++
+		}
+	}
+	return n
 }
 
 // signInLeft tells whether a run ended before it had closed the app's own sign-in.

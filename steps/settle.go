@@ -284,7 +284,7 @@ func (s *Setup) showing(object string, observe func(Event)) msclient.Patience {
 		Waiting: func(since time.Time, next time.Duration) {
 			observe(Event{Kind: EventWaiting, At: time.Now(), Text: "Waiting for " + object, Wait: &Wait{
 				For: object + " to show, which was made a moment ago", Usual: replicaUsual, Since: since, Next: next,
-				Then: "the setup goes on with it",
+				Then: "this goes on with it", // a setup, or an undo
 			}})
 		},
 	}

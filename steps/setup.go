@@ -249,6 +249,7 @@ type ApplyOptions struct {
 type Unfinished struct {
 	TenantID string
 	Name     string // of the tenant
+	About    string // what it is about, in a few words, such as "consent at 3 customers"; empty for all of it
 	When     time.Time
 	Left     string // what is left, in a few words
 	File     string // its setup.yaml

@@ -83,7 +83,7 @@ func shieldOf(x shieldFacts) Shield {
 	for _, c := range s.Checks {
 		// The worst counts, what failed before what could not be tried.
 		shade := x.shadeOf(c)
-		if shade < s.Shade || shade == s.Shade && worst == Unknown && c.State == Failed {
+		if shade < s.Shade || shade == s.Shade && worst != Failed && c.State == Failed {
 			s.Shade, s.Reason, s.Fix, worst = shade, c.Evidence, c.Fix, c.State
 		}
 	}
@@ -331,6 +331,7 @@ func (x *shieldFacts) addExchange(add addPart) []ShieldPart {
 	}
 	w, held := x.found.place, x.exchangeHeld()
 	unread := w.unread(nil)
+	noRole := held != nil && held[0].Evidence == noExchangeRole
 	switch {
 	case x.connector():
 		add(ProofExchange, Unknown, "Exchange Online cannot be tried from here: only Rewst has the connector's key, so this does not count.", "Press the customer's shield in Rewst, which sends it a command.")
@@ -343,12 +344,21 @@ func (x *shieldFacts) addExchange(add addPart) []ShieldPart {
 	case x.exchange != nil && x.exchange.err == nil:
 		add(ProofExchange, Passed, "Exchange Online answered a command of the app.", "")
 	case w.appRolesKnown() && !w.reachesExchange():
-		add(ProofExchange, Failed, "The app does not have the role Exchange Administrator there.", x.roleFix())
+		state, fix := x.withoutRole()
+		add(ProofExchange, state, noExchangeRole, fix)
+	case noRole && !w.appRolesKnown():
+		last := held[0]
+		last.State, last.Fix = x.withoutRole()
+		return []ShieldPart{last}
 	case x.exchange != nil && exchangeLags(x.exchange.err):
-		add(ProofExchange, Unknown, "Exchange Online does not know of the app's role yet: "+exchangeUsual+".", "Look again later with the app's sign-in open.")
+		evidence := "Exchange Online does not know of the app's role yet: " + exchangeUsual + "."
+		if !w.appRolesKnown() {
+			evidence = "Exchange Online refused a command of the app: it has no role there, or one that is not in force yet (" + exchangeUsual + ")."
+		}
+		add(ProofExchange, Unknown, evidence, "Look again later with the app's sign-in open.")
 	case x.exchange != nil:
 		add(ProofExchange, Failed, "Exchange Online does not take commands of the app: "+reasonOf(x.exchange.err), fixOf(x.exchange.err))
-	case held != nil:
+	case held != nil && !noRole:
 		return held
 	default:
 		add(ProofExchange, Unknown, "Exchange Online was not tried: that takes the app's own sign-in.", "Consent, or look again with the app's sign-in open.")
@@ -356,14 +366,15 @@ func (x *shieldFacts) addExchange(add addPart) []ShieldPart {
 	return nil
 }
 
-// roleFix is how the app comes to its role for Exchange Online.
-func (x *shieldFacts) roleFix() string {
+// withoutRole is what it means that the app lacks its role for Exchange Online, and
+// how it comes to it. Where the permission to give it was not chosen, nothing that was
+// chosen is missing; Exchange then only takes what is done for the account.
+func (x *shieldFacts) withoutRole() (CheckState, string) {
 	need := scopesOf[KindRoleGiven]
-	switch {
-	case !slices.Contains(x.shared.want.scopes(catalog.GraphAppID), need):
-		return fmt.Sprintf("Choose the delegated permission %s as well and consent again, or have an administrator of the customer give the app the role: Entra admin center, Roles and administrators.", need)
+	if !slices.Contains(x.shared.want.scopes(catalog.GraphAppID), need) {
+		return Warned, fmt.Sprintf("Choose the delegated permission %s as well and consent again, or have an administrator of the customer give the app the role: Entra admin center, Roles and administrators.", need)
 	}
-	return "Consent again: it is given then."
+	return Failed, "Consent again: it is given then."
 }
 
 // reachesExchange tells whether the app has a role that Exchange takes for
@@ -454,10 +465,15 @@ func (s *Shield) fail(err error, now time.Time) {
 	s.Reason, s.Fix = wentWrong(err)
 }
 
-// exchange is the last answer of Exchange Online; empty when there is none.
+// noExchangeRole is said where it was read who has which role.
+const noExchangeRole = "The app does not have the role Exchange Administrator there."
+
+// exchange is the last answer of Exchange Online, or that the app was seen to have no
+// role for it; empty when there is neither.
 func (s *Shield) exchange() []ShieldPart {
 	for i := range s.Checks {
-		if c := &s.Checks[i]; c.Proof == ProofExchange && c.State == Passed && c.Evidence != "" {
+		c := &s.Checks[i]
+		if c.Proof == ProofExchange && (c.State == Passed && c.Evidence != "" || c.Evidence == noExchangeRole) {
 			return s.Checks[i : i+1 : i+1]
 		}
 	}
@@ -512,16 +528,21 @@ type keptCustomer struct {
 // keepShields remembers how customers stand, over what was known of others, and
 // puts it into the rows.
 func (s *Setup) keepShields(clientele *Clientele, p *CustomersPlan) error {
-	kept := s.keptCustomers()
+	kept := customersIn(s.store)
+	for tenant, c := range kept {
+		if c.Shield.Failed() { // who is no customer any more has nothing to be mended
+			delete(kept, tenant)
+		}
+	}
 	for i := range clientele.Rows {
 		row := &clientele.Rows[i]
-		c := p.Of(row.TenantID)
-		if c == nil || c.Shield.At.IsZero() {
-			continue
+		if c := p.Of(row.TenantID); c != nil && !c.Shield.At.IsZero() {
+			row.Shield = c.Shield
+			row.Domains = union(row.Domains, c.domains)
 		}
-		row.Shield = c.Shield
-		row.Domains = union(row.Domains, c.domains)
-		kept[row.TenantID] = keptCustomer{c.Shield, row.Domains}
+		if !row.Shield.At.IsZero() {
+			kept[row.TenantID] = keptCustomer{row.Shield, row.Domains}
+		}
 	}
 	data, err := json.Marshal(kept)
 	if err != nil {
@@ -536,14 +557,14 @@ func (s *Setup) LastShield(tenant string) Shield {
 	if s.store == nil {
 		return Shield{}
 	}
-	return s.keptCustomers()[tenant].Shield
+	return customersIn(s.store)[tenant].Shield
 }
 
-// keptCustomers are what is remembered, by tenant id. What cannot be read counts as
-// nothing: it can be looked at again.
-func (s *Setup) keptCustomers() map[string]keptCustomer {
+// customersIn are what is remembered of customers, by tenant id. What cannot be read
+// counts as nothing: it can be looked at again.
+func customersIn(store *state.Store) map[string]keptCustomer {
 	out := map[string]keptCustomer{}
-	if err := json.Unmarshal(s.store.Shields(), &out); err != nil {
+	if err := json.Unmarshal(store.Shields(), &out); err != nil {
 		return map[string]keptCustomer{}
 	}
 	return out

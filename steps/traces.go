@@ -23,6 +23,7 @@ type Traces struct {
 	at      time.Time
 	trails  []*trail
 	tried   map[string]bool // paths of undoing writes whose outcome is unknown
+	gone    map[string]bool // names of client secrets that were seen to be gone
 
 	apps       map[string]*Application // by object id
 	principals map[string]*Principal   // by object id
@@ -67,11 +68,12 @@ func (s *Setup) InspectUndo(ctx context.Context, clientID string, observe func(E
 }
 
 func (s *Setup) inspectUndo(ctx context.Context, clientID string, observe func(Event)) (*Traces, error) {
-	if _, err := s.settleAll(ctx, observe); err != nil {
+	known, err := s.settleAll(ctx, observe)
+	if err != nil {
 		return nil, err
 	}
 	entries := s.store.Entries()
-	t := &Traces{signIn: clientID, account: s.account, trails: trails(entries), tried: map[string]bool{}}
+	t := &Traces{signIn: clientID, account: s.account, trails: trails(entries), tried: map[string]bool{}, gone: known.gone}
 	t.ready.taking = map[string]bool{}
 	for _, e := range entries {
 		if e.Step == stepUndo && e.Open() {
@@ -87,7 +89,7 @@ func (s *Setup) inspectUndo(ctx context.Context, clientID string, observe func(E
 	s.widen(t.scopes()...)
 	begun := time.Now()
 	// What does not show in all that time was taken away by somebody else.
-	_, err := msclient.Until(ctx, s.showing("what an earlier run wrote", observe), func(ctx context.Context) (bool, error) {
+	_, err = msclient.Until(ctx, s.showing("what this program wrote", observe), func(ctx context.Context) (bool, error) {
 		if err := s.readTraces(ctx, t); err != nil {
 			return false, err
 		}
@@ -113,9 +115,11 @@ func (t *Traces) shows(x *trail) bool {
 			return t.deleted[x.object] || !x.created()
 		case last.What == string(KindSecret):
 			key := last.Outcome.Refs["secret.keyId"]
-			return key == "" || slices.ContainsFunc(app.Passwords, func(p PasswordFound) bool { return p.KeyID == key })
+			return key == "" || t.gone[last.Name] || slices.ContainsFunc(app.Passwords, func(p PasswordFound) bool { return p.KeyID == key })
 		}
-		return x.created() || len(x.settingsBack(app.Raw)) > 0
+		// What was opened and closed again leaves nothing, so only the last write tells.
+		only := &trail{kind: x.kind, writes: x.writes[len(x.writes)-1:]}
+		return x.created() || len(only.settingsBack(app.Raw)) > 0 || len(only.settingsBack(last.Body)) == 0
 	case KindPrincipal:
 		return t.deleted[x.object] || t.principalOf(x) != ""
 	case KindResource:

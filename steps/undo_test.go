@@ -345,3 +345,52 @@ func TestCloseOpen(t *testing.T) {
 		}
 	}
 }
+
+// secretOf is a client secret of the app that was there before, made or removed.
+func secretOf(n int, a Action, key string, there bool) state.Entry {
+	e := entry(n, KindSecret, a, "POST", applications+"/app/addPassword", "", "")
+	e.Name = "msbundle-" + key
+	if a == Create {
+		e.Outcome.Refs["secret.keyId"] = key
+	}
+	e.Outcome.There = there
+	return e
+}
+
+func redirected(n int, before, to string) state.Entry {
+	web := func(list string) string { return `{"web":{"redirectUris":[` + list + `]}}` }
+	return entry(n, KindApplication, Update, "PATCH", applications+"/app", web(to), web(before))
+}
+
+// Whether the last write to an app shows is not asked of what was taken back by then.
+func TestShowsTheApp(t *testing.T) {
+	const rewst, here = `"https://rewst.example"`, `"https://rewst.example","http://localhost"`
+	opened, closed := redirected(1, rewst, here), redirected(2, here, rewst)
+	for name, c := range map[string]struct {
+		writes    []state.Entry
+		redirects string
+		key       string
+		want      bool
+	}{
+		"opened":                      {[]state.Entry{opened}, here, "", true},
+		"opened, not yet":             {[]state.Entry{opened}, rewst, "", false},
+		"closed":                      {[]state.Entry{opened, closed}, rewst, "", true},
+		"closed, not yet":             {[]state.Entry{opened, closed}, here, "", false},
+		"closed by another before us": {[]state.Entry{opened, redirected(2, rewst, rewst)}, rewst, "", true},
+		"a secret":                    {[]state.Entry{secretOf(1, Create, "k", false)}, rewst, "k", true},
+		"a secret, not yet":           {[]state.Entry{secretOf(1, Create, "k", false)}, rewst, "", false},
+		"a secret, removed":           {[]state.Entry{secretOf(1, Create, "k", false), secretOf(2, Remove, "k", false)}, rewst, "", true},
+		"removed by another before":   {[]state.Entry{secretOf(1, Create, "k", false), secretOf(2, Remove, "k", true)}, rewst, "", true},
+	} {
+		x := there(c.writes...)
+		_, x.gone = journaledSecrets(c.writes)
+		app := x.apps["app"]
+		app.Raw = json.RawMessage(`{"web":{"redirectUris":[` + c.redirects + `]}}`)
+		if c.key != "" {
+			app.Passwords = []PasswordFound{{KeyID: c.key}}
+		}
+		if got := x.shows(x.trails[0]); got != c.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}

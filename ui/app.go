@@ -98,6 +98,7 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	case tea.WindowSizeMsg:
 		if msg.Width > 0 && msg.Height > 0 {
 			a.width, a.height = msg.Width, msg.Height
+			a.w.paper.fit(msg.Width)
 		}
 		return nil
 	case tea.BackgroundColorMsg:
@@ -170,7 +171,11 @@ func (a *App) press(msg tea.KeyPressMsg) tea.Cmd {
 	if pressed(msg, &a.keys.Quit) {
 		return a.interrupt()
 	}
-	if a.leaving || a.tooSmall() || a.w.now.Before(a.quietTill) {
+	if a.leaving || a.tooSmall() {
+		return nil
+	}
+	if a.w.now.Before(a.quietTill) {
+		a.w.say("•", "The screen had just changed, so that key was not taken. Press "+msg.String()+" again.")
 		return nil
 	}
 	if a.w.ask != nil {
@@ -443,6 +448,9 @@ func (a *App) hush() { a.quietTill = a.w.now.Add(a.w.cfg.Grace) }
 // leave ends the program, after the write in flight and after the answers were
 // saved.
 func (a *App) leave() tea.Cmd {
+	if a.w.panel != nil {
+		a.w.paper.rows = 0 // what was to be done stays to be seen
+	}
 	if a.w.apply.running() {
 		a.leaving = true
 		a.w.apply.stop()

@@ -36,6 +36,15 @@ func (a *App) Finishing() string {
 	return "What is being written is finished, and the app's own sign-in closed: up to a minute. Ctrl+C ends at once and leaves it open."
 }
 
+// Stale clears off the terminal's normal screen what a sign-in that is over left there;
+// it is to be written after the program has ended, before anything else.
+func (a *App) Stale() string {
+	if a.w.panel != nil {
+		return ""
+	}
+	return a.w.paper.takeBack()
+}
+
 // Outcome says how the wizard ended.
 func (a *App) Outcome() Outcome { return a.w.outcome() }
 

@@ -254,7 +254,10 @@ func (a *App) global() []key.Binding {
 	open := closes && e.closes()
 	k.Back.SetEnabled(a.backTo() >= 0 || a.w.panel != nil || open)
 	k.Help.SetEnabled(!a.typing())
+	c, does := a.front().(interface{ clears() string })
 	switch p := a.w.panel; {
+	case open && does && c.clears() != "":
+		k.Back.SetHelp("esc", c.clears())
 	case open:
 	case p != nil && p.call.kind != callSignIn:
 		k.Back.SetHelp("esc", p.leaves())

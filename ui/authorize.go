@@ -23,6 +23,7 @@ type authorize struct {
 	meter  steps.Meter
 	faults []state.Invalid // of earlier screens
 
+	was     state.Answers // before anything was typed
 	account field
 	tenant  field
 	focus   authorizeItem
@@ -60,7 +61,7 @@ func (k *authorizeKeys) FullHelp() [][]key.Binding {
 
 func newAuthorize(w *wizard) Screen {
 	s := &authorize{
-		w: w, touched: map[authorizeItem]bool{},
+		w: w, was: w.answers, touched: map[authorizeItem]bool{},
 		account: newField(w.answers.Account, "whoever signs in"),
 		tenant:  newField(w.answers.Tenant, "that of whoever signs in"),
 	}
@@ -179,10 +180,17 @@ func (s *authorize) step(n int) {
 	s.focus = turn(s.items(), s.focus, n)
 }
 
-// store keeps what was typed, so that leaving in any way keeps it.
+// store keeps what was typed, so that leaving in any way keeps it. What cannot be
+// used does not leave the form.
 func (s *authorize) store() {
 	a := s.w.answers.Clone()
-	a.Account, a.Tenant = s.account.Value(), s.tenant.Value()
+	a.Account, a.Tenant = s.was.Account, s.was.Tenant
+	if s.fault(askAccount) == "" {
+		a.Account = s.account.Value()
+	}
+	if s.fault(askTenant) == "" {
+		a.Tenant = s.tenant.Value()
+	}
 	s.w.setAnswers(a)
 }
 
@@ -190,9 +198,9 @@ func (s *authorize) store() {
 func (s *authorize) fault(i authorizeItem) string {
 	switch i {
 	case askAccount:
-		return state.CheckAccount(s.w.answers.Account)
+		return state.CheckAccount(s.account.Value())
 	case askTenant:
-		return state.CheckTenant(s.w.answers.Tenant)
+		return state.CheckTenant(s.tenant.Value())
 	}
 	return ""
 }

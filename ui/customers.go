@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"charm.land/bubbles/v2/help"
@@ -50,7 +51,7 @@ type clientsFoundMsg struct {
 
 func newCustomers(w *wizard) Screen {
 	s := &customers{looking: newLooking(w), keys: lookKeys{
-		Setup: bind("n", "new setup", "n"),
+		Setup: bind("enter", "go to Authorize", "enter"),
 		Again: bind("r", "look again", "r"),
 		Other: bind("s", "sign in as somebody else", "s"),
 	}}
@@ -91,7 +92,7 @@ func (s *customers) look() tea.Cmd {
 }
 
 func (s *customers) settle() {
-	s.keys.Setup.SetEnabled(s.err != nil && s.w.asked().NoApp)
+	s.keys.Setup.SetEnabled(errors.Is(s.err, errAuthorizeFirst))
 	s.keys.Again.SetEnabled(s.err != nil)
 	s.keys.Other.SetEnabled(s.err != nil)
 	if s.table != nil {
@@ -271,6 +272,18 @@ func (s *customers) closes() bool {
 		return !p.work().kind.writes()
 	}
 	return len(s.open) > 0 || s.table != nil && s.table.closes()
+}
+
+// clears says what esc does to the table; nothing while something stands before it.
+func (s *customers) clears() string {
+	switch t := s.table; {
+	case len(s.open) > 0 || t == nil:
+	case t.typing(), t.find.Value() != "", t.pass.name != "":
+		return "clear filter"
+	case len(t.chosen) > 0:
+		return "choose none"
+	}
+	return ""
 }
 
 // legend explains the marks of what stands in front.

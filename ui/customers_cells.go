@@ -96,7 +96,9 @@ func mappingText(m *steps.Mapping, i int) string {
 	r := &m.Rows()[i]
 	var names []string
 	for _, n := range r.Organizations {
-		names = append(names, m.Organizations()[n].Name)
+		if !m.Wrong(n) { // what is wrong is named with it
+			names = append(names, m.Organizations()[n].Name)
+		}
 	}
 	text := strings.Join(names, ", ")
 	switch m.State(i) {
@@ -104,12 +106,14 @@ func mappingText(m *steps.Mapping, i int) string {
 		text = "none, by hand"
 	case steps.RowOpen:
 		text = "none yet, and nothing in the list is like it"
-		if len(m.Organizations()) == 0 {
+		if who := m.TakenBy(i); who != "" {
+			text = "none yet: " + who
+		} else if len(m.Organizations()) == 0 {
 			text = "none yet: there is no list of organisations"
 		}
 	case steps.RowCertain, steps.RowSuggested:
 		sure := "to be looked at"
-		if r.Suggested.Certain {
+		if m.State(i) == steps.RowCertain {
 			sure = "certain"
 		}
 		text = fmt.Sprintf("suggested: %s (%d %%, %s; %s)", m.Organizations()[r.Suggested.Organization].Name, int(r.Suggested.Confidence*100), r.Suggested.Reason, sure)
@@ -117,7 +121,11 @@ func mappingText(m *steps.Mapping, i int) string {
 			text += ", and " + number(more) + " more of the same tenant"
 		}
 	}
-	return strings.Join(append([]string{text}, m.Errors(i)...), ". ")
+	errs := m.Errors(i)
+	if text != "" {
+		errs = append([]string{text}, errs...)
+	}
+	return strings.Join(errs, ". ")
 }
 
 func (t *clientTable) details(f Frame) []string {
@@ -136,7 +144,7 @@ func (t *clientTable) details(f Frame) []string {
 		lines = append(lines, mapped...)
 	}
 	shield, fix := capital(r.Shield.Shade.String())+". "+r.Shield.Reason, r.Shield.Fix
-	if p := c.trouble(r.TenantID); p != nil {
+	if p := c.trouble(at); p != nil {
 		shield, fix = "Failed. "+sentence(name(p.Cause, p.What)), p.Do
 	} else if r.Shield.Shade == steps.Unseen && r.Shield.Reason == "" {
 		fix = "Press r to have it looked at."
@@ -156,4 +164,53 @@ func (t *clientTable) details(f Frame) []string {
 		lines = append(lines, f.labelled("Looked at", text, 14)...)
 	}
 	return lines
+}
+
+// clientColumns are the widths of the table's columns.
+type clientColumns struct{ name, tenant, organization, shield, reason int }
+
+func (f Frame) clientColumns() clientColumns {
+	w := f.Width - 2 - 6 // marks of more rows, cursor and box
+	c := clientColumns{shield: 11}
+	if f.Width < wide { // the rest stands under the table
+		c.name = (w - c.shield) * 52 / 100
+		c.organization = w - c.shield - c.name
+		return c
+	}
+	c.tenant = 10
+	left := w - c.tenant - c.shield
+	c.name = left * 36 / 100
+	c.organization = left * 34 / 100
+	c.reason = left - c.name - c.organization
+	return c
+}
+
+func (t *clientTable) rows(f Frame) []string {
+	th, c := f.Theme, t.clients()
+	w := f.clientColumns()
+	head := th.Muted.Render(strings.Repeat(" ", 6) + pad("Customer", w.name) + pad("Tenant", w.tenant) + pad("Organisation", w.organization) + pad("Shield", w.shield) + clip("Reason", w.reason))
+	if len(t.shown) == 0 {
+		text := "No customer matches. esc shows all."
+		if len(c.mapping.Rows()) == 0 {
+			text = "There are no customers."
+		}
+		return []string{head, "", th.Muted.Render("      " + text)}
+	}
+	return append([]string{head}, f.sized(f.Width, f.Height-1).list(t.list, func(n int, current bool, _ int) string {
+		i := t.shown[n]
+		r := c.row(i)
+		what, style := t.organization(th, i, w.organization-1)
+		shield, reason := th.shadeGlyph(r.Shield.Shade, w.shield), clip(r.Shield.Reason, w.reason)
+		if p := c.trouble(i); p != nil {
+			reason = clip(name(p.Cause, p.What), w.reason)
+		}
+		if x := c.work; x.running() {
+			if doing, busy := x.doing[r.TenantID]; busy {
+				reason = clip(doing, w.reason)
+				shield = th.Accent.Render(pad(t.s.w.spin()+" at work", w.shield-1)) + " "
+			}
+		}
+		line := th.cursorAt(current) + th.tick(t.chosen[i]) + " " + th.row(pad(clip(shownName(r.Customer), w.name-1), w.name), current)
+		return line + th.Muted.Render(pad(clip(r.TenantID, w.tenant-1), w.tenant)) + style(pad(what, w.organization)) + shield + reason
+	})...)
 }

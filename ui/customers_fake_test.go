@@ -25,6 +25,7 @@ type fakeClientele struct {
 	domains   map[string]string // that a look shows
 	refuse    map[string]*steps.Problem
 	shut      map[string]steps.Shield // customers there is no way into
+	lack      map[string]steps.Shield // how a consent leaves customers
 	did       []string                // open, apply and close, in order
 	openErr   error
 	closeErr  error
@@ -205,6 +206,9 @@ func (f *fake) ApplyCustomers(ctx context.Context, a state.Answers, c *steps.Cli
 			return &s, no
 		}
 		f.did(tenant)
+		if lack, some := f.clients.lack[tenant]; some {
+			s = lack
+		}
 		s.Notes = f.clients.notes[tenant]
 		return &s, nil
 	})

@@ -146,8 +146,9 @@ func (l *linker) choose(stay bool) tea.Cmd {
 	}
 	if !stay {
 		l.s.pop()
-		l.s.table.list.Move(1)
-	} else if l.rows[at] < 0 {
+		return l.s.table.onward(l.at)
+	}
+	if l.rows[at] < 0 {
 		l.find.Set("")
 		l.filter()
 	}
@@ -327,8 +328,16 @@ type listedMsg struct {
 	edits   int // of the mapping when it was asked for
 	mapping *steps.Mapping
 	linked  []int
-	taken   *steps.Taken // of an exported mapping; nil when it was a list
+	taken   *steps.Taken // of a mapping; nil when it was a list
+	back    bool         // it is the list before, as it was asked for
 	err     error
+}
+
+// listBefore is what organisations there were before others came.
+type listBefore struct {
+	list []state.Organization
+	file string
+	asIs bool
 }
 
 // list takes the organisations of a file, in place of those there were.
@@ -344,16 +353,16 @@ func (w *wizard) listFrom(n run, file string) tea.Cmd {
 	rows, kept, edits, before := c.mapping.Rows(), c.mapping.Kept(), c.edits, c.list
 	rows = append([]steps.CustomerRow(nil), rows...)
 	return func() tea.Msg {
+		if state.IsMapping(file) {
+			m, _ := matched(rows, before, kept)
+			got, err := m.TakeFile(file)
+			return listedMsg{run: n, file: file, edits: edits, mapping: m, taken: &got, err: err}
+		}
 		list, err := steps.ListedOrganizations(a)
 		if _, none := os.Stat(file); errors.Is(none, fs.ErrNotExist) {
 			err = &steps.Problem{What: "there is no file " + file}
 		}
-		if err != nil { // it may be a mapping that was exported
-			m, _ := matched(rows, before, kept)
-			got, is, failed := m.TakeFile(file)
-			if is {
-				return listedMsg{run: n, file: file, edits: edits, mapping: m, taken: &got, err: failed}
-			}
+		if err != nil {
 			return listedMsg{run: n, file: file, err: err}
 		}
 		m, linked := matched(rows, list, kept)
@@ -361,8 +370,19 @@ func (w *wizard) listFrom(n run, file string) tea.Cmd {
 	}
 }
 
+// unlist goes back to the organisations there were before: links by hand stay, others
+// are as they were.
+func (w *wizard) unlist(n run) tea.Cmd {
+	c := w.clients
+	c.unlinkCertain()
+	rows, kept, edits, before := slices.Clone(c.mapping.Rows()), c.mapping.Kept(), c.edits, c.before
+	return func() tea.Msg {
+		return listedMsg{run: n, file: before.file, list: before.list, edits: edits, mapping: steps.MatchCustomers(rows, before.list, kept), back: true}
+	}
+}
+
 func (s *customers) listed(msg listedMsg) tea.Cmd {
-	cmd := s.w.tookList(msg)
+	cmd := tea.Batch(s.w.tookList(msg), s.w.saveAnswers())
 	if s.table != nil {
 		s.table.filter()
 	}
@@ -384,11 +404,24 @@ func (w *wizard) tookList(msg listedMsg) tea.Cmd {
 		w.say("✓", fmt.Sprintf("%s linked and %d unlinked as the file says. %s", count(msg.taken.Linked, "customer", "customers"), msg.taken.Unlinked, sentence(capital(mappingTally(c.mapping)))))
 		return c.edited()
 	default:
-		c.list = msg.list
-		c.asIs = false
+		before := &listBefore{c.list, w.customersAnswers().Mapping, c.asIs}
+		lost := msg.mapping.Count(steps.RowMissing) - c.mapping.Count(steps.RowMissing)
+		c.asIs = msg.back && c.before.asIs
+		c.list, c.before = msg.list, nil
 		c.setMapping(msg.mapping, msg.linked)
 		w.setCustomers(func(x *state.Customers) { x.Mapping = msg.file })
-		return w.tellLinked(count(len(msg.list), "organisation", "organisations") + " read. ")
+		read := count(len(msg.list), "organisation", "organisations") + " read"
+		switch {
+		case msg.back:
+			c.file = msg.file
+			w.say("•", "The list is the one before, and the links are as before: "+mappingTally(c.mapping)+".")
+		case lost > 0:
+			c.before = before
+			w.say("!", read+", and what "+count(lost, "customer is", "customers are")+" linked to is not among them. These links are kept, and wrong by this list. z takes the list back.")
+		default:
+			return w.tellLinked(read + ". ")
+		}
+		return c.edited()
 	}
 	return nil
 }

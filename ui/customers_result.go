@@ -66,7 +66,10 @@ func (v *clientResult) press(msg tea.KeyPressMsg) tea.Cmd {
 			s.w.ask = h.question(func() tea.Cmd { return tea.Quit })
 			return nil
 		}
-		return tea.Sequence(s.w.saveAnswers(), tea.Quit)
+		s.w.ask = &question{
+			title: "Leave msbundle?", text: "What was done is kept, and so is how the customers stand.", yes: "leave", no: "stay",
+			agree: func() tea.Cmd { return tea.Sequence(s.w.saveAnswers(), tea.Quit) },
+		}
 	default:
 		v.scroll.Update(msg, k.move)
 	}
@@ -80,8 +83,8 @@ func whole(p *steps.Problem) string {
 
 // verdict says in a sentence how the customers stand.
 func (c *clients) verdict() (text string, good bool) {
-	if n := c.failing(); n > 0 {
-		return count(n, "customer", "customers") + " failed", false
+	if text := c.failedText(); text != "" {
+		return text, false
 	}
 	n := len(c.mapping.Rows())
 	if c.shades[steps.Green] == n && n > 0 {
@@ -101,6 +104,14 @@ func (c *clients) facts(w *wizard) []fact {
 		add("Not closed", whole(problemOf(x.end.close))+" C closes it; so does leaving, and the next run shows what is left.")
 	}
 	facts = append(facts, failedFacts(c.troubles())...)
+	told := func(as standing, label string) {
+		for _, text := range c.lacks(as) {
+			add(label, text)
+			label = ""
+		}
+	}
+	told(lacking, "Lacking")
+	told(waiting, "Waiting")
 	if text := c.leftAlone(); text != "" {
 		add("Left alone", text+": in the list v shows them, and i what it is.")
 	}
@@ -148,8 +159,12 @@ func (c *clients) outcome() Outcome {
 		return Left
 	case c.work.running():
 		return Interrupted
-	case c.failing() > 0, c.work != nil && (c.work.end.err != nil || c.work.end.close != nil):
+	}
+	switch n := c.tally(); {
+	case n[broken]+n[lacking] > 0, c.work != nil && (c.work.end.err != nil || c.work.end.close != nil):
 		return Partial
+	case n[waiting] > 0:
+		return Waits
 	}
 	return Done
 }
@@ -159,7 +174,7 @@ func (c *clients) failure() error {
 	if c == nil || !c.written || c.failing() == 0 {
 		return nil
 	}
-	p := steps.Problem{What: count(c.failing(), "customer", "customers") + " failed", Do: "Mend what is said of each, then retry the failed ones.", Retry: true}
+	p := steps.Problem{What: c.failedText(), Do: "Mend what is said of each, then retry the failed ones.", Retry: true}
 	return &steps.CustomersFailed{Problem: p, Customers: c.troubles()}
 }
 
@@ -175,6 +190,9 @@ func (c *clients) summary() []string {
 	}
 	for _, f := range c.troubles() {
 		lines = append(lines, "  "+failureText(shownName(f.Customer), f.Problem))
+	}
+	for _, text := range append(c.lacks(lacking), c.lacks(waiting)...) {
+		lines = append(lines, "  "+text)
 	}
 	if text := c.leftAlone(); text != "" {
 		lines = append(lines, "  "+sentence(text))

@@ -66,7 +66,7 @@ func TestCustomersRetryListsAnew(t *testing.T) {
 			t.Errorf("the relationship is %s", r.Relationship)
 		}
 		s.keys("esc")
-		s.sees("2 customers failed.", "Tailspin Toys: Nothing is in the way any more")
+		s.sees("1 customer failed, 1 lacks something that was chosen.", "Tailspin Toys: The app is not consented to there.")
 		s.keys("f", "A")
 		s.sees("1 customer failed.", "5 green, 1 red")
 		delete(s.f.clients.refuse, customerID(1))

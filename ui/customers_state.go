@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +28,9 @@ type clients struct {
 
 	plan     *steps.CustomersPlan      // what was planned last
 	choice   *state.Customers          // what that was planned for; the answers take it when it is agreed to
-	failed   map[string]*steps.Problem // what the last consent was refused with, by customer
-	shut     map[string]bool           // customers without a way in when a consent was agreed to
+	failed   map[string]*steps.Problem // what a consent of this run was refused with, by customer
+	asked    state.Customers           // what was agreed to, now or in an earlier run
+	wanted   []bool                    // customers the consent was asked for at, by place
 	written  bool                      // something was written at customers
 	open     bool                      // the sign-in with the app was opened, and has to be closed
 	ajar     bool                      // closing it failed
@@ -37,12 +39,13 @@ type clients struct {
 	work     *clientWork
 	stopped  bool // the work has ended though nobody heard of it
 
-	file    string // with organisations that was named last
-	linked  []int  // customers linked just now, because it was certain
-	asIs    bool   // that was taken back
-	moved   bool   // customers have other places than before
-	edits   int    // of the mapping, so far
-	dirty   bool   // there are edits that are not kept yet
+	file    string      // with organisations that was named last
+	before  *listBefore // the list to go back to, when this one has made links wrong
+	linked  []int       // customers linked just now, because it was certain
+	asIs    bool        // that was taken back
+	moved   bool        // customers have other places than before
+	edits   int         // of the mapping, so far
+	dirty   bool        // there are edits that are not kept yet
 	keeping bool
 	keepErr error
 }
@@ -68,6 +71,7 @@ type foundClients struct {
 	organizations []state.Organization
 	mapping       *steps.Mapping
 	linked        []int
+	asked         state.Customers
 }
 
 // matched sets customers against organisations, and links those that need no look.
@@ -88,6 +92,12 @@ func matched(rows []steps.CustomerRow, list []state.Organization, kept state.Map
 // they were linked before. It takes a while.
 func findClients(ctx context.Context, setup Setup, a state.Answers, observe func(steps.Event)) (*foundClients, error) {
 	c, err := setup.LookClientele(ctx, a, observe)
+	if errors.Is(err, steps.ErrNoPermissions) {
+		return nil, &steps.Problem{
+			What: "the stage Authorize comes first", Cause: "It says what Rewst's app is and what it may do: that is what customers consent to, and what is looked for in their tenants",
+			Do: "Go through Authorize, the first stage, then come back to Customers", Err: errAuthorizeFirst,
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -99,13 +109,16 @@ func findClients(ctx context.Context, setup Setup, a state.Answers, observe func
 	if err != nil {
 		return nil, err
 	}
-	found := &foundClients{clientele: c, organizations: list}
+	found := &foundClients{clientele: c, organizations: list, asked: *a.Customers}
 	found.mapping, found.linked = matched(c.Rows, list, kept)
 	return found, nil
 }
 
+// errAuthorizeFirst sends to the stage that says what customers consent to.
+var errAuthorizeFirst = errors.New("the stage Authorize comes first")
+
 func newClients(f *foundClients) *clients {
-	c := &clients{clientele: f.clientele, list: f.organizations, failed: map[string]*steps.Problem{}, shut: map[string]bool{}}
+	c := &clients{clientele: f.clientele, list: f.organizations, failed: map[string]*steps.Problem{}, asked: f.asked}
 	c.setMapping(f.mapping, f.linked)
 	return c
 }
@@ -127,6 +140,7 @@ func (c *clients) setMapping(m *steps.Mapping, linked []int) {
 		c.shades[m.Rows()[i].Shield.Shade]++
 	}
 	c.domains = domainsOf(m.Rows())
+	c.want(c.asked)
 }
 
 func domainsOf(rows []steps.CustomerRow) int {
@@ -194,7 +208,7 @@ func (c *clients) unlink(i int) {
 	m := c.mapping
 	all, wrong := slices.Clone(c.row(i).Organizations), []int(nil)
 	for _, n := range all {
-		if m.Missing(n) || len(m.Users(n)) > 1 {
+		if m.Wrong(n) {
 			wrong = append(wrong, n)
 		}
 	}
@@ -219,82 +233,6 @@ func (c *clients) unlinkCertain() {
 // row is a customer by its place.
 func (c *clients) row(i int) *steps.CustomerRow { return &c.mapping.Rows()[i] }
 
-// trouble is what went wrong at a customer and was not mended since; nil when
-// nothing did. Where there was no way in it is what the last look says of that.
-func (c *clients) trouble(tenant string) *steps.Problem {
-	if p := c.failed[tenant]; p != nil {
-		return p
-	}
-	i := c.mapping.Find(tenant)
-	if !c.shut[tenant] || i < 0 {
-		return nil
-	}
-	if s := c.row(i).Shield; s.Shade == steps.Red {
-		return &steps.Problem{What: s.Reason, Do: s.Fix, Retry: true}
-	}
-	return &steps.Problem{What: "nothing is in the way any more, and the consent is not given yet", Do: "retry it", Retry: true}
-}
-
-// troubles are what went wrong at customers and was not mended since.
-func (c *clients) troubles() []steps.CustomerFailure {
-	var out []steps.CustomerFailure
-	for _, i := range c.failures() {
-		r := c.row(i)
-		out = append(out, steps.CustomerFailure{Customer: r.Customer, Problem: c.trouble(r.TenantID)})
-	}
-	return out
-}
-
-// forgive forgets what went wrong at a customer.
-func (c *clients) forgive(tenant string) {
-	delete(c.failed, tenant)
-	delete(c.shut, tenant)
-}
-
-// failing is how many customers the last consent failed at.
-func (c *clients) failing() int { return len(c.failed) + len(c.shut) }
-
-// failures are the customers the last consent failed at.
-func (c *clients) failures() []int {
-	if c.failing() == 0 {
-		return nil
-	}
-	var out []int
-	for i := range c.mapping.Rows() {
-		if tenant := c.row(i).TenantID; c.failed[tenant] != nil || c.shut[tenant] {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-// mended forgets what went wrong at customers where the look that has ended found
-// nothing left to be written.
-func (c *clients) mended(p *steps.CustomersPlan) {
-	for _, x := range p.Customers {
-		if tenant := x.Customer.TenantID; c.work.back[tenant] && x.Skipped == "" && x.Shield.Shade > steps.Blue && x.Writes() == 0 {
-			c.forgive(tenant)
-		}
-	}
-}
-
-// standing is how a look leaves a customer: one that refused a consent is not merely
-// without it.
-func (c *clients) standing(tenant string, s steps.Shield) steps.Shield {
-	if p := c.failed[tenant]; p != nil && s.Shade == steps.Blue {
-		s.Shade, s.Reason, s.Fix = steps.Red, sentence(name(p.Cause, p.What)), p.Do
-	}
-	return s
-}
-
-// broke tells whether any of these customers is red or failed.
-func (c *clients) broke(tenants []string) bool {
-	return slices.ContainsFunc(tenants, func(tenant string) bool {
-		i := c.mapping.Find(tenant)
-		return i >= 0 && (c.row(i).Shield.Shade == steps.Red || c.failed[tenant] != nil || c.shut[tenant])
-	})
-}
-
 // seen records how a customer stands.
 func (c *clients) seen(tenant string, s steps.Shield) {
 	i := c.mapping.Find(tenant)
@@ -304,14 +242,6 @@ func (c *clients) seen(tenant string, s steps.Shield) {
 	c.shades[c.row(i).Shield.Shade]--
 	c.shades[s.Shade]++
 	c.mapping.SetShield(i, s)
-}
-
-// broken are the customers a look or a consent failed at.
-func (c *clients) broken() []int {
-	list := c.mapping.Filter(nil, steps.MappingFilter{Shades: []steps.Shade{steps.Red}})
-	list = append(list, c.failures()...)
-	slices.Sort(list)
-	return slices.Compact(list)
 }
 
 // noted are the customers where something is left alone.
@@ -422,6 +352,7 @@ func (w *wizard) chooseConsent(rows []int) {
 func (w *wizard) agreeConsent() {
 	if choice := w.clients.choice; choice != nil {
 		w.setCustomers(func(x *state.Customers) { *x = *choice })
+		w.clients.want(*choice)
 	}
 }
 

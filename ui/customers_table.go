@@ -154,7 +154,12 @@ func (t *clientTable) settle() {
 	on(&k.Accept, some && (state == steps.RowSuggested || state == steps.RowCertain))
 	on(&k.AcceptAll, c.mapping.Count(steps.RowCertain) > 0)
 	on(&k.Unlink, some && len(r.Organizations) > 0)
-	on(&k.Back, len(c.linked) > 0)
+	on(&k.Back, len(c.linked) > 0 || c.before != nil)
+	back := "take links back"
+	if c.before != nil {
+		back = "take the list back"
+	}
+	k.Back.SetHelp("z", back)
 	busy := c.work.running()
 	on(&k.Close, !busy && t.leftOpen())
 	on(&k.None, some && state != steps.RowDeclined)
@@ -200,12 +205,12 @@ func (t *clientTable) first() string {
 	add(len(t.chosen) > 0, "cr")
 	add(suggested, "m")
 	add(c.shades[steps.Unseen] > 0, "R")
-	add(c.shades[steps.Red]+c.failing() > 0, "f")
+	add(k.LookFailed.Enabled(), "f")
 	add(len(t.chosen) == 0, "c")
-	add(c.written, "q")
+	add(c.written || c.failing() > 0, "q")
 	add(c.shades[steps.Unseen] < len(c.mapping.Rows()), "i")
 	add(c.mapping.Count(steps.RowLinked) > 0, "e")
-	return out + "mqv */roei"
+	return out + "mqouvn */rei"
 }
 
 // leftOpen tells whether the app's own sign-in is open though nothing goes on.
@@ -291,8 +296,7 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 		s.push(newLinker(s, at))
 	case pressed(msg, &k.Accept):
 		c.mapping.Accept(at)
-		t.list.Move(1)
-		return c.edited()
+		return t.onward(at)
 	case pressed(msg, &k.AcceptAll):
 		n := c.mapping.AcceptCertain()
 		s.w.say("✓", count(n, "suggestion that needs no look was", "suggestions that need no look were")+" taken. The others are for you: v shows them.")
@@ -300,6 +304,8 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 	case pressed(msg, &k.Unlink):
 		c.unlink(at)
 		return c.edited()
+	case pressed(msg, &k.Back) && c.before != nil:
+		return s.w.unlist(s.run)
 	case pressed(msg, &k.Back):
 		s.w.say("•", count(len(c.linked), "link was", "links were")+" taken back; what was suggested stands there again, and A takes it.")
 		c.unlinkCertain()
@@ -308,7 +314,7 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 		s.askClose()
 	case pressed(msg, &k.None):
 		c.mapping.Decline(at)
-		return c.edited()
+		return t.onward(at)
 	case pressed(msg, &k.Take):
 		t.take(at)
 		t.list.Move(1)
@@ -346,6 +352,18 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 		t.list.Update(msg, k.move)
 	}
 	return nil
+}
+
+// onward keeps an edit of a customer, and goes to the next one unless something is
+// wrong with it.
+func (t *clientTable) onward(at int) tea.Cmd {
+	c := t.clients()
+	if errs := c.mapping.Errors(at); len(errs) > 0 {
+		t.s.w.say("✗", sentence(errs[0]))
+	} else {
+		t.list.Move(1)
+	}
+	return c.edited()
 }
 
 func (t *clientTable) take(i int) {
@@ -400,7 +418,16 @@ func (t *clientTable) View(f Frame) []string {
 	rule := t.foot()
 	rule += strings.Repeat("─", max(f.Width-ansi.StringWidth(rule), 0))
 	lines = append(lines, th.Muted.Render(clip(rule, f.Width)))
-	return append(lines, exactly(t.details(rest.sized(rest.Width, under)), under)...)
+	about := t.details(rest.sized(rest.Width, under))
+	if len(about) > under && under > 0 {
+		const more = "… i shows all"
+		last := about[under-1]
+		if ansi.StringWidth(last)+1+ansi.StringWidth(more) <= f.Width {
+			last += " "
+		}
+		about[under-1] = ansi.Truncate(last, f.Width-ansi.StringWidth(more), "") + th.Muted.Render(more)
+	}
+	return append(lines, exactly(about, under)...)
 }
 
 // foot says under the table what its marks mean, and what of it is shown and chosen.
@@ -440,53 +467,4 @@ func (t *clientTable) hidden() int {
 		}
 	}
 	return n
-}
-
-// clientColumns are the widths of the table's columns.
-type clientColumns struct{ name, tenant, organization, shield, reason int }
-
-func (f Frame) clientColumns() clientColumns {
-	w := f.Width - 2 - 6 // marks of more rows, cursor and box
-	c := clientColumns{shield: 11}
-	if f.Width < wide { // the rest stands under the table
-		c.name = (w - c.shield) * 52 / 100
-		c.organization = w - c.shield - c.name
-		return c
-	}
-	c.tenant = 10
-	left := w - c.tenant - c.shield
-	c.name = left * 36 / 100
-	c.organization = left * 34 / 100
-	c.reason = left - c.name - c.organization
-	return c
-}
-
-func (t *clientTable) rows(f Frame) []string {
-	th, c := f.Theme, t.clients()
-	w := f.clientColumns()
-	head := th.Muted.Render(strings.Repeat(" ", 6) + pad("Customer", w.name) + pad("Tenant", w.tenant) + pad("Organisation", w.organization) + pad("Shield", w.shield) + clip("Reason", w.reason))
-	if len(t.shown) == 0 {
-		text := "No customer matches. esc shows all."
-		if len(c.mapping.Rows()) == 0 {
-			text = "There are no customers."
-		}
-		return []string{head, "", th.Muted.Render("      " + text)}
-	}
-	return append([]string{head}, f.sized(f.Width, f.Height-1).list(t.list, func(n int, current bool, _ int) string {
-		i := t.shown[n]
-		r := c.row(i)
-		what, style := t.organization(th, i, w.organization-1)
-		shield, reason := th.shadeGlyph(r.Shield.Shade, w.shield), clip(r.Shield.Reason, w.reason)
-		if p := c.trouble(r.TenantID); p != nil {
-			reason = clip(name(p.Cause, p.What), w.reason)
-		}
-		if x := c.work; x.running() {
-			if doing, busy := x.doing[r.TenantID]; busy {
-				reason = clip(doing, w.reason)
-				shield = th.Accent.Render(pad(t.s.w.spin()+" at work", w.shield-1)) + " "
-			}
-		}
-		line := th.cursorAt(current) + th.tick(t.chosen[i]) + " " + th.row(pad(clip(shownName(r.Customer), w.name-1), w.name), current)
-		return line + th.Muted.Render(pad(clip(r.TenantID, w.tenant-1), w.tenant)) + style(pad(what, w.organization)) + shield + reason
-	})...)
 }

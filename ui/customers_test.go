@@ -95,7 +95,7 @@ func TestCustomersMapping(t *testing.T) {
 		s.sees("none, by hand")
 		s.pass(time.Second)
 		kept := s.f.clients.kept
-		if len(kept) == 0 || len(kept[len(kept)-1].Links) != 5 || len(kept[len(kept)-1].Typed) != 1 {
+		if len(kept) == 0 || len(kept[len(kept)-1].Links) != 6 || len(kept[len(kept)-1].Typed) != 1 {
 			t.Fatalf("kept %d times, last %+v", len(kept), kept)
 		}
 	})
@@ -210,6 +210,11 @@ func TestCustomersConsent(t *testing.T) {
 		s.keys("A")
 		s.sees("1 customer failed.", "5 green, 1 red")
 		s.keys("q")
+		s.sees("Leave msbundle?")
+		if s.ended {
+			t.Error("it ended unasked")
+		}
+		s.keys("y")
 		if !s.ended {
 			t.Error("it goes on")
 		}
@@ -360,10 +365,12 @@ func TestCustomersPrompt(t *testing.T) {
 // Without answers about an app there is nothing to consent to: the stage that asks
 // for them is a key away.
 func TestCustomersWithoutAnswers(t *testing.T) {
-	tell(t, func(f *fake, _ *Config) { f.clients.lookErr = &steps.Problem{What: "the answers do not say it"} }, func(s *story) {
+	tell(t, func(f *fake, _ *Config) {
+		f.clients.lookErr = &steps.Problem{What: "the answers do not say it", Err: steps.ErrNoPermissions}
+	}, func(s *story) {
 		s.toCustomers()
-		s.sees("new setup")
-		s.keys("n")
+		s.sees("The stage Authorize comes first", "go to Authorize")
+		s.keys("enter")
 		s.on(pageIntegrations)
 	})
 }

@@ -282,7 +282,7 @@ func (c *clients) take(i clientItem, now time.Time) {
 		if s := i.fleet.Shield; s != nil {
 			stands := *s
 			if !x.kind.writes() {
-				stands = c.standing(i.fleet.Tenant, stands)
+				stands = c.refused(i.fleet.Tenant, stands)
 			}
 			c.seen(i.fleet.Tenant, stands)
 			i.fleet.Shield = &stands
@@ -347,18 +347,9 @@ func (c *clients) ended(end workEnd, now time.Time) {
 	}
 	c.written = true
 	for tenant := range x.back { // the others were not got to, so nothing is mended there
-		c.forgive(tenant)
-	}
-	if x.kind == workConsent {
-		for _, p := range x.plan.Customers {
-			if p.Skipped != "" && p.Shield.Shade == steps.Red { // it could not even be looked at
-				c.forgive(p.Customer.TenantID)
-				c.shut[p.Customer.TenantID] = true
-			}
-		}
+		delete(c.failed, tenant)
 	}
 	for _, f := range end.failed {
-		c.forgive(f.Customer.TenantID)
 		c.failed[f.Customer.TenantID] = f.Problem
 	}
 }

@@ -57,7 +57,7 @@ type inboxKeys struct {
 }
 
 func (k *inboxKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Done, k.Link, k.Mail, k.Look, k.Finish, k.Export, k.Remind, k.Find, k.Open}
+	return []key.Binding{k.Done, k.Link, k.Finish, k.Mail, k.Look, k.Export, k.Remind, k.Find, k.Open}
 }
 
 func (k *inboxKeys) FullHelp() [][]key.Binding {

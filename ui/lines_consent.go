@@ -73,6 +73,13 @@ func (l *Lines) agreedAt(ctx context.Context, kind workKind) (bool, error) {
 	v, c := l.planAt(kind), l.w.clients
 	list := func() {
 		l.say(strings.Replace(v.intro(), "enter shows them", "show and a number says them", 1))
+		for n := range v.alone {
+			if n == manyWrites {
+				l.say("And " + number(len(v.alone)-n) + " more reasons.")
+				break
+			}
+			l.say(v.alone[n].who(c) + ": " + v.alone[n].text)
+		}
 		for n, x := range v.app().Changes {
 			l.say(fmt.Sprintf("In your own tenant, %d: %s. Risk %s.", n+1, x.Describe(), x.Risk))
 		}

@@ -21,7 +21,7 @@ var clientWords = []string{
 	"look all, look failed, or look and numbers reads those customers and says how they stand. Nothing is written.",
 	"consent all, or consent and numbers plans a consent at those customers. retry plans it for those that failed. You see the plan and are asked before anything is written.",
 	"exclude has the partner taken out of customers' Conditional Access policies with a consent, or not.",
-	"file and a path gives Rewst's organisations, a CSV file. accept all takes all suggestions that need no look, accept and a number takes that one.",
+	"file and a path gives Rewst's organisations, a CSV file, or a mapping: a table of tenantId and organizationName, or an exported one. accept all takes all suggestions that need no look, accept and a number takes that one.",
 	"link, a number and a name links that customer to an organisation, known or new. unlink and a number takes its organisations away, unlink certain those that were linked by themselves just now. none and a number says that it has none.",
 	"export and a folder writes the mapping, and the file from which Rewst imports new organisations.",
 	"result says how the customers stand and what is left for you. direct and a number says how a customer is set up without delegated administration. close closes an app's sign-in that was left open.",
@@ -95,6 +95,14 @@ func (l *Lines) findCustomersOnce(ctx context.Context) error {
 		return err
 	}
 	l.problem(err)
+	if errors.Is(err, errAuthorizeFirst) {
+		_, err = l.ask(ctx, query{"Press Enter to go to Authorize, or type back or quit:", nil, nil})
+		if err == nil {
+			l.w.enter(steps.StageAuthorize)
+			l.w.open(pageIntegrations)
+		}
+		return err
+	}
 	text, err := l.ask(ctx, query{"Press Enter to look again, or type account to sign in again, back or quit:", nil, nil})
 	if err == nil && text == "account" {
 		l.w.open(pageSignIn)
@@ -162,6 +170,9 @@ func (l *Lines) client(ctx context.Context, text string) error {
 	case verb == "file" && rest != "":
 		msg := w.listFrom(0, rest)().(listedMsg)
 		l.linked(w.tookList(msg))
+		l.save()
+	case text == "earlier file" && c.before != nil:
+		l.linked(w.tookList(w.unlist(0)().(listedMsg)))
 	case verb == "accept" && rest == "all":
 		n := c.mapping.AcceptCertain()
 		c.dirty = true
@@ -218,8 +229,8 @@ func (l *Lines) client(ctx context.Context, text string) error {
 
 // linked says what a list of organisations has brought.
 func (l *Lines) linked(tea.Cmd) { // what it linked is kept with the rest
-	l.w.notice.text = strings.Replace(l.w.notice.text, "z takes that back", "unlink certain takes that back", 1)
-	l.w.clients.dirty = l.w.clients.dirty || len(l.w.clients.linked) > 0
+	l.w.notice.text = strings.NewReplacer("z takes that back", "unlink certain takes that back", "z takes the list back", "Type earlier file to take the list back").Replace(l.w.notice.text)
+	l.w.clients.dirty = l.w.clients.dirty || len(l.w.clients.linked) > 0 || l.w.clients.before != nil
 	l.notice()
 }
 
@@ -288,7 +299,7 @@ func (l *Lines) showClient(i int) {
 		l.say(fmt.Sprintf("%s: %s. %s %s", proofTitles[p.Proof], p.State, closed(p.Evidence), p.Fix))
 	}
 	l.leftAlone(r.Shield.Notes)
-	if p := c.trouble(r.TenantID); p != nil {
+	if p := c.trouble(i); p != nil {
 		l.problem(p)
 	}
 }

@@ -419,7 +419,7 @@ func (s *result) known() []fact {
 		facts = append(facts, delegationFacts(r)...)
 	} else if s.w.answers.Registration.Kind == state.KindOwned {
 		region, _ := catalog.RegionByID(s.w.answers.Region)
-		add(factNext, "Paste the values in Rewst ("+region.WebApp+") and authorize there with the same account. A new app can take a minute or two to be known.")
+		add(factNext, "Paste the values in Rewst ("+region.WebApp+") and authorise there with the same account. A new app can take a minute or two to be known.")
 	}
 	add(doneBy(s.w.stage), r.Account.Username)
 	add("Tenant", strings.TrimSpace(r.Org.Name+"  "+r.Org.ID))

@@ -89,6 +89,8 @@ func (s *start) build(unfinished []steps.Unfinished) {
 		title := "Resume " + name(u.Name, u.TenantID)
 		if len(u.Awaited) > 0 {
 			title += ": customers' approvals"
+		} else if u.About != "" {
+			title += ": " + u.About
 		}
 		s.items = append(s.items, startItem{
 			title,

@@ -67,8 +67,8 @@ func TestCodeAppears(t *testing.T) {
 		waits(f, c)
 		c.Answers.Account = "admin@contoso.onmicrosoft.com"
 	}, func(s *story) {
-		s.toSignIn()
 		s.size(60, 24) // no room for a QR code, so lines are whole
+		s.toSignIn()
 		s.sees("Microsoft Graph, to look at the tenant", "Microsoft Graph Command Line Tools", "admin@contoso.onmicrosoft.com",
 			"New code in 14:30, by itself", "Only enter this code if you started this sign-in yourself.")
 		lines := strings.Split(s.text(), "\n")
@@ -86,9 +86,20 @@ func TestCodeAppears(t *testing.T) {
 		if diff := cmp.Diff(want, s.paper); diff != "" {
 			t.Errorf("on the normal screen (-want +got):\n%s", diff)
 		}
+		if got := s.app.Stale(); got != "" {
+			t.Errorf("takes back %q while the code serves", got)
+		}
 		s.signs(nil)
 		s.on(pagePreflight)
 		s.unasked()
+		// The line is longer than the terminal is wide.
+		if got, want := s.app.Stale(), "\x1b[2A\r\x1b[J"; got != want {
+			t.Errorf("takes back %q of a sign-in that is done want %q", got, want)
+		}
+		s.size(70, 24) // lines break elsewhere: nobody knows where they are
+		if got := s.app.Stale(); got != "" {
+			t.Errorf("takes back %q on another size", got)
+		}
 	})
 }
 

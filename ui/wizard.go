@@ -37,7 +37,8 @@ type wizard struct {
 	courses map[steps.Stage]*course
 
 	prompts *prompts
-	panel   *panel       // a sign-in under way; stands in front of the screen
+	panel   *panel // a sign-in under way; stands in front of the screen
+	paper   paper
 	method  steps.Method // of signing in, as far as it is known
 
 	notice notice
