@@ -242,13 +242,23 @@ func (s *Setup) lostKeys(p *Plan) {
 		return
 	}
 	app := applications + "/" + p.findings.App.ObjectID
-	made, gone := journaledSecrets(s.store.Entries())
-	for _, x := range made {
-		key := PasswordFound{KeyID: x.Outcome.Refs["secret.keyId"], Name: x.Name}
-		if x.Change == appSecret && x.Path == app+"/addPassword" && key.KeyID != "" && key.KeyID != s.appKey && !gone[x.Name] {
+	for _, key := range s.openKeys(app) {
+		if key.KeyID != s.appKey {
 			p.removeKey(app, key)
 		}
 	}
+}
+
+// openKeys are the client secrets of sign-ins with the app that the journal knows to
+// have been made, and not to have been removed.
+func (s *Setup) openKeys(app string) (list []PasswordFound) {
+	made, gone := journaledSecrets(s.store.Entries())
+	for _, x := range made {
+		if key := x.Outcome.Refs["secret.keyId"]; x.Change == appSecret && x.Path == app+"/addPassword" && key != "" && !gone[x.Name] {
+			list = append(list, PasswordFound{KeyID: key, Name: x.Name})
+		}
+	}
+	return list
 }
 
 // keyName is what the journal calls a client secret.
@@ -262,13 +272,23 @@ func (s *Setup) keyName(key string) string {
 }
 
 // leftOfSignIn are, of client secrets nobody received, those an earlier run signed in
-// with as the app. Any other may still be on its way to whom it was made for.
-func (s *Setup) leftOfSignIn(list []PasswordFound) []PasswordFound {
+// with as the app, and those the journal knows of: a read may be older than them. Any
+// other may still be on its way to whom it was made for.
+func (s *Setup) leftOfSignIn(app *Application, list []PasswordFound) []PasswordFound {
+	if app == nil {
+		return nil
+	}
 	ours := map[string]bool{}
 	for _, e := range s.store.Entries() {
 		ours[e.Name] = ours[e.Name] || e.Change == appSecret
 	}
-	return slices.DeleteFunc(list, func(p PasswordFound) bool { return !ours[p.Name] })
+	list = slices.DeleteFunc(list, func(p PasswordFound) bool { return !ours[p.Name] })
+	for _, key := range s.openKeys(applications + "/" + app.ObjectID) {
+		if !slices.ContainsFunc(list, func(p PasswordFound) bool { return p.KeyID == key.KeyID }) {
+			list = append(list, key)
+		}
+	}
+	return list
 }
 
 // readClosed reads back that nothing is left of the sign-in with the app.

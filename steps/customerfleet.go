@@ -32,7 +32,7 @@ func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func
 	if f.App == nil && f.Connector == nil {
 		return nil, noOwnApp(a)
 	}
-	f.redirectOurs, f.Left = redirectLeft(s.store.Entries()), s.leftOfSignIn(f.Left)
+	f.redirectOurs, f.Left = redirectLeft(s.store.Entries()), s.leftOfSignIn(f.App, f.Left)
 	c := &Clientele{Findings: f, App: MakeAppPlan(a, f)}
 	kept, by := customersIn(s.store), f.Delegation.byCustomer()
 	for _, customer := range f.Delegation.Customers {
