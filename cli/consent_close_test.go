@@ -67,7 +67,7 @@ func TestSignInLeftOpen(t *testing.T) {
 		file := w.consenting("consent: all")
 		ctx, stop := context.WithCancel(t.Context())
 		w.givingUp(stop, true)
-		r := w.runContext(ctx, "apply", "-f", file, "--yes").must(t, exitInterrupted)
+		r := w.runContext(ctx, "apply", "-f", file, "--yes", "--workers", "1").must(t, exitInterrupted)
 		for _, words := range []string{"Press ctrl+c again to leave it open", "was left open: a way back to this computer"} {
 			if !strings.Contains(r.err, words) {
 				t.Errorf("it does not say %q:\n%s", words, r.err)
