@@ -471,7 +471,7 @@ func madeListed(app, resource string, a ResourceAccess) string {
 func whyPermission(resource string, w wanted) string {
 	for _, p := range catalog.Permissions() {
 		if p.Resource == resource && p.Name == w.name && p.Kind == w.kind {
-			return strings.ToUpper(p.UsedFor[:1]) + p.UsedFor[1:] + "."
+			return upperFirst(p.UsedFor) + "."
 		}
 	}
 	return "Asked for in the answers."

@@ -188,8 +188,20 @@ func TestLowerFirst(t *testing.T) {
 		"Exchange Online does not know.": "Exchange Online does not know.", "Partner Center: no.": "Partner Center: no.", "Conditional Access policy": "Conditional Access policy",
 		"Rewst's shield": "Rewst's shield", "AADSTS50020: no": "AADSTS50020: no", "Authorization_RequestDenied: no": "Authorization_RequestDenied: no",
 		"GDAP gives it": "GDAP gives it", "Azure, too": "Azure, too", "Login.microsoftonline.com could not be reached.": "login.microsoftonline.com could not be reached.",
+		"Échec de la demande": "échec de la demande",
 	} {
 		if got := lowerFirst(in); got != want {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
+
+// What a service says is said in any language.
+func TestAsSentence(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", " ": "", "a": "A.", "échec de la demande": "Échec de la demande.", " Übung. ": "Übung.", "5 of 6": "5 of 6.",
+	} {
+		if got := asSentence(in); got != want {
 			t.Errorf("%q became %q", in, got)
 		}
 	}

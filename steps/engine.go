@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -437,7 +439,19 @@ func lowerFirst(s string) string {
 	if word == "" || name || strings.ContainsAny(word[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ@_") {
 		return s
 	}
-	return strings.ToLower(s[:1]) + s[1:]
+	return firstAs(unicode.ToLower, s)
+}
+
+// upperFirst begins a sentence.
+func upperFirst(s string) string { return firstAs(unicode.ToUpper, s) }
+
+// firstAs changes the first letter, which a service may have written in any language.
+func firstAs(letter func(rune) rune, s string) string {
+	if s == "" {
+		return s
+	}
+	first, size := utf8.DecodeRuneInString(s)
+	return string(letter(first)) + s[size:]
 }
 
 // names are words of sentences here that are written with a capital anywhere: those

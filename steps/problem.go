@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"msbundle/catalog"
 	"msbundle/msclient"
@@ -46,7 +45,7 @@ func problem(err error, what string) error {
 	case errors.As(err, &failed):
 		out.request(failed)
 	case errors.As(err, &dir):
-		out.Do, out.Who = strings.ToUpper(dir.Error()[:1])+dir.Error()[1:]+".", string(catalog.ByYouHere)
+		out.Do, out.Who = upperFirst(dir.Error())+".", string(catalog.ByYouHere)
 	case errors.Is(err, msclient.ErrSignInExpired):
 		out.Cause = "Nobody entered the code in time."
 		out.Do, out.Who = "If the browser showed an error, its code (AADSTS...) says why; then start the sign-in again.", string(catalog.ByYou)

@@ -131,13 +131,6 @@ func checkStepDown(a state.Answers, f *Findings, p *Plan) Check {
 	return c
 }
 
-func upperFirst(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
 // rights are the directory roles that serve for a kind of write, besides Global
 // Administrator.
 // https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference

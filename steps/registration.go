@@ -259,7 +259,7 @@ func sentence(parts []string) string {
 	if s == "" {
 		return s
 	}
-	return strings.ToUpper(s[:1]) + s[1:] + "."
+	return upperFirst(s) + "."
 }
 
 // some names a few of a list and counts the rest.
