@@ -199,7 +199,12 @@ func (s *Setup) shut(ctx context.Context, plan Plan, o ApplyOptions) error {
 	e := s.engineFor(plan, o)
 	e.refs["secret.keyId"] = s.appKey
 	ctx = s.telling(ctx, e.tell)
-	err := e.run(ctx)
+	var err error
+	for i := range plan.Changes { // that one thing cannot be closed does not leave another open
+		if err = errors.Join(err, e.carryOut(ctx, plan.Changes[i:i+1])); ctx.Err() != nil {
+			break
+		}
+	}
 	if err == nil {
 		var proof Proof
 		var missing string

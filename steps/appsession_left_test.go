@@ -2,8 +2,11 @@ package steps
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"msbundle/msclient"
 	"msbundle/sandbox"
@@ -43,4 +46,53 @@ func TestSecretsTheReadDoesNotShow(t *testing.T) {
 			t.Errorf("once more: %+v", c.App.Left.Changes)
 		}
 	})
+}
+
+// What can be closed is closed, whatever is refused besides.
+func TestOneThingThatCannotBeClosed(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		method, path string
+		secrets      int // that are left
+		redirect     bool
+	}{
+		"the secret":                    {method: http.MethodPost, path: "/removePassword", secrets: 1},
+		"the way back to this computer": {method: http.MethodPatch, path: "/applications/", redirect: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := clienteleOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 3})
+				refused := false
+				w.wrap = func(next http.RoundTripper) http.RoundTripper {
+					return roundTrip(func(req *http.Request) (*http.Response, error) {
+						if refused && req.Method == tt.method && strings.Contains(req.URL.Path, tt.path) {
+							return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{"Content-Type": {"application/json"}}, Request: req, Body: http.NoBody}, nil
+						}
+						return next.RoundTrip(req)
+					})
+				}
+				s := w.run()
+				c, _ := w.look(t.Context(), s)
+				if err := s.OpenApp(t.Context(), c.App, ApplyOptions{}); err != nil {
+					t.Fatal(whole(err))
+				}
+				refused = true
+				if err := s.CloseApp(t.Context(), c.App, ApplyOptions{}); err == nil {
+					t.Error("it says that it is closed")
+				}
+				time.Sleep(time.Hour)
+				next := w.run()
+				left, _ := w.look(t.Context(), next)
+				if f := left.Findings; len(f.Left) != tt.secrets || slices.Contains(f.App.RedirectURIs, ClientRedirect) != tt.redirect {
+					t.Errorf("left: %v, %v", f.Left, f.App.RedirectURIs)
+				}
+				refused = false
+				if err := next.CloseApp(t.Context(), left.App, ApplyOptions{}); err != nil {
+					t.Error(whole(err))
+				}
+				w.closed()
+			})
+		})
+	}
 }
