@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -120,8 +121,9 @@ func (a *app) customers(ctx context.Context, l listing) error {
 	if len(tenants) > 0 {
 		rows = r.looked()
 	}
-	slices.SortStableFunc(rows, func(a, b steps.CustomerRow) int {
-		return cmp.Or(strings.Compare(strings.ToLower(label(a.Customer)), strings.ToLower(label(b.Customer))), strings.Compare(a.TenantID, b.TenantID))
+	sort.Slice(rows, func(i, j int) bool { // slices' own would be compiled anew for rows
+		a, b := &rows[i].Customer, &rows[j].Customer
+		return cmp.Or(strings.Compare(strings.ToLower(label(*a)), strings.ToLower(label(*b))), strings.Compare(a.TenantID, b.TenantID)) < 0
 	})
 	var written []string
 	if l.export != "" {

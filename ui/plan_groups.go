@@ -2,6 +2,7 @@ package ui
 
 import (
 	"slices"
+	"sort"
 	"strings"
 
 	"msbundle/steps"
@@ -53,15 +54,13 @@ func (s *plan) customerGroups() []steps.Group {
 		}
 		out[n].Changes = append(out[n].Changes, c)
 	}
-	general := func(g steps.Group) bool { return g.Changes[0].Customer == "" }
-	slices.SortStableFunc(out, func(a, b steps.Group) int {
-		switch {
-		case general(a):
-			return -1
-		case general(b):
-			return 1
+	general := func(g *steps.Group) bool { return g.Changes[0].Customer == "" }
+	sort.SliceStable(out, func(i, j int) bool { // slices' own would be compiled anew for groups
+		a, b := &out[i], &out[j]
+		if general(a) || general(b) {
+			return general(a)
 		}
-		return strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title))
+		return strings.ToLower(a.Title) < strings.ToLower(b.Title)
 	})
 	return out
 }
