@@ -2,6 +2,8 @@ package steps
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,6 +49,7 @@ type CustomerPlan struct {
 // sharedPlan is what the plans of all customers have in common.
 type sharedPlan struct {
 	want      desired // with the bootstrap scopes
+	chosen    string  // stands for what was chosen of it, and for the app
 	partner   string  // its tenant id
 	app       Application
 	resources map[string]Resource // by app id: what each API publishes
@@ -60,6 +63,14 @@ type sharedPlan struct {
 // tenant does: a permission has the same id everywhere.
 func share(a state.Answers, f *Findings) *sharedPlan {
 	want := desire(a, f)
+	var app Application
+	switch {
+	case f.App != nil:
+		app = *f.App
+	case f.Connector != nil:
+		app.AppID, app.Name = f.Connector.AppID, f.Connector.Name
+	}
+	chosen := want.sign(app.AppID)
 	want.why = "Rewst acts there as the account that authorised it, within these permissions."
 	api := want.permissions[catalog.GraphAppID]
 	takes, more := bootstrapScopes, 0
@@ -78,17 +89,26 @@ func share(a state.Answers, f *Findings) *sharedPlan {
 	// Partner Center itself has nothing to do in a customer's tenant.
 	delete(want.permissions, catalog.PartnerCenterAppID)
 	want.resources = slices.DeleteFunc(want.resources, func(id string) bool { return id == catalog.PartnerCenterAppID })
-	s := &sharedPlan{want: want, partner: f.Org.ID, resources: f.Resources, roles: state.DefaultGDAP().RoleIDs(), policies: policies, excludes: excludes, more: more}
+	s := &sharedPlan{
+		want: want, chosen: chosen, partner: f.Org.ID, app: app, resources: f.Resources, roles: state.DefaultGDAP().RoleIDs(),
+		policies: policies, excludes: excludes, more: more,
+	}
 	if a.GDAP != nil {
 		s.roles = a.GDAP.RoleIDs()
 	}
-	switch {
-	case f.App != nil:
-		s.app = *f.App
-	case f.Connector != nil:
-		s.app.AppID, s.app.Name = f.Connector.AppID, f.Connector.Name
-	}
 	return s
+}
+
+// sign stands for an app and what it is to have, in a few letters.
+func (d *desired) sign(app string) string {
+	sum := sha256.New()
+	_, _ = fmt.Fprintln(sum, app)
+	for _, api := range d.resources {
+		for _, w := range d.permissions[api] {
+			_, _ = fmt.Fprintln(sum, api, w.name, w.kind)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 // Plan is everything that will be written at the customer, in order.

@@ -34,14 +34,14 @@ func (s *Setup) LookClientele(ctx context.Context, a state.Answers, observe func
 	}
 	f.redirectOurs, f.Left = redirectLeft(s.store.Entries()), s.leftOfSignIn(f.App, f.Left)
 	c := &Clientele{Findings: f, App: MakeAppPlan(a, f)}
-	kept, by := customersIn(s.store), f.Delegation.byCustomer()
+	kept, by, chosen := customersIn(s.store), f.Delegation.byCustomer(), share(a, f).chosen
 	for _, customer := range f.Delegation.Customers {
 		row := CustomerRow{Customer: customer}
 		if customer.Domain != "" {
 			row.Domains = []string{customer.Domain}
 		}
 		if k, known := kept[customer.TenantID]; known {
-			row.Shield = k.Shield
+			row.Shield = k.Shield.under(chosen)
 			row.Domains = union(row.Domains, k.Domains)
 		}
 		if r := f.Delegation.best(by[customer.TenantID], nil); r != nil {

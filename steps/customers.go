@@ -47,6 +47,8 @@ type Shield struct {
 	// PolicyNotes is how many of them, the last, are about Conditional Access policies,
 	// which only the app can read.
 	PolicyNotes int `json:"policyNotes,omitempty"`
+	// Chosen stands for what it was judged by: the app and what that was to have.
+	Chosen string `json:"chosen,omitempty"`
 }
 
 // Failed tells whether what was tried there last did not work and nothing has shown

@@ -51,7 +51,7 @@ func shieldOf(x shieldFacts) Shield {
 		p := makeCustomerPlan(x.shared, x.customer, x.found)
 		x.plan = &p
 	}
-	s := Shield{At: x.now, Spared: x.spared()}
+	s := Shield{At: x.now, Spared: x.spared(), Chosen: x.shared.chosen}
 	s.Notes, s.PolicyNotes = x.notes()
 	add := func(proof string, state CheckState, evidence, fix string) {
 		s.Checks = append(s.Checks, ShieldPart{Proof: proof, State: state, Evidence: evidence, Fix: fix, RequestID: w.seen[proof].requestID, At: x.now})

@@ -56,3 +56,12 @@ func customersIn(store *state.Store) map[string]keptCustomer {
 	}
 	return out
 }
+
+// under is what a shield that was seen before says when this is chosen. What had
+// what was chosen then has to be looked at again; what failed still did.
+func (s Shield) under(chosen string) Shield {
+	if s.Chosen != "" && s.Chosen != chosen && s.Shade >= Amber && s.Refused == nil {
+		s.Shade, s.Reason, s.Fix = Unseen, "What the app is to have was chosen anew since this was seen.", "Look again, then consent."
+	}
+	return s
+}
