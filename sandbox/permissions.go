@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/csv"
 	"slices"
@@ -9,8 +10,8 @@ import (
 	"msbundle/catalog"
 )
 
-//go:embed data/operations.csv
-var operationsCSV string
+//go:embed data/operations.csv.gz
+var operationsCSV []byte
 
 // permissionRow says which permissions an operation accepts: one alternative of
 // which every part must be in the token.
@@ -22,7 +23,7 @@ type permissionRow struct {
 
 // permissionRows is the table, by method and path and then by kind of object.
 func permissionRows() map[string]map[string]permissionRow {
-	rows, err := csv.NewReader(strings.NewReader(operationsCSV)).ReadAll()
+	rows, err := csv.NewReader(bytes.NewReader(unpacked(operationsCSV))).ReadAll()
 	if err != nil {
 		panic("sandbox: embedded operations table: " + err.Error())
 	}

@@ -16,7 +16,7 @@ import (
 // shapes says which properties a body may have, at every depth, and which a
 // $select may name. It is cut from the official description.
 //
-//go:embed data/shapes.json
+//go:embed data/shapes.json.gz
 var shapesJSON []byte
 
 type shape struct {
@@ -32,7 +32,7 @@ type shapeTable struct {
 // shapes are read when a request first asks: who works with the real cloud does not
 // wait for them.
 var shapes = sync.OnceValue(func() (s shapeTable) {
-	if err := json.Unmarshal(shapesJSON, &s); err != nil {
+	if err := json.Unmarshal(unpacked(shapesJSON), &s); err != nil {
 		panic("sandbox: embedded shapes: " + err.Error())
 	}
 	return s
