@@ -206,6 +206,9 @@ func (a *app) confirm(ctx context.Context, question string) error {
 		fmt.Fprint(a.Err, "\n"+question)
 	}
 	word, err := a.line(ctx) // the end of input declines
+	if err != nil && !a.flags.json {
+		fmt.Fprintln(a.Err)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -240,6 +243,9 @@ func (r *applyRun) apply(ctx context.Context, s *steps.Setup, p steps.Plan, agre
 	}
 	if !r.flags.json {
 		printResult(r.Err, result, r.secretOut)
+		if result.Behind > 0 && p.Answers.Customers == nil {
+			fmt.Fprintf(r.Err, "\nLast seen with what was chosen before: %s. 'msbundle plan' with the section customers shows what the new choice takes there.\n", plural(result.Behind, "customer"))
+		}
 		printReady(r.Err, result, r.passwordOut)
 		printCustomers(r.Err, result, s.Reminded, r.later("invitations"))
 	}

@@ -166,7 +166,7 @@ func (a *app) root() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.Version = version()
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
+	root.SetFlagErrorFunc(badFlag)
 	a.flags.register(root.PersistentFlags())
 	root.AddCommand(a.planCommand(), a.applyCommand(), a.invitationsCommand(), a.customersCommand(), a.undoCommand(), a.clientCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.explainCommand(), a.sandboxCommand(), a.completionCommand())
 	for _, c := range append(root.Commands(), root) {
@@ -179,7 +179,7 @@ func (a *app) root() *cobra.Command {
 				return nil
 			}
 			if err := args(cmd, list); err != nil {
-				return &exitError{exitUsage, err}
+				return notTaken(cmd, list[0])
 			}
 			return nil
 		}

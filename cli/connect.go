@@ -25,6 +25,7 @@ type connection struct {
 	page      string             // where the rehearsal takes codes, when a person has to
 	pages     string             // the same, where it also serves the customers' page; empty when it serves none
 	browse    func(string) error // plays a browser in a rehearsal; nil when there is none
+	play      func(string)       // has the simulated person be an account; nil like browse
 	stateDir  string
 	sessions  *msclient.Sessions // where the sign-in is remembered; nil when it ends with the process
 	log       *slog.Logger
@@ -72,7 +73,7 @@ func (a *app) rehearse(ctx context.Context, c *connection) error {
 	cloud := a.cloud
 	if cloud == nil {
 		if cloud, err = sandbox.New(o); err != nil {
-			return usage("--sandbox: %w", err)
+			return usage("--%w", err) // it begins with the option's name
 		}
 	}
 	if err := a.sameCloud(cloud.Tenant()); err != nil {
@@ -86,7 +87,7 @@ func (a *app) rehearse(ctx context.Context, c *connection) error {
 		c.label += ", " + o.Scenario
 	}
 	if o.Approve != sandbox.ApproveManual {
-		c.browse = func(page string) error { return cloud.Browse(ctx, page) }
+		c.browse, c.play = func(page string) error { return cloud.Browse(ctx, page) }, cloud.SignInAs
 	}
 	if o.Approve == sandbox.ApproveManual || a.pages {
 		url, stop, err := cloud.ServePages(ctx)
@@ -142,7 +143,10 @@ type purpose struct {
 // setup makes the engine for a connection.
 func (a *app) setup(ctx context.Context, c *connection, p purpose) (*steps.Setup, error) {
 	o := msclient.Options{Cloud: a.flags.cloud, ClientID: a.flags.clientID, Transport: c.transport, Log: c.log, Methods: a.methods(c)}
-	o.Method, o.Unattended = o.Methods[0], !a.interactive() && !p.azure
+	o.Method = o.Methods[0]
+	if !p.azure {
+		o.Unattended = a.unattended()
+	}
 	if p.stranger {
 		o.ClientID = "" // a client of one's own is in one's own tenant
 		if a.flags.auth == "" {

@@ -37,6 +37,7 @@ type atCustomers struct {
 	known     []state.Organization // what Rewst has
 	failed    map[string]*steps.Problem
 	left      map[string]string // why what was planned at a customer was not written
+	began     map[string]bool   // customers written at; true where that is done
 	written   int
 	opened    bool            // the sign-in with the app
 	about     map[string]bool // customers that were looked at
@@ -54,7 +55,7 @@ func onlyCustomers(a state.Answers) bool {
 func (a *app) customersOf(s *steps.Setup, answers state.Answers, workers workers, verbose bool) *atCustomers {
 	return &atCustomers{
 		app: a, s: s, answers: answers, workers: workers, verbose: verbose,
-		failed: map[string]*steps.Problem{}, left: map[string]string{}, about: map[string]bool{},
+		failed: map[string]*steps.Problem{}, left: map[string]string{}, about: map[string]bool{}, began: map[string]bool{},
 	}
 }
 
@@ -91,9 +92,10 @@ func (r *atCustomers) read(ctx context.Context, tenants []string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if r.plan, r.first = p, cmp.Or(r.first, p); err != nil {
-		return err
+	if err != nil {
+		return signInFailed(err)
 	}
+	r.plan, r.first = p, cmp.Or(r.first, p)
 	for _, tenant := range tenants {
 		r.about[tenant] = true
 	}
@@ -257,15 +259,16 @@ func (r *atCustomers) open(ctx context.Context) error {
 	if err == nil {
 		r.written += len(r.clientele.App.Open.Changes)
 	}
-	return openingFailed(err)
+	return signInFailed(err)
 }
 
-// openingFailed tells a sign-in with the app that was refused or left out from what
-// else can go wrong.
-func openingFailed(err error) error {
+// signInFailed tells a sign-in that was refused or left out from what else can go
+// wrong.
+func signInFailed(err error) error {
+	var own *msclient.SignInError
 	var refused *msclient.AuthError
 	var other *msclient.OtherAccountError
-	for _, is := range []bool{errors.As(err, &refused), errors.As(err, &other), errors.Is(err, msclient.ErrNoMFA), errors.Is(err, msclient.ErrSkipped), errors.Is(err, msclient.ErrSignInExpired)} {
+	for _, is := range []bool{errors.As(err, &own), errors.As(err, &refused), errors.As(err, &other), errors.Is(err, msclient.ErrNoMFA), errors.Is(err, msclient.ErrSkipped), errors.Is(err, msclient.ErrSignInExpired)} {
 		if is {
 			return &exitError{exitNoSignIn, err}
 		}
@@ -291,35 +294,47 @@ func (r *atCustomers) close(ctx context.Context, opened bool) error {
 
 // write carries out what was agreed to.
 func (r *atCustomers) write(ctx context.Context) error {
-	writes := map[string]int{}
-	for _, c := range r.plan.Customers {
-		writes[c.Customer.TenantID] = c.Writes()
+	writes := make([]int, len(r.plan.Customers))
+	for i := range r.plan.Customers {
+		writes[i] = r.plan.Customers[i].Writes()
 	}
-	failed, err := r.s.ApplyCustomers(ctx, r.answers, r.clientele, r.plan, r.fleet("writing"))
+	fleet := r.fleet("writing")
+	tell := fleet.Observe
+	fleet.Observe = func(e steps.FleetEvent) {
+		if !e.Done {
+			r.began[e.Tenant] = false
+		}
+		tell(e)
+	}
+	failed, err := r.s.ApplyCustomers(ctx, r.answers, r.clientele, r.plan, fleet)
+	for i := range r.plan.Customers {
+		if c := &r.plan.Customers[i]; c.Done() {
+			r.began[c.Customer.TenantID] = true
+		}
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	for _, f := range failed {
 		r.failed[f.Customer.TenantID] = f.Problem
 	}
-	for tenant, n := range writes {
-		if r.failed[tenant] == nil {
+	for i, n := range writes {
+		c := &r.plan.Customers[i]
+		switch tenant := c.Customer.TenantID; {
+		case c.Done():
 			r.written += n
+		case n > 0 && r.failed[tenant] == nil && err != nil:
+			r.left[tenant] = "not written, or not to the end: " + cmp.Or(failure(err).Cause, failure(err).What)
 		}
 	}
 	r.note()
-	return err
+	return signInFailed(err)
 }
 
 // again looks with the app's sign-in at what nobody else could see before, and has
 // what that takes agreed to and written as well.
 func (r *atCustomers) again(ctx context.Context) error {
-	var tenants []string
-	for _, c := range r.plan.Customers {
-		if (c.Untried() || c.Writes() > 0) && r.failed[c.Customer.TenantID] == nil {
-			tenants = append(tenants, c.Customer.TenantID)
-		}
-	}
+	tenants := r.plan.Again(func(tenant string) bool { return r.failed[tenant] != nil })
 	if len(tenants) == 0 {
 		return nil
 	}

@@ -2,14 +2,10 @@ package cli
 
 import (
 	"context"
-	"time"
+	"fmt"
 
 	"msbundle/steps"
 )
-
-// closeTime is how long closing the app's sign-in may take once somebody has given
-// up.
-const closeTime = time.Minute
 
 // closing is the command that closes the sign-in with the app; empty where it would
 // find nothing.
@@ -38,13 +34,8 @@ func (a *app) sayOpen() {
 // closeApp closes the sign-in with the app, also for somebody who has given up. That
 // it did not work is told here, because another error may come first.
 func (a *app) closeApp(ctx context.Context, s *steps.Setup, p steps.AppPlan, opened bool) error {
-	given := ctx.Err() != nil
-	ctx = context.WithoutCancel(ctx)
-	if given {
+	if ctx.Err() != nil {
 		a.tellOpen()
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, closeTime)
-		defer cancel()
 	}
 	if err := s.CloseApp(ctx, p, steps.ApplyOptions{Observe: a.watch()}); err != nil {
 		a.explain(err)
@@ -53,6 +44,9 @@ func (a *app) closeApp(ctx context.Context, s *steps.Setup, p steps.AppPlan, ope
 			text += " Close it when the cause is gone: " + words
 		}
 		a.remark("%s", text)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return &exitError{code: exitFailed}
 	}
 	if opened {
@@ -93,6 +87,7 @@ func (a *app) closeLeft(ctx context.Context, l listing) error {
 		if err := a.agree(ctx, left, l.yes, true); err != nil {
 			return err
 		}
+		defer a.guard(ctx)()
 		if err := a.closeApp(ctx, s, c.App, true); err != nil {
 			return err
 		}
@@ -101,4 +96,33 @@ func (a *app) closeLeft(ctx context.Context, l listing) error {
 		return nil
 	}
 	return a.printJSON(map[string]any{"schema": customersSchema, "tenant": left.Tenant, "tenantName": left.TenantName, "closed": true, "written": len(left.Changes)})
+}
+
+// sayStopped says how far it had come when somebody gave up.
+func (r *atCustomers) sayStopped() {
+	done, begun, not := 0, 0, 0
+	for _, all := range r.began {
+		if all {
+			done++
+		} else {
+			begun++
+		}
+	}
+	if r.plan != nil {
+		for i := range r.plan.Customers {
+			c := &r.plan.Customers[i]
+			if _, began := r.began[c.Customer.TenantID]; !began && c.Writes() > 0 {
+				not++
+			}
+		}
+	}
+	if done+begun+not == 0 {
+		r.remark("Stopped: nothing was written at customers.")
+		return
+	}
+	text := fmt.Sprintf("Stopped: done at %s", plural(done, "customer"))
+	if begun > 0 {
+		text += fmt.Sprintf(", begun at %d", begun)
+	}
+	r.remark("%s, not begun at %d.", text, not)
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -137,6 +138,68 @@ func TestUndoLeavesTheSignInOpen(t *testing.T) {
 	})
 }
 
+// Closing has all the time it takes, and a minute from when somebody gives up, whoever
+// does it.
+func TestClosingHasAMinute(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		given bool // up while it hangs
+		left  bool // by an earlier run
+		want  int
+	}{
+		"given up":                 {given: true, want: exitInterrupted},
+		"given up, of --close":     {given: true, left: true, want: exitInterrupted},
+		"not given up":             {want: exitDone},
+		"not given up, of --close": {left: true, want: exitDone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := rehearsalOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 1})
+				args := []string{"apply", "-f", w.consenting("consent: all"), "--yes"}
+				if c.left {
+					gone, stop := context.WithCancel(t.Context())
+					w.givingUp(stop, true)
+					w.runContext(gone, args...).must(t, exitInterrupted)
+					args = []string{"customers", "--close", "--yes"}
+				}
+				ctx, giveUp := context.WithCancel(t.Context())
+				defer giveUp()
+				var hung time.Time
+				w.wrap = func(next http.RoundTripper) http.RoundTripper {
+					return trip(func(r *http.Request) (*http.Response, error) {
+						if strings.HasSuffix(r.URL.Path, "/removePassword") && (c.given || hung.IsZero()) {
+							if hung.IsZero() {
+								hung = time.Now()
+								if c.given {
+									giveUp()
+								}
+							}
+							<-r.Context().Done()
+							return nil, r.Context().Err()
+						}
+						return next.RoundTrip(r)
+					})
+				}
+				r := w.runContext(ctx, args...).must(t, c.want)
+				if took := time.Since(hung); c.given != (took == steps.CloseLimit) || !c.given && took < steps.WriteLimit {
+					t.Errorf("it took %s", took)
+				}
+				for _, words := range []string{"Press ctrl+c again to leave it open", "was left open: a way back", "took too long"} {
+					if strings.Contains(r.err, words) != c.given {
+						t.Errorf("does it say %q?\n%s", words, r.err)
+					}
+				}
+				w.wrap = nil
+				if c.given {
+					w.run("customers", "--close", "--yes").must(t, exitDone)
+				}
+				w.closed()
+			})
+		})
+	}
+}
+
 // How many customers are worked on at a time is at least one.
 func TestWorkers(t *testing.T) {
 	t.Parallel()
@@ -207,5 +270,14 @@ func TestBrowserOnly(t *testing.T) {
 		if !strings.Contains(out.String(), c.says) || strings.Count(out.String(), "If the browser shows an error") != 1 {
 			t.Errorf("%v: %s", c.methods, out.String())
 		}
+	}
+}
+
+// A sentence that begins with what a service wrote keeps its first letter whole.
+func TestFirstLettersOfAnyLanguage(t *testing.T) {
+	t.Parallel()
+	r := &atCustomers{failed: map[string]*steps.Problem{"x": {What: "élan SARL was not done"}}}
+	if got := r.failedDocument(standDocument{TenantID: "x"}).Text; got != "Élan SARL was not done" {
+		t.Errorf("got %q", got)
 	}
 }

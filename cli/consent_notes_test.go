@@ -79,6 +79,40 @@ func TestNotesOfManyCustomers(t *testing.T) {
 	}
 }
 
+// So it is with what becomes of what a customer has.
+func TestNotesOfManyPlans(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	printAtCustomers(&out, func(yield func(steps.Customer, steps.Plan) bool) {
+		for i := range 20 {
+			name := "Fabrikam " + string(rune('A'+i))
+			if !yield(steps.Customer{TenantID: name, Name: name}, steps.Plan{Notes: []steps.Note{{Text: "Taken back at " + name + ": 1 permission.", Done: true}}}) {
+				return
+			}
+		}
+	}, false)
+	if want := "\nNotes\n  20 customers: Fabrikam A, Fabrikam B, Fabrikam C, Fabrikam D, Fabrikam E, Fabrikam F, Fabrikam G, Fabrikam H and 12 more\n    Taken back at the customer: 1 permission.\n"; !strings.Contains(out.String(), want) || strings.Count(out.String(), "Taken") != 1 {
+		t.Error(out.String())
+	}
+}
+
+// Before the app is signed in with it is said what only that shows, and at how many
+// customers.
+func TestWhatOnlyTheAppSees(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customers-consented", Customers: 3})
+		for section, want := range map[string]string{
+			"consent: all":                "\nLooked at once the app is signed in with: whether the app has its role for Exchange Online at 3 customers. What that",
+			"consent: all, exclude: true": "\nLooked at once the app is signed in with: the Conditional Access policies of 3 customers, and whether the app has its role for Exchange Online at 3 customers. What that",
+		} {
+			if r := w.run("plan", "-f", w.consenting(section)).must(t, exitChanges); !strings.Contains(r.out, want) || strings.Contains(r.out, "Nothing to change at the customers") {
+				t.Errorf("%s:\n%s", section, r.out)
+			}
+		}
+	})
+}
+
 // Secrets that stand in the document are handed over at the first sign of giving up:
 // the second one ends the program while a write is still under way.
 func TestSecretsAreHandedOverAtOnce(t *testing.T) {

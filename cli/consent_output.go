@@ -166,7 +166,7 @@ func (r *atCustomers) document() *consentDocument {
 
 func (r *atCustomers) failedDocument(c standDocument) failedDocument {
 	if p := r.failed[c.TenantID]; p != nil {
-		return failedDocument{c.Name, c.TenantID, capital(p.What), p.Cause, p.Do, p.Raw}
+		return failedDocument{c.Name, c.TenantID, steps.UpperFirst(p.What), p.Cause, p.Do, p.Raw}
 	}
 	if c.Left != "" {
 		return failedDocument{Customer: c.Name, TenantID: c.TenantID, Text: c.Left}
@@ -192,6 +192,9 @@ func fleetDocument(doing, name string, e steps.FleetEvent) map[string]any {
 // carryOut applies, and says how all customers stand. The error is how it ended.
 func (r *atCustomers) carryOut(ctx context.Context) error {
 	err := r.apply(ctx)
+	if ctx.Err() != nil {
+		r.sayStopped()
+	}
 	if ctx.Err() != nil || r.plan == nil || errors.Is(err, errDeclined) {
 		return err
 	}
@@ -248,31 +251,46 @@ func (r *atCustomers) printSummary(w io.Writer) {
 // printNotes lists what is left alone at customers and why, once for all of whom the
 // same is said.
 func (r *atCustomers) printNotes(w io.Writer, rows []steps.CustomerRow) {
-	var list []*standing
-	at := map[string]*standing{}
+	var all sayings
 	for _, row := range rows {
-		name := label(row.Customer)
 		for _, text := range row.Shield.Notes {
-			for _, word := range []string{" of ", " at ", " to "} {
-				text = strings.Replace(text, word+name, word+"the customer", 1)
-			}
-			if at[text] == nil {
-				at[text] = &standing{reason: text}
-				list = append(list, at[text])
-			}
-			at[text].customers = append(at[text].customers, name)
+			all.add(label(row.Customer), text)
 		}
 	}
-	if len(list) == 0 {
+	all.print(w, "Left alone at customers", r.verbose)
+}
+
+// sayings are what is said of customers, once for all of whom the same is.
+type sayings struct {
+	list []*standing
+	at   map[string]*standing
+}
+
+func (s *sayings) add(name, text string) {
+	for _, word := range []string{" of ", " at ", " to "} {
+		text = strings.Replace(text, word+name, word+"the customer", 1)
+	}
+	if s.at == nil {
+		s.at = map[string]*standing{}
+	}
+	if s.at[text] == nil {
+		s.at[text] = &standing{reason: text}
+		s.list = append(s.list, s.at[text])
+	}
+	s.at[text].customers = append(s.at[text].customers, name)
+}
+
+func (s *sayings) print(w io.Writer, title string, verbose bool) {
+	if len(s.list) == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\nLeft alone at customers")
-	for i, s := range list {
-		if i == many && !r.verbose {
-			fmt.Fprintf(w, "  and %d more (--verbose lists them)\n", len(list)-i)
+	fmt.Fprintln(w, "\n"+title)
+	for i, x := range s.list {
+		if i == many && !verbose {
+			fmt.Fprintf(w, "  and %d more (--verbose lists them)\n", len(s.list)-i)
 			break
 		}
-		fmt.Fprintf(w, "  %s: %s\n    %s\n", plural(len(s.customers), "customer"), r.names(s.customers), plain(s.reason))
+		fmt.Fprintf(w, "  %s: %s\n    %s\n", plural(len(x.customers), "customer"), namedOf(x.customers, verbose), plain(x.reason))
 	}
 }
 
@@ -313,13 +331,6 @@ func (r *atCustomers) standings() []*standing {
 		out = append(out, at[key])
 	}
 	return out
-}
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func (c standDocument) label() string {

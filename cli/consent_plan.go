@@ -161,12 +161,25 @@ func (r *atCustomers) printPlan(w io.Writer) {
 	if n, customers := r.plan.Writes(); !r.empty() {
 		fmt.Fprintf(w, "\n%s at %s, and %d at %s.\n", plural(n, "write"), plural(customers, "customer"), len(before)+len(after), plain(org.Name))
 	}
-	if r.answers.Customers.Exclude && r.opens() {
-		fmt.Fprintln(w, "The customers' Conditional Access policies are looked at once the app is signed in with; what they take is shown then, and asked about.")
+	if later := r.later(); later != "" && r.opens() {
+		fmt.Fprintf(w, "Looked at once the app is signed in with: %s. What that takes is shown then, and asked about.\n", later)
 	}
 	if r.plan.Consents() && r.opens() {
 		fmt.Fprintln(w, consentSays)
 	}
+}
+
+// later is what only the app can see, and at how many customers it is not known yet.
+func (r *atCustomers) later() string {
+	roles, policies := r.plan.Later()
+	var out []string
+	if policies > 0 {
+		out = append(out, "the Conditional Access policies of "+plural(policies, "customer"))
+	}
+	if roles > 0 {
+		out = append(out, "whether the app has its role for Exchange Online at "+plural(roles, "customer"))
+	}
+	return strings.Join(out, ", and ")
 }
 
 // consentSays is what a consent made here does not do.
@@ -232,15 +245,7 @@ func printAtCustomers(w io.Writer, plans iter.Seq2[steps.Customer, steps.Plan], 
 			printPolicy(w, c)
 		}
 	}
-	if len(notes) > 0 {
-		fmt.Fprintln(w, "\nNotes")
-		for _, n := range notes[:min(len(notes), many)] {
-			fmt.Fprintf(w, "  %s\n", plain(n))
-		}
-		if n := len(notes) - many; n > 0 {
-			fmt.Fprintf(w, "  and %d more\n", n)
-		}
-	}
+	notes.print(w, "Notes", false)
 	fmt.Fprintln(w, "\n(--verbose lists each write)")
 }
 
@@ -272,10 +277,10 @@ type writesLine struct {
 var ofOne = regexp.MustCompile(`\$\{[^}]*\}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(oauth2PermissionGrants/|appRoleAssignedTo/|appRoleAssignments/|roleAssignments/)[^/?]+`)
 
 // condensed puts the writes of one sort together, and collects the notes.
-func condensed(plans iter.Seq2[steps.Customer, steps.Plan]) ([]*writesLine, []string) {
+func condensed(plans iter.Seq2[steps.Customer, steps.Plan]) ([]*writesLine, *sayings) {
 	var lines []*writesLine
 	at := map[string]*writesLine{}
-	var notes []string
+	notes := &sayings{}
 	for c, p := range plans {
 		for _, g := range p.Groups() {
 			for _, x := range g.Changes {
@@ -299,7 +304,7 @@ func condensed(plans iter.Seq2[steps.Customer, steps.Plan]) ([]*writesLine, []st
 			}
 		}
 		for _, n := range p.Notes {
-			notes = append(notes, strings.TrimSuffix(n.Text+": "+n.Reason, ": "))
+			notes.add(label(c), strings.TrimSuffix(n.Text+": "+n.Reason, ": "))
 		}
 	}
 	slices.SortStableFunc(lines, func(a, b *writesLine) int {
@@ -373,8 +378,10 @@ func (r *atCustomers) printLeftOut(w io.Writer) {
 }
 
 // names are customers in a row, all of them with --verbose.
-func (r *atCustomers) names(list []string) string {
-	if r.verbose {
+func (r *atCustomers) names(list []string) string { return namedOf(list, r.verbose) }
+
+func namedOf(list []string, verbose bool) string {
+	if verbose {
 		return plain(strings.Join(list, ", "))
 	}
 	return named(list)

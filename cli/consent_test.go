@@ -245,6 +245,8 @@ func TestConsentInterrupted(t *testing.T) {
 		file := w.consenting("consent: all")
 		if r := w.runContext(ctx, "apply", "-f", file, "--yes").must(t, exitInterrupted); !strings.Contains(r.err, "is closed before this ends") {
 			t.Errorf("it says:\n%s", r.err)
+		} else if n, all := stoppedAt(r.err); n[0] > 0 || n[1] < 1 || all != 3 {
+			t.Errorf("it stopped at %v:\n%s", n, r.err)
 		}
 		w.closed()
 		w.run("apply", "-f", file, "--yes").must(t, exitDone)
@@ -294,7 +296,7 @@ func TestConsentRefused(t *testing.T) {
 		"missing resource":     {404, "1000", "Not found: the enterprise application x does not exist in the tenant of the customer.", "does not exist in the customer's tenant", "provisioned"},
 		"no relationship":      {403, "20002", "The partner ID has no commerce relationship with the customer ID.", "relationship", ""},
 		"no right":             {403, "900308", "Insufficient privileges to complete the operation.", "though its token for the customer has a role that consents", "Wait an hour"},
-		"blocked":              {403, "900309", "Access has been blocked by Conditional Access policies.", "Conditional Access blocks the call", "policy"},
+		"blocked":              {403, "900309", "Access has been blocked by Conditional Access policies.", "A Conditional Access policy of the customer keeps", "An administrator of the customer excludes your people"},
 		"unknown tenant":       {404, "60003", "Tenant not found: x.", "", ""},
 	}
 	for name, c := range cases {

@@ -53,17 +53,18 @@ func (a *app) customersCommand() *cobra.Command {
 			"Organisations come from the file the setup file names (customers.mapping), and from a workflow of your own: its\n" +
 			"trigger's address in " + webhookVar + ", its secret in " + webhookSecretVar + ". Links that are certain are made\n" +
 			"and kept; others are listed with a question mark. --export writes them as a table; go through it, and give it back\n" +
-			"with --mapping: customers whose organisation was emptied are unlinked, those with the state \"none, by hand\" are to\n" +
-			"have none, and those that are not in the table stay as they are. --export also writes what Rewst is to import:\n" +
-			"organisations for customers without one, and those that somebody typed.\n\n" +
+			"with --mapping: customers whose organisation was emptied are unlinked, or set to none where they would be linked\n" +
+			"again by themselves; those with the state \"none, by hand\" are to have none; those that are not in the table stay as\n" +
+			"they are. --export also writes what Rewst is to import: organisations for customers without one, and those that\n" +
+			"somebody typed.\n\n" +
 			"  msbundle customers --look all\n  msbundle customers --look failed\n  msbundle customers --look fabrikam.com -v\n" +
 			"  msbundle customers --export rewst\n  msbundle customers --mapping rewst/" + steps.MappingTable + "\n\n" +
-			"Exit code 1: a shield is red.",
+			"Exit code 1: a customer failed: its shield is red, or what was written there last was refused.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.customers(cmd.Context(), l) },
 	}
 	c.Flags().StringVarP(&l.file, "file", "f", "", "setup file; default: the one kept for the tenant")
-	c.Flags().StringSliceVar(&l.look, "look", nil, "read these customers' tenants: all, failed (the red ones), or names, domains or tenant ids")
+	c.Flags().StringSliceVar(&l.look, "look", nil, "read these customers' tenants: all, failed (red, or the last write was refused), or names, domains or tenant ids")
 	c.Flags().StringVar(&l.mapping, "mapping", "", "take links from this table: an exported mapping.csv, or tenantId and organizationName")
 	c.Flags().StringVar(&l.export, "export", "", "write the mapping (CSV and JSON) and the organisations Rewst lacks (CSV) into this folder")
 	c.Flags().Var(&l.workers, "workers", workersUsage)
@@ -134,7 +135,7 @@ func (a *app) customers(ctx context.Context, l listing) error {
 	if err := r.tell(rows, written); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(rows, func(row steps.CustomerRow) bool { return row.Shield.Shade == steps.Red }) {
+	if slices.ContainsFunc(rows, func(row steps.CustomerRow) bool { return row.Shield.Failed() }) {
 		return &exitError{code: exitFailed}
 	}
 	return nil
@@ -183,11 +184,7 @@ func (r *atCustomers) take(links []state.CustomerLink) error {
 		return usage("--mapping: not among the %d customers of %s: %s", len(r.clientele.Rows), r.clientele.Findings.Org.Name, strings.Join(strangers[:min(len(strangers), many)], ", "))
 	}
 	r.mapping.AcceptCertain() // others may be free now
-	and := ""
-	if got.Unlinked > 0 {
-		and = fmt.Sprintf(" and %d unlinked", got.Unlinked)
-	}
-	r.remark("%s linked%s as the table says.", plural(got.Linked, "customer"), and)
+	r.remark("%s as the table says.", got.Said())
 	if len(got.New) > 0 {
 		r.remark("New to Rewst's list: %s. --export writes them for Rewst to import.", named(got.New))
 	}
@@ -203,8 +200,8 @@ func (r *atCustomers) named(words []string) ([]string, error) {
 		case lookAll:
 			found = r.clientele.Tenants(func(steps.CustomerRow) bool { return true })
 		case lookFailed:
-			if found = r.clientele.Tenants(func(row steps.CustomerRow) bool { return row.Shield.Shade == steps.Red }); len(found) == 0 && len(words) == 1 {
-				r.remark("No shield is red: there is nothing to look at again.")
+			if found = r.clientele.Tenants(func(row steps.CustomerRow) bool { return row.Shield.Failed() }); len(found) == 0 && len(words) == 1 {
+				r.remark("Nothing has failed at a customer: there is nothing to look at again.")
 			}
 		default:
 			one := state.Customers{Consent: []string{word}}
@@ -212,7 +209,7 @@ func (r *atCustomers) named(words []string) ([]string, error) {
 				return one.Chosen(row.TenantID, row.Domains) || strings.EqualFold(row.Name, word)
 			})
 			if len(found) != 1 {
-				return nil, usage("--look: %s of %s is called %q; use its domain or its tenant id", count(len(found)), plural(len(r.clientele.Rows), "customer"), word)
+				return nil, usage("--look: %s of %s is called %q; %s", count(len(found)), plural(len(r.clientele.Rows), "customer"), word, r.meant(word))
 			}
 		}
 		for _, tenant := range found {
@@ -222,6 +219,20 @@ func (r *atCustomers) named(words []string) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// meant says how to name a customer of whose name a word is a part.
+func (r *atCustomers) meant(word string) string {
+	var like []string
+	for i := range r.clientele.Rows {
+		if c := &r.clientele.Rows[i].Customer; strings.Contains(strings.ToLower(c.Name), strings.ToLower(word)) {
+			like = append(like, cmp.Or(c.Domain, c.TenantID))
+		}
+	}
+	if len(like) == 0 || len(like) > manyNames {
+		return "use its domain or its tenant id"
+	}
+	return "did you mean " + plain(strings.Join(like, " or ")) + "?"
 }
 
 func count(n int) string {
@@ -324,8 +335,11 @@ func (r *atCustomers) printTable(w io.Writer, rows []steps.CustomerRow) error {
 // domain, when it was seen, why the organisation is suggested, and the reason.
 func lineOf(row steps.CustomerRow, d customerDocumentRow) []string {
 	organization, seen := cmp.Or(strings.Join(d.Organizations, ", "), "-"), ""
-	if d.Suggestion != "" {
+	switch {
+	case d.Suggestion != "":
 		organization = d.Suggestion + "?"
+	case d.MappingState == steps.RowDeclined.String():
+		organization = d.MappingState
 	}
 	if !row.Shield.At.IsZero() {
 		seen = row.Shield.At.Local().Format("2006-01-02 15:04")

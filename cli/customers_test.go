@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -31,6 +32,9 @@ func TestConsentNamesNobody(t *testing.T) {
 			}
 		}
 		if r := w.run("customers", "--look", "nobody.com").must(t, exitUsage); !strings.Contains(r.err, "--look: none of 3 customers") {
+			t.Errorf("customers: %s", r.err)
+		}
+		if r := w.run("customers", "--look", "fabri").must(t, exitUsage); !strings.Contains(r.err, `is called "fabri"; did you mean fabrikam.onmicrosoft.com?`) {
 			t.Errorf("customers: %s", r.err)
 		}
 		if got := w.writes(); len(got) > 0 {
@@ -241,12 +245,15 @@ func TestMappingComesBack(t *testing.T) {
 		}
 		r := w.run("customers", "-f", file, "--mapping", back, "--export", dir).must(t, exitDone)
 		for _, words := range []string{
-			"11 customers linked and 3 unlinked as the table says", "New to Rewst's list: Made by hand.",
+			"11 customers linked, 3 set to none as the table says", "New to Rewst's list: Made by hand.",
 			"For Rewst to import: 14 organisations, 1 of them typed by hand, the others for customers without one.",
 		} {
 			if !strings.Contains(r.err, words) {
 				t.Errorf("it does not say %q:\n%s", words, r.err)
 			}
+		}
+		if n := strings.Count(r.out, "none, by hand"); n != 3 {
+			t.Errorf("%d are listed as to have none:\n%s", n, r.out)
 		}
 		if words := "42 linked to their customers (9 just now), 0 suggested, 13 without one, 3 to have none, 2 wrong.\n"; !strings.Contains(r.out, words) {
 			t.Errorf("it does not say %q:\n%s", words, r.out)
@@ -397,6 +404,39 @@ func TestUndoWhereACustomerRefuses(t *testing.T) {
 		w.run("undo", "--yes").must(t, exitDone)
 		if got := w.ofCustomers()["Fabrikam"].ServicePrincipals; len(got) > 0 {
 			t.Errorf("left at Fabrikam: %+v", got)
+		}
+	})
+}
+
+// Somebody whose last write was refused counts as failed, amber or not: in the wizard,
+// for the list, and by the exit code.
+func TestLookAtWhoFailed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := rehearsalOf(t, sandbox.Options{Scenario: "customer-policies"})
+		file := w.consenting("consent: all, exclude: true")
+		var once atomic.Bool
+		w.wrap = func(next http.RoundTripper) http.RoundTripper {
+			return trip(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/conditionalAccess/policies/") && once.CompareAndSwap(false, true) {
+					return &http.Response{StatusCode: 403, Header: http.Header{"Content-Type": {"application/json"}}, Request: r, Body: http.NoBody}, nil
+				}
+				return next.RoundTrip(r)
+			})
+		}
+		if r := w.run("customers", "--look", "failed").must(t, exitDone); !strings.Contains(r.err, "Nothing has failed at a customer") {
+			t.Errorf("nobody has failed: %s", r.err)
+		}
+		w.run("apply", "-f", file, "--yes").must(t, exitFailed)
+		type list struct{ Customers []customerDocumentRow }
+		all := decode[list](t, w.run("customers", "--look", "all", "--json").must(t, exitFailed))
+		amber := slices.DeleteFunc(all.Customers, func(c customerDocumentRow) bool { return c.Shade == steps.Green })
+		if len(all.Customers) != 3 || len(amber) != 1 || amber[0].Shade != steps.Amber {
+			t.Fatalf("the list: %+v", all)
+		}
+		failed := decode[list](t, w.run("customers", "--look", "failed", "--json").must(t, exitFailed))
+		if len(failed.Customers) != 1 || failed.Customers[0].TenantID != amber[0].TenantID {
+			t.Errorf("looked at: %+v", failed)
 		}
 	})
 }

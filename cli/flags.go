@@ -56,7 +56,7 @@ type rehearsal struct {
 }
 
 func (f *flags) register(p *pflag.FlagSet) {
-	p.StringVar(&f.sandbox, "sandbox", "", "use a simulated Microsoft cloud: in this process, or =URL of a running 'msbundle sandbox'")
+	p.StringVar(&f.sandbox, "sandbox", "", "use a simulated Microsoft cloud: in this process, or =URL of a running 'msbundle sandbox'; --scenario, --approve, --delays and others shape it, see 'msbundle sandbox --help'")
 	p.Lookup("sandbox").NoOptDefVal = inProcess
 	p.StringVar(&f.cloudID, "cloud", "global", "Microsoft cloud: global, usgov, usgovdod or china")
 	p.StringVar(&f.tenant, "tenant", "", "tenant id or domain; default: the tenant of whoever signs in")
@@ -78,7 +78,7 @@ func (f *flags) register(p *pflag.FlagSet) {
 	p.Int64Var(&f.rehearsal.seed, "seed", 1, "sandbox: decides ids, delays and which replica answers")
 	p.DurationVar(&f.rehearsal.latency, "latency", 0, "sandbox: added to every request")
 	p.DurationVar(&f.rehearsal.interval, "interval", 5*time.Second, "sandbox: polling interval of device codes")
-	p.StringVar(&f.rehearsal.approve, "approve", "auto", "sandbox: who answers a sign-in: now, auto or manual")
+	p.StringVar(&f.rehearsal.approve, "approve", "auto", "sandbox: who answers a sign-in by code: now, auto (after two polls) or manual (you, on its page). One in a browser, which the customers' consent takes, waits for you with a served sandbox")
 	p.StringVar(&f.rehearsal.delays, "delays", "none", "sandbox: none, or realistic replication")
 	p.StringVar(&f.rehearsal.faults, "faults", "", "sandbox: file with faults as JSON")
 	p.StringVar(&f.rehearsal.canary, "canary", "", "sandbox: word that is part of every secret and token")
@@ -121,6 +121,11 @@ func (r rehearsal) options() (sandbox.Options, error) {
 	o := sandbox.Options{
 		Scenario: r.scenario, Customers: r.customers, Seed: r.seed, Latency: r.latency,
 		Interval: r.interval, Approve: r.approve, Delays: r.delays, Canary: r.canary,
+	}
+	if r.scenario != "" {
+		if err := checkScenario(r.scenario); err != nil {
+			return o, err
+		}
 	}
 	if r.faults != "" {
 		data, err := os.ReadFile(r.faults)

@@ -189,9 +189,12 @@ func TestInvitations(t *testing.T) {
 		if err != nil || len(rows) != 6 {
 			t.Fatalf("the table has %d rows, %v", len(rows), err)
 		}
-		mails, _ := filepath.Glob(filepath.Join(dir, "*.eml"))
+		mails, _ := filepath.Glob(filepath.Join(dir, "Rehearsal *.eml"))
 		if len(mails) != 5 {
 			t.Errorf("%d mails: %v", len(mails), mails)
+		}
+		if !strings.HasPrefix(rows[1][0], "Rehearsal: ") || !doc.Invitations[0].Rehearsal {
+			t.Errorf("the lists do not say that it is a rehearsal: %v, %+v", rows[1], doc.Invitations[0])
 		}
 		text := w.run("invitations", "-f", w.setup("version: 1\ngdap: {customers: ["+doc.Invitations[1].Customer["domain"]+"]}\n")).must(t, exitWaiting)
 		if n := strings.Count(text.out, "granularAdminRelationships"); n != 1 || !strings.Contains(text.out, doc.Invitations[1].Link) {

@@ -71,6 +71,15 @@ func (a *app) line(ctx context.Context) (string, error) {
 
 // interactive tells whether somebody answers questions: on a terminal, or through
 // a pipe that --accessible allows.
-func (a *app) interactive() bool {
-	return !a.flags.noInput && (a.flags.accessible || isTerminal(a.In))
+func (a *app) interactive() bool { return a.unattended() == "" }
+
+// unattended says why nobody answers questions; empty where somebody does.
+func (a *app) unattended() string {
+	switch {
+	case a.flags.noInput:
+		return "--no-input rules it out (CI counts as --no-input)"
+	case !a.flags.accessible && !isTerminal(a.In):
+		return "there is no terminal"
+	}
+	return ""
 }

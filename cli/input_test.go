@@ -46,7 +46,7 @@ func TestBadInput(t *testing.T) {
 		"absent API":         {file("version: 1\npermissions: {add: ['exchange:Exchange.Manage']}\n"), exitUsage, []string{"add exchange to integrations"}},
 		"not a plan":         {[]string{"apply", "--yes", "-f", "FILE:{\"schema\": \"other\"}"}, exitUsage, []string{"plan"}},
 		"bad environment":    {[]string{"plan", "-f", ownedCSP}, exitUsage, []string{"MSBUNDLE_SETTLE"}},
-		"unknown scenario":   {[]string{"sandbox", "--scenario", "nope"}, exitUsage, []string{"happy"}},
+		"unknown scenario":   {[]string{"sandbox", "--scenario", "nope"}, exitUsage, []string{"--scenario", "msbundle sandbox --help"}},
 		"public listener":    {[]string{"sandbox", "--listen", "0.0.0.0:0"}, exitUsage, []string{"loopback"}},
 		"remote sandbox":     {[]string{"plan", "-f", ownedCSP, "--sandbox=https://graph.microsoft.com"}, exitUsage, []string{"--sandbox"}},
 		"password nowhere":   {[]string{"apply", "-f", ownedCSP, "--yes", "--password-out", "/nowhere/at/all"}, exitUsage, []string{"--password-out"}},

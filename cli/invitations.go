@@ -27,7 +27,8 @@ type invitationDocument struct {
 	Since        string            `json:"since"`
 	Days         int               `json:"days"` // it waits
 	Lapses       string            `json:"lapses"`
-	Reminded     string            `json:"reminded,omitempty"` // last
+	Reminded     string            `json:"reminded,omitempty"`  // last
+	Rehearsal    bool              `json:"rehearsal,omitempty"` // nobody is to get it
 }
 
 // customersDocument is how far the customers of the setup have come.
@@ -81,6 +82,7 @@ func invitationDocuments(list []steps.Invitation, now time.Time) []invitationDoc
 		d := invitationDocument{
 			Customer: customerDocument(i.Customer), Relationship: i.Name, ID: i.ID, State: i.Status, Link: i.Link,
 			Since: i.Since.UTC().Format(time.RFC3339), Days: i.Waits(now), Lapses: i.Until.UTC().Format(time.RFC3339),
+			Rehearsal: i.Rehearsal,
 		}
 		if !i.Reminded.IsZero() {
 			d.Reminded = i.Reminded.UTC().Format(time.RFC3339)

@@ -229,10 +229,11 @@ type applyDocument struct {
 	Integrations []integrationDocument `json:"integrations"`
 	Values       map[string]string     `json:"values"`
 	Secret       secretDocument        `json:"secret"`
-	Ready        *accountDocument      `json:"serviceAccount,omitempty"` // what became of the tenant's own sections
-	Customers    *customersDocument    `json:"customers,omitempty"`      // what became of the section about customers
-	Invitations  []invitationDocument  `json:"invitations,omitempty"`    // what customers have to approve
-	Consent      *consentDocument      `json:"consent,omitempty"`        // what became of the customers' own tenants
+	Ready        *accountDocument      `json:"serviceAccount,omitempty"`  // what became of the tenant's own sections
+	Customers    *customersDocument    `json:"customers,omitempty"`       // what became of the section about customers
+	Invitations  []invitationDocument  `json:"invitations,omitempty"`     // what customers have to approve
+	Consent      *consentDocument      `json:"consent,omitempty"`         // what became of the customers' own tenants
+	Behind       int                   `json:"customersBehind,omitempty"` // that were last seen with what an earlier choice gave the app
 	Proof        map[string]any        `json:"proof"`
 	Notes        []steps.Note          `json:"notes"`
 }
@@ -245,6 +246,7 @@ func resultDocument(p steps.Plan, r *steps.Result, reminded func([]steps.Invitat
 		Ready:  readyDocument(r),
 		Secret: secretDocument{Made: !r.Secret.IsZero(), Note: r.SecretNote},
 		Proof:  proofDocument(r.Proof),
+		Behind: r.Behind,
 	}
 	if g := r.Delegation; g != nil {
 		d.Customers = &customersDocument{Chosen: g.Customers, Ready: g.Ready, Waiting: len(g.Invitations), Failed: failedDocuments(g.Failed), Ended: endDocuments(g.Ended), Others: endDocuments(g.Others)}

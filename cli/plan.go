@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -210,17 +211,32 @@ func (a *app) planned(ctx context.Context, s *steps.Setup, answers state.Answers
 // one of them blocks it.
 func (a *app) preflight(answers state.Answers, f *steps.Findings, o steps.PlanOptions) error {
 	var blocked []error
+	var told []string
 	for _, c := range steps.Preflight(answers, f, o) {
 		if c.State == steps.Passed || !o.Secret && (c.ID == steps.CheckSecrets || c.ID == steps.CheckSecretLife) {
 			continue
 		}
-		if !c.Blocks {
-			a.remark("%s: %s. %s", c.Title, c.Evidence, c.Fix)
+		if c.Blocks {
+			blocked = append(blocked, failed(c))
 			continue
 		}
-		blocked = append(blocked, failed(c))
+		told = withReason(told, c.Title, ": "+c.Evidence+". "+c.Fix)
+	}
+	for _, line := range told {
+		a.remark("%s", line)
 	}
 	return joined(blocked)
+}
+
+// withReason adds a line; what has the same reason as another goes into that one's.
+func withReason(told []string, title, why string) []string {
+	for i, line := range told {
+		if titles, same := strings.CutSuffix(line, why); same {
+			told[i] = titles + ", " + title + why
+			return told
+		}
+	}
+	return append(told, title+why)
 }
 
 // failed is a check that blocks, as an error; one that another answer mends names

@@ -28,7 +28,7 @@ func (a *app) sandboxCommand() *cobra.Command {
 			}
 			cloud, err := sandbox.New(options)
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return usage("--%w", err) // it begins with the option's name
 			}
 			serving := false
 			o.Ready = func(addr, proxy string) {
@@ -54,7 +54,7 @@ func (a *app) sandboxCommand() *cobra.Command {
 			case err == nil || cmd.Context().Err() != nil:
 				return nil
 			case !serving: // an address or a file that cannot be used
-				return &exitError{exitUsage, err}
+				return usage("--%w", err)
 			}
 			return &exitError{exitFailed, err}
 		},

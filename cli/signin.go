@@ -173,7 +173,7 @@ func (a *app) say(c *connection, p steps.Prompt, first bool) {
 		say("Your browser was asked to open the page. If nothing opened, open it yourself:\n\n%s\n", plain(p.URL))
 	case p.Method == steps.ByTunnel:
 		if c.page != "" {
-			say("Rehearsal: nothing here reaches Microsoft.")
+			say("Rehearsal: nothing here reaches Microsoft. The sandbox answers no browser by itself, whatever --approve it was started with: this waits until you open the page.")
 		}
 		say("On the computer whose browser you use, run\n")
 		fmt.Fprintf(raw(a.Err), "    %s\n", a.tunnel(c, p.Port)) // a line to be copied

@@ -174,7 +174,7 @@ func TestTunnelIsTold(t *testing.T) {
 		vars := map[string]string{"USER": "alex", "SSH_CONNECTION": "198.51.100.7 50000 192.0.2.4 22"}
 		a := &app{Streams: Streams{Err: &out}, env: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }}
 		a.say(&connection{page: page}, steps.Prompt{Method: steps.ByTunnel, Port: 41141, URL: "https://login.microsoftonline.com/x"}, true)
-		if text := out.String(); !strings.Contains(text, want) || !strings.Contains(text, "On the computer whose browser you use") || strings.Contains(text, "Rehearsal") != (page != "") {
+		if text := out.String(); !strings.Contains(text, want) || !strings.Contains(text, "On the computer whose browser you use") || strings.Contains(text, "Rehearsal") != (page != "") || strings.Contains(text, "waits until you open the page") != (page != "") {
 			t.Errorf("%s:\n%s", page, text)
 		}
 	}

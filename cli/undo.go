@@ -39,8 +39,8 @@ func (a *app) undoCommand() *cobra.Command {
 		Short: "Take back what this program made in a tenant",
 		Long: "Takes back what the journal on this machine says was made in the tenant, newest first, and proves by reading\n" +
 			"back that it is gone. What others made or changed stays. Shows the plan and asks before it writes.\n" +
-			"Customers' tenants come first, with a plan and a question of their own: without the app their consents could not be\n" +
-			"taken back any more.\n" +
+			"Customers' tenants come first, with a plan and a question of their own: without the app what it changed of their\n" +
+			"Conditional Access policies could not be taken back any more. Where it is gone already the rest is taken back.\n" +
 			"It can be killed at any moment and run again: it goes on where it stopped.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -25,22 +25,25 @@ type undoneDocument struct {
 }
 
 // undoCustomers takes back what was written at customers. It fails when something is
-// left: the partner's app is needed to take that back.
+// left: the partner's app may be needed to take that back.
 func (a *app) undoCustomers(ctx context.Context, s *steps.Setup, yes, verbose bool, count workers) (out []undoneDocument, err error) {
 	takes, err := s.UndoTakesApp()
 	if err != nil {
 		return nil, err
 	}
+	gone := false
 	if takes {
 		end, opening := a.openForUndo(ctx, s, yes)
 		if opening != nil {
 			return nil, opening
 		}
-		defer func() {
-			if closing := end(); err == nil { // it has been told
-				err = closing
-			}
-		}()
+		if gone = end == nil; !gone {
+			defer func() {
+				if closing := end(); err == nil { // it has been told
+					err = closing
+				}
+			}()
+		}
 	}
 	failed := map[string]*steps.Problem{}
 	var order []string
@@ -63,7 +66,7 @@ func (a *app) undoCustomers(ctx context.Context, s *steps.Setup, yes, verbose bo
 		return nil, ctx.Err()
 	}
 	if err != nil || len(list)+len(failed) == 0 {
-		return nil, err
+		return nil, signInFailed(err)
 	}
 	names := map[string]string{}
 	for _, u := range list {
@@ -80,13 +83,19 @@ func (a *app) undoCustomers(ctx context.Context, s *steps.Setup, yes, verbose bo
 		lost(f.Customer.TenantID, f.Problem)
 	}
 	if err != nil {
-		return nil, err
+		return nil, signInFailed(err)
 	}
+	at := 0
 	for _, u := range list {
 		out = append(out, undoneDocument{TenantID: u.Customer.TenantID, Name: u.Customer.Name, Writes: len(u.Plan.Changes), Done: failed[u.Customer.TenantID] == nil})
+		if !u.Plan.Empty() {
+			at++
+		}
 	}
 	if len(failed) == 0 {
-		a.remark("Taken back at %s.", plural(len(list), "customer"))
+		if at > 0 {
+			a.remark("Taken back at %s.", plural(at, "customer"))
+		}
 		return out, nil
 	}
 	for _, tenant := range order {
@@ -100,11 +109,16 @@ func (a *app) undoCustomers(ctx context.Context, s *steps.Setup, yes, verbose bo
 			Who: failed[tenant].Who, Raw: failed[tenant].Raw, RequestID: failed[tenant].RequestID,
 		})
 	}
-	return out, &exitError{exitFailed, fmt.Errorf("what was written at %s is still there, so nothing was taken back in the partner's tenant: without the app it could not be any more. Run it again, or leave them with --leave-customers", plural(len(failed), "customer"))}
+	why := ": without the app it could not be any more. Run it again"
+	if gone {
+		why = ". Do what is said for each"
+	}
+	return out, &exitError{exitFailed, fmt.Errorf("what was written at %s is still there, so nothing was taken back in the partner's tenant%s, or leave them with --leave-customers", plural(len(failed), "customer"), why)}
 }
 
 // openForUndo has the person agree to opening the sign-in with the app, without which
-// nobody sees what is there to be taken back, and opens it. end closes it.
+// nobody sees what is there to be taken back, and opens it. end closes it; it is nil
+// where there is no app any more.
 func (a *app) openForUndo(ctx context.Context, s *steps.Setup, yes bool) (end func() error, err error) {
 	answers, found, err := s.Saved()
 	if err != nil {
@@ -114,6 +128,10 @@ func (a *app) openForUndo(ctx context.Context, s *steps.Setup, yes bool) (end fu
 		answers = state.DefaultAnswers()
 	}
 	c, err := s.LookClientele(ctx, answers, a.watch())
+	if errors.Is(err, steps.ErrNoApp) || err == nil && c.Findings.App == nil {
+		a.remark("There is no app registration of the setup any more. What this program wrote at customers is taken back without it; what only the app sees there, in Conditional Access above all, stays.")
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +157,7 @@ func (a *app) openForUndo(ctx context.Context, s *steps.Setup, yes bool) (end fu
 	}
 	if err := s.OpenApp(ctx, c.App, steps.ApplyOptions{Observe: a.watch()}); err != nil {
 		_ = end() // that it did not work is told there
-		return nil, openingFailed(err)
+		return nil, signInFailed(err)
 	}
 	return end, nil
 }

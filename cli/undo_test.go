@@ -282,7 +282,7 @@ func TestUndoAsksFirst(t *testing.T) {
 		w.run("apply", "-f", ownedCSP, "--yes").must(t, exitDone)
 		before := len(w.writes())
 		r = w.run("undo", "--accessible").must(t, exitUsage) // the end of input declines
-		for _, word := range []string{"Delete app registration", "can be restored for 30 days", "Type yes", "declined"} {
+		for _, word := range []string{"Delete app registration", "can be restored for 30 days", "Type yes", ": \nmsbundle: declined"} {
 			if !strings.Contains(r.err, word) {
 				t.Errorf("stderr does not say %q:\n%s", word, r.err)
 			}

@@ -101,7 +101,7 @@ func (a *app) wizardConfig(ctx context.Context) (ui.Config, error) {
 		Setup: s, Answers: answers, Now: time.Now, Sandbox: c.label, DevicePage: c.page, StateDir: c.stateDir,
 		NoColor: a.flags.color == "never" || plainColours != "", Grace: graceTime,
 		OpenURL: a.opener(c), Copy: copier(), Again: a.again(), Undo: a.later("undo"), Invitations: a.later("invitations"),
-		Methods: a.methods(c), Browse: firstOpener(c.browse, a.opener(c)), OwnClient: a.flags.clientID != "",
+		Methods: a.methods(c), Browse: firstOpener(c.browse, a.opener(c)), Play: c.play, OwnClient: a.flags.clientID != "",
 	}
 	cfg.Tunnel = func(port int) string { return a.tunnel(c, port) }
 	if c.sessions != nil {

@@ -82,17 +82,18 @@ func (g *Graph) Batch(ctx context.Context, reqs []Request) ([]Result, error) {
 			break
 		}
 		var again []int
-		wait := batchBackoff << (round - 1)
+		var named time.Duration
 		for _, i := range left {
 			if e := repeatable(reqs[i], out[i].Err); e != nil {
 				again = append(again, i)
-				wait = max(wait, e.RetryAfter)
+				named = max(named, e.RetryAfter)
 			}
 		}
 		if left = again; len(left) == 0 {
 			break
 		}
-		if err := Sleep(ctx, wait); err != nil {
+		tellWait(ctx, named)
+		if err := Sleep(ctx, max(batchBackoff<<(round-1), named)); err != nil {
 			fail(out, left, err)
 			break
 		}

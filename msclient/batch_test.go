@@ -385,3 +385,28 @@ func TestBatchHonoursTheContext(t *testing.T) {
 		}
 	})
 }
+
+// Whoever waits for a throttled batch is told, with the time the service named.
+func TestBatchTellsWhatItWaitsFor(t *testing.T) {
+	test(t, func(t *testing.T, s *service, c *Client) {
+		g := s.signIn(c)
+		s.batches(func(round int, r inner) reply {
+			switch {
+			case round == 1 && r.URL == "/a":
+				return throttled("300")
+			case round < 3:
+				return reply{status: 429}
+			}
+			return ok(`"x"`)
+		})
+		var told []time.Duration
+		ctx := WithWaiting(t.Context(), func(d time.Duration) { told = append(told, d) })
+		got, err := g.Batch(ctx, gets("/a", "/b"))
+		if diff := cmp.Diff([]string{`"x"`, `"x"`}, outcomes(got)); diff != "" || err != nil {
+			t.Errorf("%v\n%s", err, diff)
+		}
+		if diff := cmp.Diff([]time.Duration{5 * time.Minute, 0}, told); diff != "" {
+			t.Errorf("it told (-want +got):\n%s", diff)
+		}
+	})
+}

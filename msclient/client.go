@@ -23,9 +23,9 @@ type Options struct {
 	ClientID string   // a public client of the person's own, which then serves every resource; empty means Microsoft's
 	Method   Method   // how people sign in unless they choose otherwise; empty means ByDevice
 	Methods  []Method // what they can choose from; empty means Method only
-	// Unattended leaves out sign-ins the work can go on without: nobody is there to
-	// decide about them.
-	Unattended bool
+	// Unattended says why nobody is there to decide about sign-ins the work can go on
+	// without: they are left out. Empty means that somebody is.
+	Unattended string
 	App        *App              // signs in by itself, for reads; then nobody is asked
 	Transport  http.RoundTripper // nil means the network
 	Sessions   Cache             // nil means that sign-ins end with the process
@@ -42,7 +42,7 @@ type Client struct {
 	pacer    *pacer
 	clock    clock
 	ladder   ladder
-	alone    bool // sign-ins that can be left out are
+	alone    string // why sign-ins that can be left out are; empty when they are not
 	app      *appSigner
 	sessions Cache
 

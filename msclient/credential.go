@@ -280,10 +280,10 @@ func (c *Client) samePerson(got Account) error {
 }
 
 // ask has the person make a sign-in that turned out to be needed, unless one that
-// was made meanwhile serves.
+// was made meanwhile serves. That it did not come about is a *SignInError.
 func (c *Client) ask(ctx context.Context, n *needed) error {
-	if n.wish.skip && c.alone {
-		return ErrSkipped
+	if n.wish.skip && c.alone != "" {
+		return &UnattendedError{c.alone}
 	}
 	if err := c.ladder.begin(ctx); err != nil {
 		return err
@@ -296,15 +296,27 @@ func (c *Client) ask(ctx context.Context, n *needed) error {
 	if already {
 		return nil
 	}
+	before := fruitlessIn(ctx)
+	if before != nil && before.signer == w.signer {
+		return before.err
+	}
 	var refused *AuthError
 	if errors.As(n.cause, &refused) && w.claims == "" {
 		w.claims = refused.Claims
 	}
 	w.hint = c.who().username
+	w.why += whyAgain(n.cause)
 	w.check = c.samePerson
 	_, err := c.climb(ctx, w)
-	if errors.Is(err, errNobody) {
-		return n.cause
+	switch {
+	case err == nil, ctx.Err() != nil:
+		return err
+	case errors.Is(err, errNobody):
+		err = n.cause
+	}
+	err = &SignInError{err}
+	if before != nil {
+		before.signer, before.err = w.signer, err
 	}
 	return err
 }

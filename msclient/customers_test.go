@@ -60,7 +60,7 @@ func TestCustomersAreReadByAzureCLI(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newService(t)
-				c := s.client(Options{ClientID: own, Unattended: true})
+				c := s.client(Options{ClientID: own, Unattended: "there is no terminal"})
 				s.signIn(c)
 				var a asked
 				c.Prompts(a.show, false)
@@ -91,6 +91,49 @@ func TestCustomersAreReadByAzureCLI(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A sign-in that did not come about is asked for once in work at many tenants, and is
+// told apart from what a customer's tenant refuses.
+func TestCustomersAskOnce(t *testing.T) {
+	test(t, func(t *testing.T, s *service, c *Client) {
+		s.signIn(c)
+		s.polls = pollScript(oauth("authorization_declined", 70018))
+		var a asked
+		c.Prompts(a.show, false)
+		look := func() {
+			t.Helper()
+			ctx := AskingOnce(t.Context())
+			var group sync.WaitGroup
+			for n := range 10 {
+				group.Go(func() {
+					_, err := c.Reader(tenantOf(n)).Do(ctx, Request{Path: app})
+					var own *SignInError
+					var refused *AuthError
+					if !errors.As(err, &own) || !errors.As(err, &refused) || !slices.Contains(refused.Codes, 70018) {
+						t.Errorf("got %v", err)
+					}
+				})
+			}
+			group.Wait()
+		}
+		for looks := 1; looks <= 2; looks++ { // whoever looks again is asked again
+			look()
+			look := []string{fmt.Sprintf("%s by device: CODE%d", azureTools, looks+1), "ended"}
+			if got := a.story(); len(got) != 2*looks || !slices.Equal(got[2*looks-2:], look) {
+				t.Errorf("look %d: asked %v", looks, got)
+			}
+		}
+		s.polls = pollScript(granted)
+		get(t, c.Reader(tenantOf(0)))
+		s.redeem = func(sent) reply { return oauth("invalid_grant", 53003) }
+		_, err := c.Reader(tenantOf(1)).Do(AskingOnce(t.Context()), Request{Path: app})
+		var own *SignInError
+		var refused *AuthError
+		if errors.As(err, &own) || !errors.As(err, &refused) {
+			t.Errorf("what a customer refuses: got %v", err)
+		}
+	})
 }
 
 func TestCustomersNeedSomebodySignedIn(t *testing.T) {

@@ -151,7 +151,7 @@ func untilAccepted(ctx context.Context, request func() error, codes ...int) erro
 		if !missing || time.Since(begun)+wait > newPatience {
 			return err
 		}
-		tellWaiting(ctx, nil)
+		tellSpreading(ctx)
 		if err := Sleep(ctx, wait); err != nil {
 			return err
 		}

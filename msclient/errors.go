@@ -65,6 +65,14 @@ func (e *Error) InDoubt() bool {
 	return e.Status >= 500 || e.Status == http.StatusRequestTimeout
 }
 
+// NoConnection tells whether a request did not leave because no connection could be
+// made, as one may be the next time. A host that does not prove who it is will not then
+// either.
+func (e *Error) NoConnection() bool {
+	_, dial := dialError(e.Err)
+	return e.Status == 0 && dial && !untrusted(e.Err)
+}
+
 // unsent is why a request did not leave: no token was to be had for it, or its
 // turn did not come.
 type unsent struct{ err error }
@@ -185,6 +193,15 @@ func (e *AuthError) Error() string {
 	}
 	return "the sign-in service refused: " + e.OAuth
 }
+
+// SignInError is a sign-in that a person had to make before the work could go on, and
+// that did not come about: it was refused or skipped, or nobody made it. It says nothing
+// of the tenant the token was for.
+type SignInError struct{ Err error }
+
+func (e *SignInError) Error() string { return e.Err.Error() }
+
+func (e *SignInError) Unwrap() error { return e.Err }
 
 func parseAuthError(body []byte) *AuthError {
 	var b struct {

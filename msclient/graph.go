@@ -24,12 +24,14 @@ import (
 	"msbundle/catalog"
 )
 
+// TryTimeout is how long a request that is sent once can take.
+const TryTimeout = 100 * time.Second
+
 const (
 	maxRetries    = 5
 	retryDelay    = time.Second
 	maxRetryDelay = 5 * time.Minute // a Retry-After up to this is waited for
-	tryTimeout    = 100 * time.Second
-	maxAsks       = 3 // sign-ins a person is asked for because of one request
+	maxAsks       = 3               // sign-ins a person is asked for because of one request
 )
 
 // Service is one of Microsoft's services in one tenant for one identity. It has
@@ -137,7 +139,7 @@ func (c *Client) service(e endpoint, tenant string) *Service {
 		Transport: c.http,
 		Telemetry: policy.TelemetryOptions{ApplicationID: "msbundle"},
 		Retry: policy.RetryOptions{
-			MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: tryTimeout,
+			MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: TryTimeout,
 		},
 	})}
 	if e.resource == catalog.PartnerCenterAppID {
@@ -265,7 +267,7 @@ func (g *Service) withPerson(ctx context.Context, do func() error) error {
 		case !errors.As(err, &need):
 			return err
 		case asks == maxAsks:
-			return need.cause
+			return &SignInError{need.cause}
 		}
 		if err := g.client.ask(unparked(asking(ctx)), need); err != nil {
 			return err
@@ -276,7 +278,7 @@ func (g *Service) withPerson(ctx context.Context, do func() error) error {
 func (g *Service) once(ctx context.Context, r Request, repeat bool) (*Response, error) {
 	outer := ctx
 	ctx = policy.WithRetryOptions(ctx, policy.RetryOptions{
-		MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: tryTimeout,
+		MaxRetries: maxRetries, RetryDelay: retryDelay, MaxRetryDelay: maxRetryDelay, TryTimeout: TryTimeout,
 		ShouldRetry: func(res *http.Response, err error) bool {
 			again := !oneTry(outer) && shouldRetry(res, err, repeat)
 			if again && outer.Err() == nil {

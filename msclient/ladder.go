@@ -48,6 +48,14 @@ type Prompt struct {
 // ErrSkipped means that the person did not want to make a sign-in.
 var ErrSkipped = errors.New("this sign-in was skipped")
 
+// UnattendedError is an ErrSkipped where nobody can be asked.
+type UnattendedError struct{ Why string }
+
+func (e *UnattendedError) Error() string { return "nobody can be asked for this sign-in: " + e.Why }
+
+// Unwrap makes it an ErrSkipped.
+func (e *UnattendedError) Unwrap() error { return ErrSkipped }
+
 // errNobody means that a sign-in is needed and nobody listens.
 var errNobody = errors.New("a sign-in is needed, and nobody can be asked for it")
 

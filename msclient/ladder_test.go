@@ -187,7 +187,7 @@ func TestAChallengeBringsThePersonBack(t *testing.T) {
 		if diff := cmp.Diff([]string{graphTools + " by device: CODE2", "ended"}, a.story()); diff != "" {
 			t.Errorf("asked (-want +got):\n%s", diff)
 		}
-		if p := a.all()[0]; p.Account != "admin@contoso.com" || p.Why == "" {
+		if p := a.all()[0]; p.Account != "admin@contoso.com" || !strings.HasSuffix(p.Why, "before it goes on (a policy wants multifactor authentication)") {
 			t.Errorf("prompt: %+v", p)
 		}
 		polls := s.to("/token")

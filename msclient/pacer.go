@@ -137,6 +137,7 @@ func (p *pacer) repeat(req *http.Request, harmless bool) (*http.Response, []byte
 			return res, body, err
 		}
 		p.log.Debug("sign-in request repeated", "host", req.URL.Host, "path", req.URL.Path, "try", try)
+		tellWaiting(req.Context(), res)
 		if err := Sleep(req.Context(), wait); err != nil {
 			return nil, nil, err
 		}

@@ -100,3 +100,46 @@ func TestUntilEndsAtAnErrorAndWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// Whoever waits for a token is told why, as with any other request.
+func TestATokenThatIsWaitedForIsTold(t *testing.T) {
+	test(t, func(t *testing.T, s *service, c *Client) {
+		s.signIn(c)
+		tries := 0
+		s.redeem = func(sent) reply {
+			if tries++; tries == 1 {
+				return throttled("40")
+			}
+			return reply{}
+		}
+		var told []time.Duration
+		begun := time.Now()
+		_, err := c.Graph(otherTenant).Do(WithWaiting(t.Context(), func(d time.Duration) { told = append(told, d) }), Request{Path: "/v1.0/x"})
+		if err != nil || tries != 2 || len(told) != 1 || told[0] != 40*time.Second || time.Since(begun) != 40*time.Second {
+			t.Errorf("%v after %d tries and %s, told %v", err, tries, time.Since(begun), told)
+		}
+	})
+}
+
+// What is finished although its context ended has a limit from then on, which holds for
+// its writes too; as long as nobody ends it, it has all the time there is.
+func TestGraceEndsWritesToo(t *testing.T) {
+	for given, want := range map[time.Duration]time.Duration{0: time.Minute, 10 * time.Second: 70 * time.Second, time.Hour: TryTimeout} {
+		test(t, func(t *testing.T, s *service, c *Client) {
+			g := s.signIn(c)
+			s.graph = func(sent) reply { return reply{hang: true} }
+			outer, giveUp := context.WithCancel(t.Context())
+			defer time.AfterFunc(given, giveUp).Stop()
+			if given == 0 {
+				giveUp()
+			}
+			ctx, cancel := WithGrace(outer, time.Minute)
+			defer cancel()
+			begun := time.Now()
+			_, err := g.Do(OneTry(SeenThrough(ctx)), Request{Method: "POST", Path: app})
+			if took := time.Since(begun); err == nil || took != want || (ctx.Err() != nil) != (want < TryTimeout) {
+				t.Errorf("given up after %s: %v after %s, want %s; %v", given, err, took, want, ctx.Err())
+			}
+		})
+	}
+}

@@ -134,7 +134,7 @@ func (w *webhookCall) later(status int) bool {
 }
 
 func (w *webhookCall) send(ctx context.Context) (*http.Response, []byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, TryTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, w.method, w.at.String(), bytes.NewReader(w.body))
 	if err != nil {

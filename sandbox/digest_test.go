@@ -74,7 +74,7 @@ func TestDigestCanBeCompared(t *testing.T) {
 }
 
 func TestScenarios(t *testing.T) {
-	if _, err := sandbox.New(sandbox.Options{Scenario: "nonsense"}); err == nil || !strings.Contains(err.Error(), "adopt, api-missing, app-admin, ") {
+	if _, err := sandbox.New(sandbox.Options{Scenario: "nonsense"}); err == nil || !strings.HasPrefix(err.Error(), "scenario: ") {
 		t.Errorf("unknown scenario: %v", err)
 	}
 	for _, o := range []sandbox.Options{{Approve: "x"}, {Delays: "x"}, {Customers: -1}, {Customers: 10_001}, {Canary: "a b"}, {Latency: -1}} {

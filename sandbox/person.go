@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -15,7 +16,7 @@ import (
 func (c *Cloud) SignInAs(account string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.signsIn = account
+	c.signsIn = cmp.Or(account, c.scenario.person)
 }
 
 // chosen is the account the person signs in with: an administrator of the tenant

@@ -91,7 +91,8 @@ type Cloud struct {
 // A canary has to survive in a JWT and in a form value as it is.
 var canaryPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`)
 
-// New builds the world of a scenario.
+// New builds the world of a scenario. An option that cannot be used is an error that
+// begins with the option's name.
 func New(o Options) (*Cloud, error) {
 	if o.Scenario == "" {
 		o.Scenario = "happy"
@@ -116,8 +117,10 @@ func New(o Options) (*Cloud, error) {
 		return nil, fmt.Errorf("approve: %q is none of now, auto, manual", o.Approve)
 	case o.Delays != DelaysNone && o.Delays != DelaysRealistic:
 		return nil, fmt.Errorf("delays: %q is none of none, realistic", o.Delays)
-	case o.Interval < 0 || o.Latency < 0:
-		return nil, fmt.Errorf("interval and latency cannot be negative")
+	case o.Interval < 0:
+		return nil, fmt.Errorf("interval: a time cannot be negative")
+	case o.Latency < 0:
+		return nil, fmt.Errorf("latency: a time cannot be negative")
 	case !canaryPattern.MatchString(o.Canary):
 		return nil, fmt.Errorf("canary: at most 64 letters, digits, hyphens and underscores")
 	}

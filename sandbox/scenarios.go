@@ -171,11 +171,7 @@ func scenarioByName(name string) (scenario, error) {
 			return s, nil
 		}
 	}
-	var names []string
-	for _, s := range Scenarios() {
-		names = append(names, s.Name)
-	}
-	return scenario{}, fmt.Errorf("unknown scenario %q: it is one of %s", name, strings.Join(names, ", "))
+	return scenario{}, fmt.Errorf("scenario: %q is not known", name)
 }
 
 // foreignApp is an app of somebody else in the tenant: without our tag.

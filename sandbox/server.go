@@ -20,23 +20,24 @@ type ServerOptions struct {
 }
 
 // Serve offers the sandbox to other programs until ctx ends. It listens on
-// loopback addresses only: everybody who can reach it is its administrator.
+// loopback addresses only: everybody who can reach it is its administrator. An option
+// that cannot be used is an error that begins with the option's name.
 func (c *Cloud) Serve(ctx context.Context, o ServerOptions) error {
 	listener, err := listenLoopback(ctx, o.Listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("listen: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
 	ca, err := newCertAuthority()
 	if err != nil {
-		return fmt.Errorf("making a certificate authority: %w", err)
+		return fmt.Errorf("ca: it could not be made: %w", err)
 	}
 	c.mu.Lock()
 	c.authorityPEM = ca.pem
 	c.mu.Unlock()
 	if o.CAFile != "" {
 		if err := os.WriteFile(o.CAFile, ca.pem, 0o644); err != nil {
-			return fmt.Errorf("writing the certificate authority: %w", err)
+			return fmt.Errorf("ca: %w", err)
 		}
 	}
 	// Requests that hang do so until their client goes away, or this server.
@@ -52,7 +53,7 @@ func (c *Cloud) Serve(ctx context.Context, o ServerOptions) error {
 	if o.Proxy != "" {
 		proxyListener, err := listenLoopback(ctx, o.Proxy)
 		if err != nil {
-			return err
+			return fmt.Errorf("proxy: %w", err)
 		}
 		proxyAddr = proxyListener.Addr().String()
 		proxy := &http.Server{
@@ -85,10 +86,10 @@ func (c *Cloud) Serve(ctx context.Context, o ServerOptions) error {
 func listenLoopback(ctx context.Context, addr string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen address %q: %w", addr, err)
+		return nil, fmt.Errorf("%q: %w", addr, err)
 	}
 	if !isLoopback(host) {
-		return nil, fmt.Errorf("listen address %q is not a loopback address", addr)
+		return nil, fmt.Errorf("%q is not a loopback address", addr)
 	}
 	return (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -317,6 +318,12 @@ func Tenants(root, cloud string) []Tenant {
 		out = append(out, t)
 	}
 	return out
+}
+
+// Kept tells whether answers of any tenant of a cloud are kept.
+func Kept(root, cloud string) bool {
+	dirs, err := os.ReadDir(filepath.Join(root, cloud))
+	return err == nil && slices.ContainsFunc(dirs, func(d os.DirEntry) bool { return fileExists(filepath.Join(root, cloud, d.Name(), answersFile)) })
 }
 
 func fileExists(path string) bool {

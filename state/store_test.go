@@ -472,6 +472,9 @@ func TestTenantsLists(t *testing.T) {
 	if got := Tenants(root, "usgov"); got != nil {
 		t.Errorf("of a cloud without state: got %v", got)
 	}
+	if !Kept(root, "global") || Kept(root, "sandbox") || Kept(root, "usgov") {
+		t.Error("answers are kept in one cloud alone")
+	}
 	if a, err := LoadAnswers(path); err != nil || !cmp.Equal(a, DefaultAnswers()) {
 		t.Errorf("saved answers: got %+v, %v", a, err)
 	}

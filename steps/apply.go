@@ -65,7 +65,13 @@ func (e *engine) replan(ctx context.Context) error {
 	case e.plan.client:
 		inspect = func() (*Findings, error) { return e.inspectClient(ctx, e.plan.Answers.Registration.Name, e.tell) }
 	case e.plan.customer != nil:
-		inspect = func() (*Findings, error) { return e.inspectCustomer(ctx, e.plan.customer.shared, e.tell) }
+		inspect = func() (*Findings, error) {
+			f, err := e.inspectCustomer(ctx, e.plan.customer.shared, e.tell)
+			if err == nil {
+				f.place.roleless = e.plan.findings.place.roleless
+			}
+			return f, err
+		}
 	}
 	f, err := inspect()
 	if err != nil {
@@ -187,6 +193,7 @@ func (e *engine) result(app *Application, principal *Principal) *Result {
 			r.Integrations = append(r.Integrations, e.integrationResult(i, principal))
 		}
 	}
+	r.Behind = behind(e.store, choice(a, r.AppID))
 	if a.Registration.Kind == state.KindOwned {
 		r.Values = values(a, r)
 		if e.secret.IsZero() {

@@ -56,8 +56,8 @@ func MakeAppPlan(a state.Answers, f *Findings) AppPlan {
 		}, map[string]any{"web": webOf(app, append(slices.Clone(app.RedirectURIs), ClientRedirect))})
 	}
 	for _, left := range f.Left {
-		p.Open.removeKey(path, left)
-		p.Left.removeKey(path, left)
+		p.Open.removeKey(path, left, "an earlier run")
+		p.Left.removeKey(path, left, "an earlier run")
 	}
 	p.Open.add(Change{
 		ID: appSecret, Step: stepCustomers, Kind: KindSecret, Action: Create, Binds: "secret",
@@ -84,8 +84,9 @@ func MakeAppPlan(a state.Answers, f *Findings) AppPlan {
 }
 
 // removeKey takes away a client secret that nobody signs in with any more.
-func (p *Plan) removeKey(app string, key PasswordFound) {
+func (p *Plan) removeKey(app string, key PasswordFound, whose string) {
 	c := removeSecret(app, key.Name, "It was made for such a sign-in, and whoever made it ended before it was removed.", "customers/app/secret/"+key.KeyID+"/remove")
+	c.Object = "client secret of " + whose
 	p.add(c, map[string]string{"keyId": key.KeyID})
 }
 
@@ -152,13 +153,22 @@ func (s *Setup) OpenApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 	return problem(err, "the sign-in with the app did not come about")
 }
 
+// How long what is under way can take from when it is to end: a write, and closing the
+// sign-in with the app after that.
+const (
+	WriteLimit = msclient.TryTimeout
+	CloseLimit = time.Minute
+)
+
 // CloseApp takes away what OpenApp made, or what an earlier run left when OpenApp
 // was not called, and reads back that it is gone. It is carried out whatever became
-// of the rest; only the context ends it.
+// of the rest, and has all the time it takes; CloseLimit once the context has ended.
 func (s *Setup) CloseApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 	if err := s.requireSignIn(); err != nil {
 		return err
 	}
+	ctx, cancel := msclient.WithGrace(ctx, CloseLimit)
+	defer cancel()
 	plan := p.Left
 	if s.appOpened {
 		plan, s.made = p.Close, s.madeBefore
@@ -179,7 +189,7 @@ func (s *Setup) CloseApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 	}
 	// What may have been made besides is looked for last: that can take all the time there is.
 	if sought := s.seekKeys(ctx, plan, o); sought != nil {
-		err = errors.Join(err, problem(sought, "the sign-in with the app could not be closed: whether a client secret was made for it is not known"))
+		err = errors.Join(err, problem(late(sought), notClosed+": whether a client secret was made for it is not known"))
 	} else {
 		plan.Changes = nil
 		s.lostKeys(&plan)
@@ -189,6 +199,21 @@ func (s *Setup) CloseApp(ctx context.Context, p AppPlan, o ApplyOptions) error {
 		s.appOpened = false
 	}
 	return err
+}
+
+// notClosed is what failed when the sign-in with the app is left open.
+const notClosed = "the sign-in with the app could not be closed"
+
+// late is why closing did not come to its end: nobody cancels that, it runs out of time.
+func late(err error) error {
+	var told *Problem
+	switch {
+	case !errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &told):
+		return told
+	}
+	return context.DeadlineExceeded
 }
 
 // shut carries out a plan that closes the sign-in with the app, and proves it.
@@ -216,7 +241,7 @@ func (s *Setup) shut(ctx context.Context, plan Plan, o ApplyOptions) error {
 			err = unproven(missing)
 		}
 	}
-	return problem(err, "the sign-in with the app could not be closed")
+	return problem(late(err), notClosed)
 }
 
 // seekKeys finds out whether client secrets were made by this opening without an answer
@@ -249,7 +274,7 @@ func (s *Setup) lostKeys(p *Plan) {
 	app := applications + "/" + p.findings.App.ObjectID
 	for _, key := range s.openKeys(app) {
 		if key.KeyID != s.appKey {
-			p.removeKey(app, key)
+			p.removeKey(app, key, "this run that nobody received")
 		}
 	}
 }
@@ -347,16 +372,19 @@ func (s *Setup) engineFor(p Plan, o ApplyOptions) *engine {
 	return &engine{Setup: s, options: o, plan: p, refs: map[string]string{}, apis: maps.Clone(p.findings.Resources)}
 }
 
+// ErrNoApp is what takes the setup's app is refused with where there is none.
+var ErrNoApp = errors.New("no app")
+
 // noOwnApp says that there is no app whose consent could be given.
 func noOwnApp(a state.Answers) error {
 	if a.Registration.Kind == state.KindConnector {
 		return &Problem{
 			What: "the vendor's connector is not in this tenant yet",
-			Do:   "Authorise it in Rewst first (Marketplace, Integrations, Microsoft Cloud Bundle), then look again.", Retry: true, Err: errors.New("no app"),
+			Do:   "Authorise it in Rewst first (Marketplace, Integrations, Microsoft Cloud Bundle), then look again.", Retry: true, Err: ErrNoApp,
 		}
 	}
 	return &Problem{
 		What: "there is no app registration of the setup in this tenant yet",
-		Do:   "Make it first: the stage before this one does, or msbundle apply with the sections registration and permissions.", Err: errors.New("no app"),
+		Do:   "Make it first: the stage before this one does, or msbundle apply with the sections registration and permissions.", Err: ErrNoApp,
 	}
 }

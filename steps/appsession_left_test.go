@@ -1,6 +1,8 @@
 package steps
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -95,4 +97,47 @@ func TestOneThingThatCannotBeClosed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Closing that somebody gave up ends after its minute, also within a write: the journal
+// has that as open, for it may have been carried out.
+func TestClosingThatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := clienteleOf(t, sandbox.Options{Scenario: "customers-ready", Customers: 1})
+		hangs := false
+		w.wrap = func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(req *http.Request) (*http.Response, error) {
+				res, err := next.RoundTrip(req)
+				if hangs && strings.HasSuffix(req.URL.Path, "/removePassword") {
+					<-req.Context().Done()
+					return nil, req.Context().Err()
+				}
+				return res, err
+			})
+		}
+		s := w.run()
+		c, _ := w.look(t.Context(), s)
+		if err := s.OpenApp(t.Context(), c.App, ApplyOptions{}); err != nil {
+			t.Fatal(whole(err))
+		}
+		hangs = true
+		ctx, giveUp := context.WithCancel(t.Context())
+		giveUp()
+		begun := time.Now()
+		err := s.CloseApp(ctx, c.App, ApplyOptions{})
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != CloseLimit {
+			t.Errorf("after %s: %v", time.Since(begun), whole(err))
+		}
+		if list := s.store.Entries(); !list[len(list)-1].Open() || list[len(list)-1].Change != appSecretGone {
+			t.Errorf("the journal ends with %+v", list[len(list)-1])
+		}
+		hangs = false
+		next := w.run()
+		left, _ := w.look(t.Context(), next)
+		if err := next.CloseApp(t.Context(), left.App, ApplyOptions{}); err != nil {
+			t.Error(whole(err))
+		}
+		w.closed()
+	})
 }

@@ -195,7 +195,7 @@ func (e *engine) rebaseGrant(c *Change, read map[string]*Principal) {
 func (p *Plan) mergeScopes(resource string, existing, want []string) []string {
 	var out []string
 	for _, s := range existing {
-		extra := !containsFold(want, s)
+		extra := !containsFold(want, s) && !p.stays(resource, s)
 		if extra && (p.options.Ticked[OfferExtras] || p.findings.Made[madeScope(p.principalRef(), resource, s)]) {
 			continue
 		}
@@ -400,7 +400,7 @@ func (p *Plan) extraScopes() []extraScope {
 		want := p.want.scopes(api.AppID)
 		var more []string
 		for _, s := range g.Scopes {
-			if !containsFold(want, s) {
+			if !containsFold(want, s) && !p.stays(api.AppID, s) {
 				more = append(more, s)
 			}
 		}
@@ -471,7 +471,7 @@ func madeListed(app, resource string, a ResourceAccess) string {
 func whyPermission(resource string, w wanted) string {
 	for _, p := range catalog.Permissions() {
 		if p.Resource == resource && p.Name == w.name && p.Kind == w.kind {
-			return upperFirst(p.UsedFor) + "."
+			return UpperFirst(p.UsedFor) + "."
 		}
 	}
 	return "Asked for in the answers."

@@ -260,7 +260,7 @@ func AccessPreview(a state.Answers, f *Findings) []PolicyView {
 	var out []PolicyView
 	there := false
 	for _, x := range assess(a, f, stepDownRefused(f) == "") {
-		v := PolicyView{Name: x.Name, State: policyStates[x.State], Does: upperFirst(x.does()), Managed: x.managed()}
+		v := PolicyView{Name: x.Name, State: policyStates[x.State], Does: UpperFirst(x.does()), Managed: x.managed()}
 		switch x.reach {
 		case reached:
 			v.Reaches = "Yes: " + x.because
@@ -297,7 +297,7 @@ func (x assessed) proposal(a state.Answers, way mfaWay) string {
 		}
 		return "Exclude the account: it " + x.harm
 	case policyTold:
-		return upperFirst(strings.TrimSuffix(x.word, "."))
+		return UpperFirst(strings.TrimSuffix(x.word, "."))
 	}
 	return "Nothing: it " + x.word
 }

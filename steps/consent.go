@@ -1,9 +1,6 @@
 package steps
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +19,8 @@ const stepCustomers = "customers"
 var bootstrapScopes = []string{"DelegatedPermissionGrant.ReadWrite.All", "Directory.ReadWrite.All", "AppRoleAssignment.ReadWrite.All"}
 
 // policyScope is what changing a Conditional Access policy takes beyond the
-// permissions about policies.
+// permissions about policies. It is given where policies are to be changed, and stays
+// as well.
 // https://learn.microsoft.com/graph/api/conditionalaccesspolicy-update
 const policyScope = "Application.Read.All"
 
@@ -44,6 +42,7 @@ type CustomerPlan struct {
 	there    bool     // the app is
 	domains  []string // of the customer
 	asApp    bool     // some of them take the sign-in with the app
+	done     bool     // they were made, and read back
 }
 
 // sharedPlan is what the plans of all customers have in common.
@@ -54,6 +53,7 @@ type sharedPlan struct {
 	app       Application
 	resources map[string]Resource // by app id: what each API publishes
 	roles     []string            // template ids of those the partner is to have at customers
+	gives     bool                // the app may be given its role for Exchange Online
 	policies  bool                // Conditional Access is looked at
 	excludes  bool                // and may be changed
 	more      int                 // of the permissions wanted, those nobody chose: consenting takes them
@@ -70,7 +70,6 @@ func share(a state.Answers, f *Findings) *sharedPlan {
 	case f.Connector != nil:
 		app.AppID, app.Name = f.Connector.AppID, f.Connector.Name
 	}
-	chosen := want.sign(app.AppID)
 	want.why = "Rewst acts there as the account that authorised it, within these permissions."
 	api := want.permissions[catalog.GraphAppID]
 	takes, more := bootstrapScopes, 0
@@ -90,8 +89,8 @@ func share(a state.Answers, f *Findings) *sharedPlan {
 	delete(want.permissions, catalog.PartnerCenterAppID)
 	want.resources = slices.DeleteFunc(want.resources, func(id string) bool { return id == catalog.PartnerCenterAppID })
 	s := &sharedPlan{
-		want: want, chosen: chosen, partner: f.Org.ID, app: app, resources: f.Resources, roles: state.DefaultGDAP().RoleIDs(),
-		policies: policies, excludes: excludes, more: more,
+		want: want, chosen: choice(a, app.AppID), partner: f.Org.ID, app: app, resources: f.Resources, roles: state.DefaultGDAP().RoleIDs(),
+		policies: policies, excludes: excludes, more: more, gives: slices.Contains(want.scopes(catalog.GraphAppID), scopesOf[KindRoleGiven]),
 	}
 	if a.GDAP != nil {
 		s.roles = a.GDAP.RoleIDs()
@@ -99,22 +98,10 @@ func share(a state.Answers, f *Findings) *sharedPlan {
 	return s
 }
 
-// sign stands for an app and what it is to have, in a few letters.
-func (d *desired) sign(app string) string {
-	sum := sha256.New()
-	_, _ = fmt.Fprintln(sum, app)
-	for _, api := range d.resources {
-		for _, w := range d.permissions[api] {
-			_, _ = fmt.Fprintln(sum, api, w.name, w.kind)
-		}
-	}
-	return hex.EncodeToString(sum.Sum(nil)[:8])
-}
-
 // Plan is everything that will be written at the customer, in order.
 func (c CustomerPlan) Plan() Plan {
 	if c.findings == nil || c.Skipped != "" {
-		return Plan{Tenant: c.Customer.TenantID, TenantName: c.Customer.Name, Notes: c.notes}
+		return Plan{Tenant: c.Customer.TenantID, TenantName: c.Customer.called(), Notes: c.notes}
 	}
 	return makeCustomerPlan(c.shared, c.Customer, c.findings)
 }
@@ -123,7 +110,7 @@ func (c CustomerPlan) Plan() Plan {
 // pure function.
 func makeCustomerPlan(s *sharedPlan, c Customer, f *Findings) Plan {
 	p := Plan{
-		Tenant: c.TenantID, TenantName: c.Name, Account: f.Account.Username, Answers: s.want.answers,
+		Tenant: c.TenantID, TenantName: c.called(), Account: f.Account.Username, Answers: s.want.answers,
 		findings: f, want: s.want, customer: &customerWorld{shared: s, customer: c},
 	}
 	for id := range f.Refused {
@@ -153,12 +140,12 @@ func makeCustomerPlan(s *sharedPlan, c Customer, f *Findings) Plan {
 func (p *Plan) noteExtrasAt(c Customer) {
 	extras := p.extras()
 	if n := len(extras.made); n > 0 {
-		p.note("Taken back at %s: %s that an earlier run gave the app there and the answers do not ask for any more (%s).", c.name(), plural(n, "permission"), someOf(extras.made))
+		p.note("Taken back at %s: %s that an earlier run gave the app there and the answers do not ask for any more (%s).", c.called(), plural(n, "permission"), someOf(extras.made))
 		p.Notes[len(p.Notes)-1].Done = true
 	}
 	if n := len(extras.unmade); n > 0 {
 		p.note("Left alone at %s: %s of the app that the answers do not ask for and somebody else gave it (%s). They can be taken away there: Entra admin center, Enterprise applications, Permissions.",
-			c.name(), plural(n, "permission"), someOf(extras.unmade))
+			c.called(), plural(n, "permission"), someOf(extras.unmade))
 	}
 }
 
@@ -178,7 +165,7 @@ func (p *Plan) planConsent(c Customer) {
 	app := p.customer.shared.app
 	p.add(Change{
 		ID: "consent", Kind: KindConsent, Action: Create, Binds: refPrincipal, Service: ServicePartner,
-		Object: fmt.Sprintf("consent to the app %q at %s", app.Name, c.Name),
+		Object: fmt.Sprintf("consent to the app %q at %s", app.Name, c.called()),
 		Why:    "It puts the app into the customer's tenant, with what it takes to give it the rest there. Rewst does not learn of it: its own shield still has to be pressed.",
 		Method: "POST", Path: "/v1/customers/" + c.TenantID + "/applicationconsents", Risk: RiskCritical, Reversible: true, Name: app.AppID,
 	}, map[string]any{
@@ -191,20 +178,26 @@ func (p *Plan) planConsent(c Customer) {
 // https://learn.microsoft.com/powershell/exchange/app-only-auth-powershell-v2
 func (p *Plan) planExchangeAt(c Customer) {
 	w := p.findings.place
-	if p.findings.Principal != nil && !w.appRolesKnown() || w.reachesExchange() {
+	if p.findings.Principal != nil && !w.appRolesKnown() && !w.roleless || w.reachesExchange() {
 		return
 	}
-	if need := "RoleManagement.ReadWrite.Directory"; !slices.Contains(p.want.scopes(catalog.GraphAppID), need) {
-		p.note("The app is not given the role for Exchange Online at %s: that takes the delegated permission %s, which is not among the chosen ones.", c.name(), need)
+	if need := scopesOf[KindRoleGiven]; !p.customer.shared.gives {
+		p.note("The app is not given the role for Exchange Online at %s: that takes the delegated permission %s, which is not among the chosen ones.", c.called(), need)
 		return
 	}
 	const id = catalog.RoleExchangeAdministrator
 	p.add(Change{
 		ID: "exchange", Kind: KindRoleGiven, Action: Add, Name: id,
-		Object: fmt.Sprintf("%s to the app at %s", catalog.RoleByID(id).Name, c.Name),
+		Object: fmt.Sprintf("%s to the app at %s", catalog.RoleByID(id).Name, c.called()),
 		Why:    "Exchange Online takes commands only from an app that has the role as well as the permission " + exchangePermission + ".",
 		Method: "POST", Path: roleAssignments, Risk: RiskHigh, Reversible: true,
 	}, map[string]string{"principalId": p.principalRef(), "roleDefinitionId": id, "directoryScopeId": "/"})
+}
+
+// stays tells whether the app keeps a permission at the customer that consenting there
+// gave it, although it is not needed this time.
+func (p *Plan) stays(resource, scope string) bool {
+	return p.customer != nil && resource == catalog.GraphAppID && scope == policyScope && p.findings.Made[madeScope(p.principalRef(), resource, scope)]
 }
 
 // consentedGrant is the grant for Microsoft Graph that the consent makes, as far
@@ -226,5 +219,18 @@ type customerWorld struct {
 // Writes is how many writes a customer takes.
 func (c CustomerPlan) Writes() int { return c.writes }
 
-// name is what to call the customer.
-func (c Customer) name() string { return cmp.Or(c.Name, c.Domain, c.TenantID) }
+// Done tells whether ApplyCustomers made them, and read that back.
+func (c *CustomerPlan) Done() bool { return c.done }
+
+// Again are the customers to look at again with the app's sign-in once the plan was
+// carried out: those of whom only the app can see everything, and those written at, of
+// whom something may show only now. Where it failed it is not looked again.
+func (p *CustomersPlan) Again(failed func(tenant string) bool) []string {
+	var out []string
+	for _, c := range p.Customers {
+		if (c.Untried() || c.Writes() > 0) && !failed(c.Customer.TenantID) {
+			out = append(out, c.Customer.TenantID)
+		}
+	}
+	return out
+}

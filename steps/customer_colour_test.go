@@ -132,7 +132,7 @@ func TestConnectorCanBeGreen(t *testing.T) {
 				place: &place{seen: map[string]seen{}, Roles: p.Customers[0].shared.roles, RolesFrom: "the roles given in the tenant"},
 			},
 		}
-		x.shared.want.resources, x.shared.want.permissions = nil, nil
+		x.shared.want.resources, x.shared.want.permissions, x.shared.gives = nil, nil, false
 		s := shieldOf(x)
 		got := s.part(ProofExchange)
 		if s.Shade != Green || got.State != Unknown || !strings.Contains(got.Evidence, "only Rewst has the connector's key") || s.Reason != "" || s.Missing() {

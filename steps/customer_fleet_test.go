@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -225,5 +227,54 @@ func TestFleetGivenUpLeavesNothingRunning(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What would go wrong at all of them ends the work: nobody else is begun, who is in the
+// middle of it is cancelled, and it is told of nobody as a failure of its own.
+func TestFleetEndsWithWhatIsEverybodys(t *testing.T) {
+	declined := &msclient.SignInError{Err: &msclient.AuthError{Codes: []int{70018}}}
+	unreachable := &msclient.Error{Op: "POST /v1.0/x", Err: &net.OpError{Op: "dial", Err: errors.New("network is unreachable")}}
+	for name, c := range map[string]struct {
+		err, want error
+		ends      bool
+	}{
+		"a sign-in of our own":      {fmt.Errorf("GET /x: %w", declined), declined, true},
+		"the network, and what for": {problem(unreachable, "consenting did not work"), unreachable, true},
+		"a customer's policy":       {&msclient.AuthError{Codes: []int{53003}}, nil, false},
+		"a lost answer":             {&msclient.Error{Err: io.ErrUnexpectedEOF}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var begun crowd
+				var done, failed, cancelled int
+				err := each(t.Context(), tenantsNamed(40), FleetOptions{Workers: 3, Observe: func(ev FleetEvent) {
+					switch {
+					case !ev.Done:
+					case errors.Is(ev.Err, context.Canceled):
+						cancelled++
+					case ev.Err != nil:
+						failed++
+					default:
+						done++
+					}
+				}}, func(ctx context.Context, _ func(FleetEvent), tenant string) (*Shield, error) {
+					begun.in()
+					defer begun.out()
+					if err := msclient.Sleep(ctx, time.Second); err != nil || tenant != "1" {
+						return &Shield{}, err
+					}
+					return &Shield{}, c.err
+				})
+				switch {
+				case c.ends && (!errors.Is(err, c.want) || begun.ever.Load() == 40 || failed != 0 || cancelled == 0):
+					t.Errorf("%v, %d begun, %d failed, %d cancelled", err, begun.ever.Load(), failed, cancelled)
+				case c.ends && errors.As(err, new(*Problem)):
+					t.Errorf("it tells of one customer: %v", err)
+				case !c.ends && (err != nil || failed != 1 || done != 39):
+					t.Errorf("%v, %d done, %d failed", err, done, failed)
+				}
+			})
+		})
 	}
 }

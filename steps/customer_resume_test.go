@@ -66,6 +66,9 @@ func TestFailedConsentsAreResumed(t *testing.T) {
 			t.Fatal(whole(err))
 		}
 		expect("with the sign-in open", two+", and the app's own sign-in, which is still open")
+		w.answers.Customers = &state.Customers{}
+		expect("with the sign-in alone", "customers: close the app's sign-in: the app's own sign-in, which is still open")
+		w.answers.Customers = &state.Customers{All: true}
 		s := w.run()
 		if c, err = s.LookClientele(t.Context(), w.answers, nil); err != nil {
 			t.Fatal(whole(err))

@@ -90,12 +90,14 @@ func (p *Plan) planExclusionsAt(c Customer) {
 		return
 	}
 	if need := "Policy.ReadWrite.ConditionalAccess"; !slices.Contains(p.want.scopes(catalog.GraphAppID), need) {
-		p.note("The Conditional Access policies of %s are left alone: changing them takes the delegated permission %s, which is not among the chosen ones.", c.name(), need)
+		p.note("The Conditional Access policies of %s are left alone: changing them takes the delegated permission %s, which is not among the chosen ones.", c.called(), need)
 		return
 	}
 	if w.PoliciesNo != nil {
-		if w.asApp && !unlicensed(w.PoliciesNo) { // nobody but the app can read them, and without the licence there is none
-			p.note("The Conditional Access policies of %s could not be read, so no exclusion is planned: %s", c.name(), reasonOf(w.PoliciesNo))
+		given := slices.ContainsFunc(p.grantsFor(catalog.GraphAppID), func(g Grant) bool { return containsFold(g.Scopes, scopesOf[KindPolicy]) })
+		if w.asApp && given && !unlicensed(w.PoliciesNo) { // nobody but the app can read them, and without the licence there is none
+			p.note("The Conditional Access policies of %s could not be read, so no exclusion is planned: %s", c.called(), reasonOf(w.PoliciesNo))
+			p.customer.general = len(p.Notes) // it holds for this look alone
 		}
 		return
 	}
@@ -106,17 +108,17 @@ func (p *Plan) planExclusionsAt(c Customer) {
 		case in == spared, harm == "", x.State == policyOff, x.legacyOnly():
 			continue
 		case x.State != policyOn:
-			p.note("The policy %q of %s only reports so far. Once it is switched on it %s: exclude the partner before that.", x.Name, c.name(), harm)
+			p.note("The policy %q of %s only reports so far. Once it is switched on it %s: exclude the partner before that.", x.Name, c.called(), harm)
 			continue
 		case x.onRiskOnly():
-			p.note("The policy %q of %s is left alone: it %s, and then protects the customer.", x.Name, c.name(), harm)
+			p.note("The policy %q of %s is left alone: it %s, and then protects the customer.", x.Name, c.called(), harm)
 			continue
 		}
 		exclude, exact := withProvider(x.Conditions.Users.ExcludeGuests, partner)
 		if !exact {
 			p.note("The policy %q of %s is left alone, though it reaches the partner's account (%s) and %s: it excludes %s of other tenants already, and the service takes one list of kinds and one of tenants, so it would exclude more people than this partner's. "+
 				"An administrator of the customer decides: either add the kind Service provider users and the tenant id %s to that exclusion all the same, or leave it and have a second policy for one of the two.",
-				x.Name, c.name(), because, harm, together(outsiders(x.Conditions.Users.ExcludeGuests).types()), partner)
+				x.Name, c.called(), because, harm, together(outsiders(x.Conditions.Users.ExcludeGuests).types()), partner)
 			continue
 		}
 		whom := " Only people of this partner, acting as service provider, are excluded by that."
@@ -125,7 +127,7 @@ func (p *Plan) planExclusionsAt(c Customer) {
 		}
 		p.add(Change{
 			ID: "access/" + x.ID, Kind: KindPolicy, Action: Update,
-			Object: fmt.Sprintf("Conditional Access policy %q of %s: service providers of this partner excluded", x.Name, c.name()),
+			Object: fmt.Sprintf("Conditional Access policy %q of %s: service providers of this partner excluded", x.Name, c.called()),
 			Why:    fmt.Sprintf("The policy reaches the partner's account (%s) and %s.%s", because, harm, whom),
 			Method: "PATCH", Path: policiesPath + "/" + x.ID, Risk: RiskHigh, Reversible: true, Name: x.Name,
 			Before: withExclusion(x, nil),

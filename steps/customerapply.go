@@ -61,7 +61,7 @@ func (s *Setup) applyCustomer(ctx context.Context, c CustomerPlan, gate *Gate, o
 				continue
 			}
 		}
-		return nil, problem(err, "the setup of "+c.Customer.name()+" stopped")
+		return nil, problem(err, "the setup of "+c.Customer.called()+" stopped")
 	}
 	return e.proveCustomer(ctx)
 }

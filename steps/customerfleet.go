@@ -198,8 +198,11 @@ func (s *Setup) InspectCustomers(ctx context.Context, a state.Answers, c *Client
 		mu.Unlock()
 		tell(FleetEvent{What: "reading"})
 		err := s.readCustomer(ctx, a, c.Findings, &one, tell)
-		if ctx.Err() != nil { // what was cut off shows nothing
+		switch {
+		case ctx.Err() != nil: // what was cut off shows nothing
 			return nil, ctx.Err()
+		case everybodys(err) != nil: // nor does what is nobody's own
+			return nil, err
 		}
 		mu.Lock()
 		*p.Of(tenant) = one
@@ -229,9 +232,14 @@ func (s *Setup) readCustomer(ctx context.Context, a state.Answers, f *Findings, 
 	observe := func(ev Event) { tell(FleetEvent{What: waitingFor(ev)}) }
 	found, err := there.inspectCustomer(there.telling(ctx, observe), c.shared, observe)
 	if err != nil {
+		if why := problemOf(err); why.keptOut(s.account.Username) {
+			err = why
+		}
 		c.Shield.fail(err, s.client.Now())
 		return err
 	}
+	last := c.Shield.exchange()
+	found.place.roleless = len(last) > 0 && last[0].Evidence == noExchangeRole
 	x := CustomerFound{Findings: found, Shield: there.judgeCustomer(ctx, a, f, c, found)}
 	switch {
 	case found.place.token != nil:
@@ -288,7 +296,8 @@ func (s *Setup) tryExchangeAt(ctx context.Context, app msclient.App) *seen {
 }
 
 // ApplyCustomers carries out what the customers take and proves it, one customer's
-// failure never stopping the others. It returns those at which something failed.
+// failure never stopping the others. It returns those at which something failed. The
+// error is what would fail at all of them, which leaves the rest as it was.
 // Where a consent is needed OpenApp comes first.
 func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientele, p *CustomersPlan, o FleetOptions) (failed []CustomerFailure, err error) {
 	if err := s.requireSignIn(); err != nil {
@@ -312,7 +321,7 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 			}
 		})
 		switch {
-		case errors.Is(err, context.Canceled):
+		case errors.Is(err, context.Canceled), everybodys(err) != nil:
 			return nil, err
 		case err != nil:
 			why := blamed(problemOf(err), one.findings)
@@ -322,7 +331,7 @@ func (s *Setup) ApplyCustomers(ctx context.Context, a state.Answers, c *Clientel
 			}
 			err = why
 		default:
-			one.Shield.Refused = nil
+			one.Shield.Refused, one.done = nil, true
 			one.found(found)
 			one.Shield = s.judgeCustomer(ctx, a, c.Findings, &one, found)
 		}

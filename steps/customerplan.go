@@ -50,3 +50,21 @@ func (c *CustomerPlan) found(f *Findings) {
 		c.findings = nil
 	}
 }
+
+// Later tells at how many customers what is to be written shows only once the app is
+// signed in with: whether the app has its role for Exchange Online, and which policies
+// stand in the way.
+func (p *CustomersPlan) Later() (roles, policies int) {
+	for _, c := range p.Customers {
+		if c.Skipped != "" {
+			continue
+		}
+		if c.there && c.shared.gives && c.Shield.part(ProofExchange).State == Unknown {
+			roles++
+		}
+		if c.shared.excludes && c.Shield.Spared.IsZero() {
+			policies++
+		}
+	}
+	return roles, policies
+}

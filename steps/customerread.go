@@ -22,6 +22,7 @@ type place struct {
 	RolesFrom  string          // how they were seen
 	own        []string        // template ids of the roles the person's own token names; read where the app is not there
 	AppRoles   []string        // template ids of the directory roles of the app's enterprise application
+	roleless   bool            // when that was read last it had none for Exchange Online
 	RolesWhy   error           // why they could not be read
 	Policies   []AccessPolicy
 	PoliciesNo error // why the policies could not be read
@@ -52,6 +53,9 @@ func (s *Setup) lookCustomer(ctx context.Context, shared *sharedPlan, known jour
 		round = append(round, s.grantedReadings(f.place, granted)...)
 	}
 	err := s.readAll(ctx, round)
+	if everybodys(err) != nil {
+		return nil, err
+	}
 	var denied *msclient.AuthError
 	gone := errors.As(err, &denied) && slices.Contains(denied.Codes, 65001) // not consented to, or not any more
 	if s.asApp && (gone || err == nil && refused(f.place.unread(nil), 403)) {
@@ -59,7 +63,7 @@ func (s *Setup) lookCustomer(ctx context.Context, shared *sharedPlan, known jour
 		return s.lookCustomer(ctx, shared, known, id)
 	}
 	switch {
-	case errors.As(err, &denied), errors.Is(err, msclient.ErrSkipped):
+	case errors.As(err, &denied):
 		f.place.token = err
 		return f, nil
 	case err != nil:
@@ -70,7 +74,11 @@ func (s *Setup) lookCustomer(ctx context.Context, shared *sharedPlan, known jour
 	if f.Principal = known.live(f.Principal); f.Principal != nil {
 		if f.Principal.ObjectID != id {
 			granted = &Principal{ObjectID: f.Principal.ObjectID}
-			if err := s.readAll(ctx, s.grantedReadings(f.place, granted)); err != nil {
+			switch err := s.readAll(ctx, s.grantedReadings(f.place, granted)); {
+			case everybodys(err) == nil && errors.As(err, &denied):
+				f.place.token = err
+				return f, nil
+			case err != nil:
 				return nil, err
 			}
 		}
@@ -86,6 +94,13 @@ func (s *Setup) lookCustomer(ctx context.Context, shared *sharedPlan, known jour
 		f.place.own, _ = s.graph.Roles(ctx) // which are not known otherwise
 	}
 	return f, nil
+}
+
+// outside tells whether somebody was not let in at all: that says nothing of what was to
+// be read.
+func outside(err error) bool {
+	var denied *msclient.AuthError
+	return errors.As(err, &denied) || everybodys(err) != nil
 }
 
 // admitsApp tells whether the app may give itself the rest there: being there is not
@@ -280,7 +295,7 @@ func (s *Setup) at(c Customer, asApp, writes bool) (*Setup, error) {
 	}
 	store, err := s.store.Customer(c.TenantID, c.Name)
 	if err != nil {
-		return nil, problem(err, "the state of "+c.name()+" could not be opened")
+		return nil, problem(err, "the state of "+c.called()+" could not be opened")
 	}
 	there.store = store
 	return &there, nil

@@ -51,6 +51,9 @@ func (w *place) barred(account string) string {
 // https://learn.microsoft.com/partner-center/developer/error-codes
 func blamed(p *Problem, f *Findings) *Problem {
 	out := *p
+	if out.keptOut(f.Account.Username) {
+		return &out
+	}
 	switch p.Rule {
 	case "partner.900308":
 		switch given, inForce, known := f.place.mayConsent(); {

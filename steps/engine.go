@@ -156,7 +156,11 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 		}
 		// A write under way is seen through: giving up in the middle would only
 		// leave a doubt behind.
-		results := e.send(msclient.OneTry(msclient.SeenThrough(ctx)), attempts)
+		seen := msclient.SeenThrough(ctx)
+		results := e.send(msclient.OneTry(seen), attempts)
+		if seen.Err() != nil && results[0].Err != nil { // it took too long for that; the journal has it as open
+			return seen.Err()
+		}
 		var again []Change
 		var worst verdict
 		var asked time.Duration
@@ -193,7 +197,7 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 					e.served = e.served || a.Customer != "" && err == nil
 					settled = append(settled, record)
 				}
-			case lagging, busy:
+			case lagging, busy, cutOff:
 				settled = append(settled, e.refusal(a, results[i].Err))
 				again = append(again, a.Change)
 			case stale:
@@ -230,7 +234,7 @@ func (e *engine) unit(ctx context.Context, changes []Change) error {
 				settled = append(settled, e.refusal(a, results[i].Err))
 				wrong(a.Change, problem(results[i].Err, fmt.Sprintf("%s did not work", lowerFirst(a.Describe()))))
 			}
-			if v == lagging || v == busy || v == doubtful {
+			if v == lagging || v == busy || v == cutOff || v == doubtful {
 				worst = max(worst, v)
 			}
 			lastErr[a.ID] = results[i].Err
@@ -296,6 +300,8 @@ func (e *engine) waiting(left []Change, v verdict, begun time.Time, wait time.Du
 		w.For = "what was just made to be known everywhere in Microsoft's directory"
 	case busy:
 		w.For = "Microsoft's directory, which is busy with this tenant"
+	case cutOff:
+		w.For, w.Usual = "the network: no connection can be made", "seconds"
 	default:
 		w.For = "Microsoft's service, which gave no answer"
 	}
@@ -442,8 +448,8 @@ func lowerFirst(s string) string {
 	return firstAs(unicode.ToLower, s)
 }
 
-// upperFirst begins a sentence.
-func upperFirst(s string) string { return firstAs(unicode.ToUpper, s) }
+// UpperFirst begins a sentence, in any language.
+func UpperFirst(s string) string { return firstAs(unicode.ToUpper, s) }
 
 // firstAs changes the first letter, which a service may have written in any language.
 func firstAs(letter func(rune) rune, s string) string {

@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -19,21 +20,23 @@ const (
 )
 
 // fleet works on many customers at a time. What goes wrong at one is told and
-// stops none of the others.
+// stops none of the others, unless it is everybody's.
 type fleet struct {
 	options FleetOptions
 	places  chan struct{} // taken while somebody works
 	begun   time.Time
 	held    time.Duration // by the gate, before it began
 
-	mu   sync.Mutex // events come one at a time
-	of   int
-	done int
+	mu    sync.Mutex // events come one at a time
+	of    int
+	done  int
+	ended error // what would go wrong at all of them
 }
 
 // each calls work for every tenant, in their order as far as there are workers,
-// and returns when all are done. It ends early only with the context: work gets a
-// context of its own for the waiting, in which others take its place.
+// and returns when all are done. It ends early with the context, and with what would
+// go wrong at all of them: whoever is in the middle of it then is cancelled. Work gets
+// a context of its own for that and for the waiting, in which others take its place.
 func each(ctx context.Context, tenants []string, o FleetOptions, work func(ctx context.Context, tell func(FleetEvent), tenant string) (*Shield, error)) error {
 	if o.Workers <= 0 {
 		o.Workers = fleetWorkers
@@ -44,22 +47,50 @@ func each(ctx context.Context, tenants []string, o FleetOptions, work func(ctx c
 	f := &fleet{options: o, places: make(chan struct{}, o.Workers), begun: time.Now(), held: o.Gate.Held(), of: len(tenants)}
 	begun := make(chan struct{}, o.Workers*fleetAhead)
 	var all sync.WaitGroup
+	run, end := context.WithCancel(msclient.AskingOnce(ctx))
+	defer end()
 	for _, tenant := range tenants {
-		if f.next(ctx, begun) != nil {
+		if f.next(run, begun) != nil {
 			break
 		}
 		all.Go(func() {
 			defer func() { <-begun }()
-			shield, err := work(msclient.WithParking(ctx, f.park), func(ev FleetEvent) {
+			shield, err := work(msclient.WithParking(run, f.park), func(ev FleetEvent) {
 				ev.Tenant = tenant
 				f.tell(ev)
 			}, tenant)
+			if cause := everybodys(err); cause != nil {
+				f.mu.Lock()
+				f.ended = cause
+				f.mu.Unlock()
+				end()
+				shield, err = nil, context.Canceled
+			}
 			<-f.places
 			f.tell(FleetEvent{Tenant: tenant, Done: true, Shield: shield, Err: err})
 		})
 	}
 	all.Wait()
-	return ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return f.ended
+}
+
+// everybodys is the cause of a failure at one customer that would be the same at all: a
+// sign-in of our own that did not come about, or the network; nil when it is the
+// customer's own.
+func everybodys(err error) error {
+	var own *msclient.SignInError
+	_, unreachable := msclient.Unreachable(err)
+	if !errors.As(err, &own) && !unreachable {
+		return nil
+	}
+	var p *Problem // which tells what did not work at the one
+	if errors.As(err, &p) && p.Err != nil {
+		return p.Err
+	}
+	return err
 }
 
 // next waits until another customer can be begun, and takes a place for it.

@@ -127,7 +127,7 @@ func checkRoleGroups(a state.Answers, f *Findings, o PlanOptions) Check {
 	}
 	p := Plan{want: desire(a, f), findings: f, options: o}
 	if why := p.groupsBlocked(); why != "" {
-		c.State, c.Blocks, c.Answer, c.Evidence = Failed, true, "gdap.groupName", upperFirst(why)
+		c.State, c.Blocks, c.Answer, c.Evidence = Failed, true, "gdap.groupName", UpperFirst(why)
 		c.Fix = "Rename or delete one of these groups, or have the setup use other names (gdap.groupName)."
 	}
 	return c

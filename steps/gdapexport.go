@@ -35,7 +35,7 @@ func ExportInvitations(dir, partner string, list []Invitation) (string, error) {
 
 // mailFile names a customer's mail: the same in every run, and never another's.
 func mailFile(i Invitation) string {
-	name := []rune(safeName(i.Customer.Name))
+	name := []rune(safeName(i.marked(" ", i.Customer.Name)))
 	return string(name[:min(len(name), 40)]) + " " + idLetters(i.Customer.TenantID, 0) + ".eml"
 }
 
@@ -54,7 +54,7 @@ func mailOf(i Invitation, partner string) []byte {
 func invitationTable(list []Invitation) []byte {
 	rows := make([][]string, len(list))
 	for n, i := range list {
-		rows[n] = []string{i.Customer.Name, i.Customer.Domain, i.Customer.TenantID, i.StatusWord(), i.Name, i.Link, dateOf(i.Since), dateOf(i.Until), dateOf(i.Reminded)}
+		rows[n] = []string{i.marked(": ", i.Customer.Name), i.Customer.Domain, i.Customer.TenantID, i.StatusWord(), i.Name, i.Link, dateOf(i.Since), dateOf(i.Until), dateOf(i.Reminded)}
 	}
 	return tableOf([]string{"customer", "domain", "tenantId", "state", "relationship", "link", "since", "lapses", "lastReminder"}, rows)
 }

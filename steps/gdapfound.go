@@ -34,7 +34,8 @@ type Delegation struct {
 	delegated     []wireDelegated
 	listed        []state.CustomerRow // of the file
 	approval      func(string) string // where a rehearsal has the page of an invitation; nil in earnest
-	failed        error               // what a part could not be read for, when that is no refusal
+	rehearsal     bool
+	failed        error // what a part could not be read for, when that is no refusal
 }
 
 // Customer is an organisation the partner may administer.
@@ -128,7 +129,7 @@ func (s *Setup) delegationReadings(a state.Answers, f *Findings) []reading {
 	if a.GDAP == nil {
 		return nil
 	}
-	d := &Delegation{Groups: map[string]*RoleGroup{}, gone: map[string]bool{}, candidates: map[string][]*RoleGroup{}, unfit: map[string]string{}, approval: s.approval}
+	d := &Delegation{Groups: map[string]*RoleGroup{}, gone: map[string]bool{}, candidates: map[string][]*RoleGroup{}, unfit: map[string]string{}, approval: s.approval, rehearsal: s.rehearsal}
 	f.Delegation = d
 	if !offersDelegation(f.Cloud) {
 		return nil // its addresses are not even there

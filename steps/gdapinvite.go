@@ -54,7 +54,7 @@ func (d *Delegation) invitation(c Customer, r Relationship, all []*Relationship)
 	}
 	return Invitation{
 		Customer: c, Name: r.Name, ID: r.ID, Status: r.Status, Link: d.link(r.ID), Since: r.Created, Until: r.Created.Add(invitationLapses), Roles: r.Roles,
-		Older: older,
+		Older: older, Rehearsal: d.rehearsal,
 	}
 }
 

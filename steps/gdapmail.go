@@ -21,9 +21,13 @@ func InvitationMail(i Invitation, partner string) (subject, body string) {
 	if partner = oneLine(partner); partner == "" {
 		partner = "Your Microsoft partner"
 	}
-	subject = fmt.Sprintf("%s: please approve the administration of your Microsoft tenant by %s", customer, partner)
+	subject = i.marked(": ", fmt.Sprintf("%s: please approve the administration of your Microsoft tenant by %s", customer, partner))
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if i.Rehearsal {
+		line("Rehearsal: do not send it to anybody. It shows what a customer would get; none of it exists, and its link leads to a simulated cloud or nowhere.")
+		line("")
+	}
 	line("Hello,")
 	line("")
 	line("%s asks to administer the Microsoft tenant of %s by granular delegated admin privileges (GDAP). Microsoft lets us do so only once you have approved.", partner, customer)
@@ -61,6 +65,14 @@ func InvitationMail(i Invitation, partner string) (subject, body string) {
 	line("Kind regards")
 	line("%s", partner)
 	return subject, b.String()
+}
+
+// marked has a text about an invitation say that it is one of a rehearsal.
+func (i Invitation) marked(sep, text string) string {
+	if i.Rehearsal {
+		return "Rehearsal" + sep + text
+	}
+	return text
 }
 
 // oneLine keeps text from outside on one line of a mail.

@@ -42,6 +42,30 @@ func TestInvitationMail(t *testing.T) {
 	}
 }
 
+// What a rehearsal writes for customers says so wherever it could be sent from.
+func TestInvitationsOfARehearsal(t *testing.T) {
+	i := invitationOf("Fabrikam", "cccccccc-0000-0000-0000-000000000001")
+	i.Rehearsal = true
+	subject, body := InvitationMail(i, "Contoso")
+	first, _, _ := strings.Cut(body, "\n")
+	if !strings.HasPrefix(subject, "Rehearsal: Fabrikam") || !strings.HasPrefix(first, "Rehearsal: ") || !strings.Contains(first, "do not send it") {
+		t.Errorf("subject %q, begins with %q", subject, first)
+	}
+	dir := t.TempDir()
+	path, err := ExportInvitations(dir, "Contoso", []Invitation{i})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mails, err := filepath.Glob(filepath.Join(dir, "Rehearsal Fabrikam*.eml"))
+	if err != nil || len(mails) != 1 {
+		t.Errorf("got %v, %v", mails, err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(data), "\nRehearsal: Fabrikam,") {
+		t.Errorf("the table, %v:\n%s", err, data)
+	}
+}
+
 // What is exported can be opened: mails by a mail program, the table by a
 // spreadsheet, and no name acts in either.
 func TestExportInvitations(t *testing.T) {

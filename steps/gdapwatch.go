@@ -35,6 +35,8 @@ type Invitation struct {
 	Reminded time.Time // last; zero when never
 	Roles    []string
 	Older    string // name of another one the customer has, in whose place this comes; empty for none
+
+	Rehearsal bool // nobody is to get it
 }
 
 // invitationLapses is how long a customer can approve.

@@ -60,7 +60,7 @@ func (s *Setup) readAll(ctx context.Context, round []reading) error {
 			case errors.As(err, &failed) && failed.Status == 404 && r.absent != nil:
 				r.absent()
 				err = nil
-			case r.unread != nil && ctx.Err() == nil:
+			case r.unread != nil && ctx.Err() == nil && !(s.abroad && outside(err)):
 				r.unread(err)
 				err = nil
 			}

@@ -34,11 +34,15 @@ func (f *Findings) part(id Part, needs string, r reading) reading {
 func whyUnread(err error, needs string) Unread {
 	var failed *msclient.Error
 	var refused *msclient.AuthError
+	var alone *msclient.UnattendedError
+	const client = "name an app of your own with --client-id that has this access."
 	switch {
+	case errors.As(err, &alone):
+		return Unread{"It takes one more sign-in, and nobody can be asked for it here: " + alone.Why, "Look where somebody can be asked, or " + client}
 	case errors.Is(err, msclient.ErrSkipped):
 		return Unread{
 			"It takes one more sign-in, which was left out",
-			"Look again and make that sign-in when it is asked for (with --no-input nobody is asked). Or name an app of your own with --client-id that has this access.",
+			"Look again and make that sign-in when it is asked for, or " + client,
 		}
 	case errors.Is(err, msclient.ErrSignInExpired):
 		return Unread{"It takes one more sign-in, and nobody entered the code in time", "Look again and make that sign-in, or leave it out."}

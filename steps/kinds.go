@@ -15,6 +15,7 @@ const (
 	already                  // it was so before
 	lagging                  // what it refers to is not visible everywhere yet: try again
 	busy                     // the service is busy with the same object: try again
+	cutOff                   // it did not leave, no connection could be made: try again
 	doubtful                 // it may or may not have taken effect
 	stale                    // somebody else changed the object since it was read
 	unoffered                // the API is not offered to this tenant
@@ -52,7 +53,9 @@ func judge(c Change, err error, fresh, doubted bool) verdict {
 		return busy
 	case e.Status == 412 && c.IfMatch != "":
 		return stale
-	case e.Status == 0: // never left this machine, and repeating did not help
+	case e.NoConnection():
+		return cutOff
+	case e.Status == 0: // it did not leave this machine, and will not
 		return forbidden
 	case c.Action == Remove || c.Action == Delete:
 		gone := e.Status == 404 || c.Kind == KindSecret && e.Status == 400 && says("no password", "not found", "does not exist", "no credential") ||

@@ -274,6 +274,30 @@ func (m *Mapping) Forget(row int) {
 	m.refresh(row)
 }
 
+// Choice is what is chosen for a customer.
+type Choice struct {
+	organizations    []int
+	byHand, declined bool
+}
+
+// Choice is what is chosen for a customer now.
+func (m *Mapping) Choice(row int) Choice {
+	return Choice{slices.Clone(m.rows[row].Organizations), m.rows[row].ByHand, m.declined[row]}
+}
+
+// Choose goes back to what was chosen for a customer.
+func (m *Mapping) Choose(row int, c Choice) {
+	m.Forget(row)
+	for _, n := range c.organizations {
+		m.link(row, n)
+	}
+	if c.declined {
+		m.declined[row] = true
+	}
+	m.rows[row].ByHand = c.byHand
+	m.refresh(row)
+}
+
 // Accept takes a customer's suggestion, as a person's choice. It tells whether
 // there was one.
 func (m *Mapping) Accept(row int) bool {

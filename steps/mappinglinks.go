@@ -10,9 +10,22 @@ import (
 // Taken is what came of a table of links.
 type Taken struct {
 	Linked    int      // customers that were linked anew
-	Unlinked  int      // customers whose choice was taken back, or that are to have none
+	Unlinked  int      // customers whose choice was taken back
+	None      int      // customers that are to have none now
 	New       []string // organisations nobody knew so far
 	Strangers []string // lines about nobody
+}
+
+// Said says in words what came of the table's lines about customers.
+func (t Taken) Said() string {
+	text := plural(t.Linked, "customer") + " linked"
+	if t.Unlinked > 0 {
+		text += fmt.Sprintf(", %d unlinked", t.Unlinked)
+	}
+	if t.None > 0 {
+		text += fmt.Sprintf(", %d set to none", t.None)
+	}
+	return text
 }
 
 // taking is what a table says of one customer.
@@ -134,7 +147,10 @@ func (m *Mapping) take(t *taking, out *Taken) error {
 	case declined && t.chose: // it was exported so, and is to be nobody's choice
 		m.Forget(t.row)
 	}
-	if had && len(r.Organizations) == 0 || declined != m.declined[t.row] {
+	switch now := m.declined[t.row]; {
+	case now && !declined:
+		out.None++
+	case had && len(r.Organizations) == 0, declined && !now:
 		out.Unlinked++
 	}
 	return nil

@@ -119,7 +119,7 @@ func TestTablesComeBack(t *testing.T) {
 		}
 	}
 	table, want := m.Table(), m.Kept()
-	if got := giveBack(t, m, table); got.Linked+got.Unlinked+len(got.New) > 0 || cmp.Diff(want, m.Kept()) != "" {
+	if got := giveBack(t, m, table); got.Linked+got.Unlinked+got.None+len(got.New) > 0 || cmp.Diff(want, m.Kept()) != "" {
 		t.Errorf("to who made it: %+v\n%s", got, cmp.Diff(want, m.Kept()))
 	}
 	fresh := MatchCustomers(rows, list, state.Mapping{})
@@ -178,7 +178,7 @@ func TestEditedTables(t *testing.T) {
 		edited = append(edited, cells)
 	}
 	got := giveBack(t, m, tableOf(lines[0], edited))
-	if diff := cmp.Diff(Taken{Linked: 4, Unlinked: 5, New: []string{"Something else", "Brand new"}}, got, cmp.Transformer("sorted", func(l []string) map[string]bool {
+	if diff := cmp.Diff(Taken{Linked: 4, Unlinked: 2, None: 3, New: []string{"Something else", "Brand new"}}, got, cmp.Transformer("sorted", func(l []string) map[string]bool {
 		set := map[string]bool{}
 		for _, s := range l {
 			set[s] = true
@@ -186,6 +186,9 @@ func TestEditedTables(t *testing.T) {
 		return set
 	})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if said := got.Said(); said != "4 customers linked, 2 unlinked, 3 set to none" {
+		t.Errorf("it says %q", said)
 	}
 	m.AcceptCertain()
 	for row, want := range map[int]struct {
@@ -226,13 +229,13 @@ func TestOlderTablesTakeNothingBack(t *testing.T) {
 	m.Link(4, 2)
 	want := m.Kept()
 	rest := table[1:5] // of the others it says what they are linked to
-	if got := giveBack(t, m, tableOf(table[0], rest)); got.Linked+got.Unlinked > 0 || cmp.Diff(want, m.Kept()) != "" {
+	if got := giveBack(t, m, tableOf(table[0], rest)); got.Linked+got.Unlinked+got.None > 0 || cmp.Diff(want, m.Kept()) != "" {
 		t.Errorf("%+v (-want +got):\n%s", got, cmp.Diff(want, m.Kept()))
 	}
 	for _, cells := range table[5:] {
 		cells[3] = "" // what was emptied is taken away all the same
 	}
-	if got := giveBack(t, m, tableOf(table[0], table[5:])); got.Unlinked != 2 || len(m.Rows()[4].Organizations)+len(m.Rows()[5].Organizations) > 0 {
+	if got := giveBack(t, m, tableOf(table[0], table[5:])); got.Unlinked > 0 || got.None != 2 || len(m.Rows()[4].Organizations)+len(m.Rows()[5].Organizations) > 0 {
 		t.Errorf("emptied: %+v, %+v", got, m.Rows()[4:])
 	}
 }

@@ -295,7 +295,7 @@ func checkProviders(a state.Answers, f *Findings) Check {
 		}
 	}
 	if len(found) > 0 {
-		c.State, c.Evidence = Warned, upperFirst(strings.Join(found, "; "))
+		c.State, c.Evidence = Warned, UpperFirst(strings.Join(found, "; "))
 		c.Fix = "Have the account use Microsoft's own multifactor authentication: Partner Center takes no other, and answers with a refusal. Exclude the account from the other company's method and from policies that demand it."
 		if !a.Has(catalog.CSP) {
 			c.Fix = "Have the account use Microsoft's own multifactor authentication: Rewst supports no other. Exclude the account from the other company's method and from policies that demand it."

@@ -1,8 +1,10 @@
 package steps
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +161,8 @@ func TestJudge(t *testing.T) {
 		"throttled":           {Change{Kind: KindRole, Action: Add}, answer(429, "TooManyRequests", ""), true, busy},
 		"server failed":       {Change{Kind: KindApplication, Action: Create}, answer(500, "Service_InternalServerError", ""), false, doubtful},
 		"no answer":           {Change{Kind: KindSecret, Action: Create}, &msclient.Error{Err: fmt.Errorf("connection reset")}, true, doubtful},
+		"no connection":       {Change{Kind: KindSecret, Action: Create}, &msclient.Error{Err: &net.OpError{Op: "dial", Err: fmt.Errorf("network is unreachable")}}, false, cutOff},
+		"unknown authority":   {Change{Kind: KindSecret, Action: Create}, &msclient.Error{Err: &net.OpError{Op: "proxyconnect", Err: &tls.CertificateVerificationError{Err: fmt.Errorf("unknown authority")}}}, false, forbidden},
 		"gone when removed":   {Change{Kind: KindRole, Action: Remove}, answer(404, "Request_ResourceNotFound", "does not exist"), true, already},
 		"secret policy":       {Change{Kind: KindSecret, Action: Create}, answer(400, "CredentialTypeNotAllowedAsPerAppPolicy", "not allowed"), true, forbidden},
 	} {

@@ -287,7 +287,10 @@ func (v visit) signIn(t *testing.T, c *sandbox.Cloud, a state.Answers) *Setup {
 	if v.wrap != nil {
 		transport = v.wrap(transport)
 	}
-	o := msclient.Options{Cloud: cloud, Transport: transport, Method: msclient.ByDevice, Unattended: v.skip}
+	o := msclient.Options{Cloud: cloud, Transport: transport, Method: msclient.ByDevice}
+	if v.skip {
+		o.Unattended = "there is no terminal"
+	}
 	if v.browser {
 		o.Method = msclient.ByBrowser
 	}

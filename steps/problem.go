@@ -24,7 +24,11 @@ func problem(err error, what string) error {
 	var file *state.FileError
 	host, unreachable := msclient.Unreachable(err)
 	var other *msclient.OtherAccountError
+	var alone *msclient.UnattendedError
 	switch {
+	case errors.As(err, &alone):
+		out.Cause = "It takes one more sign-in, and nobody can be asked for it here: " + alone.Why + "."
+		out.Do, out.Who = "Run it where somebody can be asked.", string(catalog.ByYou)
 	case errors.Is(err, msclient.ErrSkipped):
 		out.Cause = "It takes a sign-in that was given up."
 		out.Do, out.Who = "Look again, and sign in when you are asked to.", string(catalog.ByYou)
@@ -45,7 +49,7 @@ func problem(err error, what string) error {
 	case errors.As(err, &failed):
 		out.request(failed)
 	case errors.As(err, &dir):
-		out.Do, out.Who = upperFirst(dir.Error())+".", string(catalog.ByYouHere)
+		out.Do, out.Who = UpperFirst(dir.Error())+".", string(catalog.ByYouHere)
 	case errors.Is(err, msclient.ErrSignInExpired):
 		out.Cause = "Nobody entered the code in time."
 		out.Do, out.Who = "If the browser showed an error, its code (AADSTS...) says why; then start the sign-in again.", string(catalog.ByYou)

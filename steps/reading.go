@@ -10,13 +10,20 @@ import (
 
 // telling has the waits of a context's requests shown.
 func (s *Setup) telling(ctx context.Context, observe func(Event)) context.Context {
-	return msclient.WithWaiting(ctx, func(next time.Duration) {
+	wait := func(what, usual string, next time.Duration) {
 		observe(Event{Kind: EventWaiting, At: time.Now(), Text: "Asking again", Wait: &Wait{
-			For: "Microsoft's service, which is busy or gave no answer", Usual: "seconds; the service may ask for a few minutes",
-			Since: time.Now(), Next: next, Then: "it is asked again",
+			For: what, Usual: usual, Since: time.Now(), Next: next, Then: "it is asked again",
 		}})
+	}
+	ctx = msclient.WithSpreading(ctx, func() { wait(spreading, "seconds", 0) })
+	return msclient.WithWaiting(ctx, func(next time.Duration) {
+		wait("Microsoft's service, which is busy or gave no answer", "seconds; the service may ask for a few minutes", next)
 	})
 }
+
+// spreading is waited for where the sign-in service refuses as unknown what was just
+// made; it is short, because it is told of many customers in a column.
+const spreading = "what was just made to be known"
 
 // takeOne decodes an answer that is one object.
 func takeOne[T any](take func(T, json.RawMessage)) func(context.Context, *msclient.Response) error {

@@ -108,7 +108,7 @@ func checkStepDown(a state.Answers, f *Findings, p *Plan) Check {
 		c.Evidence = "Not asked for"
 		return c
 	case r.adminThroughGroup() && !r.User.Holds(catalog.RoleGlobalAdministrator):
-		c.State, c.Evidence, c.Fix = Warned, "The account has it through a group", upperFirst(leaveGroupByHand)+"."
+		c.State, c.Evidence, c.Fix = Warned, "The account has it through a group", UpperFirst(leaveGroupByHand)+"."
 		return c
 	case !r.User.Holds(catalog.RoleGlobalAdministrator):
 		c.Evidence = "The account does not hold it"
@@ -119,10 +119,10 @@ func checkStepDown(a state.Answers, f *Findings, p *Plan) Check {
 	case why == "":
 		c.Evidence = "Others hold it too, and whoever is signed in keeps it"
 	case p.insisted():
-		c.State, c.Evidence = Warned, upperFirst(why)+"; the tenant's name was given to have it done all the same"
+		c.State, c.Evidence = Warned, UpperFirst(why)+"; the tenant's name was given to have it done all the same"
 		c.Fix = "Make sure that somebody can still administer the tenant. Microsoft has the last word: it may refuse, after everything else was done."
 	default:
-		c.State, c.Blocks, c.Evidence = Failed, true, upperFirst(why)
+		c.State, c.Blocks, c.Evidence = Failed, true, UpperFirst(why)
 		if p.options.Insist != "" {
 			c.Evidence += fmt.Sprintf("; the name that was typed, %q, is not the tenant's", p.options.Insist)
 		}

@@ -259,7 +259,7 @@ func sentence(parts []string) string {
 	if s == "" {
 		return s
 	}
-	return upperFirst(s) + "."
+	return UpperFirst(s) + "."
 }
 
 // some names a few of a list and counts the rest.

@@ -42,6 +42,8 @@ type Setup struct {
 	page     func(string) string
 	approval func(string) string
 
+	rehearsal bool
+
 	account    Account
 	asked      bool     // somebody signed in: the next sign-in is for another account
 	tokenRoles []string // roles the token of the sign-in names
@@ -72,7 +74,7 @@ func New(o Options) *Setup {
 		id = "sandbox-" + o.World
 	}
 	return &Setup{
-		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, looks: o.Look, restore: o.Restore, onAsk: o.Asked, page: o.Page, approval: o.Approval,
+		client: o.Client, root: o.StateDir, cloudID: id, settle: o.Settle, read: o.ReadOnly, looks: o.Look, restore: o.Restore, onAsk: o.Asked, page: o.Page, approval: o.Approval, rehearsal: o.World != "",
 	}
 }
 
@@ -159,6 +161,9 @@ func (s *Setup) customersLeft(t state.Tenant) (Unfinished, bool) {
 			u.Left += ", and "
 		}
 		u.Left += "the app's own sign-in, which is still open"
+		if u.About == "" {
+			u.About = "close the app's sign-in"
+		}
 	}
 	return u, u.Left != ""
 }
@@ -264,6 +269,12 @@ func (s *Setup) Resume(u Unfinished) (state.Answers, error) {
 		a.Tenant = u.TenantID
 	}
 	return a, nil
+}
+
+// Begun tells whether answers of any tenant are kept: what builds on an earlier setup
+// has nothing to go by elsewhere.
+func (s *Setup) Begun() bool {
+	return state.Kept(s.root, s.cloudID)
 }
 
 // Saved loads the answers kept for the tenant that is signed in to; false when there

@@ -192,6 +192,7 @@ type Result struct {
 	Integrations  []IntegrationResult
 	Delegation    *DelegationResult // of the stage about customers; nil when the answers have no section about them
 	Tenant        *TenantResult     // of the stage about the tenant; nil when the answers have no section about it
+	Behind        int               // customers that were last seen with what an earlier choice gave the app there
 	Values        []Value
 	Proof         Proof
 	Notes         []Note

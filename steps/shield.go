@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"msbundle/catalog"
 	"msbundle/msclient"
 	"msbundle/state"
 )
@@ -60,9 +61,6 @@ func shieldOf(x shieldFacts) Shield {
 		shade, why, fix := x.closed()
 		add(ProofToken, Failed, why, fix)
 		s.Shade, s.Reason, s.Fix, s.Refused = shade, why, fix, x.unspared(s.Spared)
-		if shade == Unseen { // nothing was seen that would explain it
-			s.Refused = x.before.Refused
-		}
 		s.Checks = append(s.Checks, x.exchangeHeld()...)
 		return s
 	}
@@ -198,9 +196,6 @@ func (x *shieldFacts) notes() (list []string, policies int) {
 // closed says why there is no way into the customer's tenant.
 func (x *shieldFacts) closed() (Shade, string, string) {
 	err := x.found.place.token
-	if errors.Is(err, msclient.ErrSkipped) {
-		return Unseen, "The sign-in that reads customers' tenants was skipped.", "Look again and sign in when asked."
-	}
 	why := problem(err, "there is no way into the customer's tenant")
 	var p *Problem
 	_ = errors.As(why, &p)
@@ -215,10 +210,8 @@ func (x *shieldFacts) closed() (Shade, string, string) {
 		return Red, fmt.Sprintf("%s is not let into the tenant: it is in none of the groups that have roles there, or they are not in force yet.", x.found.Account.Username),
 			"Sign in as the service account, or give the groups their roles " + byGDAP + ". " + inForceUsual + "."
 	}
-	if refused != nil {
-		if i := slices.IndexFunc(refused.Codes, func(code int) bool { return slices.Contains(blockedCodes, code) }); i >= 0 {
-			return Red, fmt.Sprintf("A Conditional Access policy of the customer keeps %s out (AADSTS%d).", x.found.Account.Username, refused.Codes[i]), excludedFix
-		}
+	if p.keptOut(x.found.Account.Username) {
+		return Red, p.Cause, p.Do
 	}
 	return Red, asSentence(cmp.Or(p.Cause, p.What)), p.Do
 }
@@ -226,7 +219,17 @@ func (x *shieldFacts) closed() (Shade, string, string) {
 // blockedCodes are how the sign-in service says that a customer's policies keep
 // somebody out, whatever they do.
 // https://learn.microsoft.com/entra/identity-platform/reference-error-codes
-var blockedCodes = []int{53003, 53000, 53001, 53002, 53009, 50158}
+var blockedCodes = []string{"AADSTS53003", "AADSTS53000", "AADSTS53001", "AADSTS53002", "AADSTS53009", "AADSTS50158"}
+
+// keptOut turns what a customer's tenant was refused with into who can mend it, where
+// that is the customer alone; false, and nothing changed, where it is not.
+func (p *Problem) keptOut(account string) bool {
+	if !slices.Contains(blockedCodes, p.Code) && p.Rule != "partner.900309" && p.Rule != blockedCodes[0] || everybodys(p.Err) != nil {
+		return false
+	}
+	p.Cause, p.Do, p.Who = fmt.Sprintf("A Conditional Access policy of the customer keeps %s out (%s).", account, p.Code), excludedFix, string(catalog.ByCustomerAdmin)
+	return true
+}
 
 // excludedFix is what to do about it: nothing of ours gets in to do it.
 const excludedFix = "An administrator of the customer excludes your people from it: Entra admin center, Conditional Access, the policy, Users, Exclude, Guest or external users, " +
@@ -328,5 +331,5 @@ func asSentence(s string) string {
 	if s = strings.TrimSpace(s); s == "" {
 		return s
 	}
-	return upperFirst(strings.TrimSuffix(s, ".")) + "."
+	return UpperFirst(strings.TrimSuffix(s, ".")) + "."
 }

@@ -163,7 +163,24 @@ func (x *shieldFacts) addGrants(add addPart) {
 		add(ProofGrants, Passed, "The app has what was chosen: "+x.plan.granted()+".", "")
 		return
 	}
+	if more := plural(len(changes), "write"); !slices.ContainsFunc(changes, Change.gives) {
+		fix := "Consent here: that takes it back."
+		if x.connector() {
+			fix = "Take it away there: Entra admin center, Enterprise applications, Permissions."
+		}
+		add(ProofGrants, Warned, fmt.Sprintf("The app has what was chosen, and more: %s would take back what is not chosen any more; first: %s.", more, lowerFirst(changes[0].Describe()))+why, fix)
+		return
+	}
 	add(ProofGrants, Failed, fmt.Sprintf("%s away from what was chosen; first: %s.", plural(len(changes), "write"), lowerFirst(changes[0].Describe()))+why, fix)
+}
+
+// gives tells whether a write gives something that is not there yet.
+func (c Change) gives() bool {
+	if c.Kind != KindGrant || c.Action != Update {
+		return c.Action != Remove && c.Action != Delete
+	}
+	had := strings.Fields(written(c.Before).Scope)
+	return slices.ContainsFunc(strings.Fields(written(c.Body).Scope), func(s string) bool { return !containsFold(had, s) })
 }
 
 // granted says how many permissions the app has of those that were chosen, and what

@@ -158,16 +158,16 @@ func (t *trace) mfa(u *User) {
 	methods, noMethods := t.f.unread(PartRegistered)
 	switch {
 	case !demanded && !unread:
-		t.broken(LinkMFA, upperFirst(by), "Have it demanded: 'msbundle apply' with the section serviceAccount does it. Then sign in once as the account, and authorise again in Rewst: a kept sign-in keeps what it was made with.")
+		t.broken(LinkMFA, UpperFirst(by), "Have it demanded: 'msbundle apply' with the section serviceAccount does it. Then sign in once as the account, and authorise again in Rewst: a kept sign-in keeps what it was made with.")
 	case !noMethods && len(u.Methods) == 0:
-		t.broken(LinkMFA, upperFirst(by)+", and nobody has registered a method yet", "Sign in once as the account, in a private window, and register a method. Then authorise again in Rewst.")
+		t.broken(LinkMFA, UpperFirst(by)+", and nobody has registered a method yet", "Sign in once as the account, in a private window, and register a method. Then authorise again in Rewst.")
 	case !demanded:
 		why, _ := t.f.unread(PartDefaults, PartPolicies, PartPerUserMFA)
 		t.unknown(LinkMFA, why)
 	case noMethods:
-		t.unknown(LinkMFA, Unread{upperFirst(by) + ". Whether a method is registered could not be read: " + lowerFirst(methods.Why), methods.Fix})
+		t.unknown(LinkMFA, Unread{UpperFirst(by) + ". Whether a method is registered could not be read: " + lowerFirst(methods.Why), methods.Fix})
 	default:
-		t.passed(LinkMFA, "%s; registered: %s", upperFirst(by), strings.Join(u.Methods, ", "))
+		t.passed(LinkMFA, "%s; registered: %s", UpperFirst(by), strings.Join(u.Methods, ", "))
 	}
 }
 

@@ -20,6 +20,7 @@ type Traces struct {
 	account Account
 	org     Organization
 	signIn  string // client id of the app signed in with, when it is the person's own
+	reader  bool   // it is a customer's tenant, and not read as the app
 	at      time.Time
 	trails  []*trail
 	tried   map[string]bool // paths of undoing writes whose outcome is unknown
@@ -73,7 +74,7 @@ func (s *Setup) inspectUndo(ctx context.Context, clientID string, observe func(E
 		return nil, err
 	}
 	entries := s.store.Entries()
-	t := &Traces{signIn: clientID, account: s.account, trails: trails(entries), tried: map[string]bool{}, gone: known.gone}
+	t := &Traces{signIn: clientID, reader: s.abroad && !s.asApp, account: s.account, trails: trails(entries), tried: map[string]bool{}, gone: known.gone}
 	t.ready.taking = map[string]bool{}
 	for _, e := range entries {
 		if e.Step == stepUndo && e.Open() {

@@ -120,11 +120,14 @@ func (t *Traces) tenantReadings(s *Setup, x *trail) []reading {
 		return []reading{account(x.object)}
 	case KindRoleGiven:
 		holder := account(x.principal)
-		if x.first().Step == stepExchange {
+		if step := x.first().Step; step == stepExchange || step == stepCustomers {
 			holder = reading{
 				path: query(principals+"/"+x.principal, "$select", principalFields),
 				take: takeOne(func(w wirePrincipal, _ json.RawMessage) { t.found(w) }),
 			}
+		}
+		if t.reader {
+			return []reading{holder}
 		}
 		return []reading{holder, roles(x.principal)}
 	case KindMember:
@@ -225,7 +228,7 @@ func (s *Setup) azureThing(ctx context.Context, t *Traces, x *trail) (*azureThin
 // the stage about the tenant.
 func (t *Traces) showsTenant(x *trail) bool {
 	last := x.last()
-	if t.ready.unread[x.part()] != nil || t.ready.taking[last.Intent] {
+	if t.ready.unread[x.part()] != nil || t.ready.taking[last.Intent] || t.reader && x.asApp() {
 		return true
 	}
 	if x.ofCustomers() {

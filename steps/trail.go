@@ -23,14 +23,18 @@ type trail struct {
 	writes    []state.Entry
 }
 
-func (t *trail) first() state.Entry { return t.writes[0] }
-func (t *trail) last() state.Entry  { return t.writes[len(t.writes)-1] }
+func (t *trail) first() *state.Entry { return &t.writes[0] }
+func (t *trail) last() *state.Entry  { return &t.writes[len(t.writes)-1] }
+
+// about says in words what was written last.
+func (t *trail) about() string { return lowerFirst(t.last().Object) }
 
 // created tells whether the thing itself is ours. Otherwise it was there before,
 // and we changed it.
 func (t *trail) created() bool {
-	made := Kind(t.first().What)
-	return t.first().Action == string(Create) && (made == t.kind || made == KindConsent)
+	first := t.first()
+	made := Kind(first.What)
+	return first.Action == string(Create) && (made == t.kind || made == KindConsent)
 }
 
 func (t *trail) intents() []string {

@@ -63,7 +63,7 @@ var unreadNames = map[Part]string{PartAzure: "Azure", PartPolicies: "Conditional
 // rest keeps what the account that is signed in rests on.
 func (u *undoing) rest(x *trail) {
 	u.kept[x] = true
-	u.resting = append(u.resting, lowerFirst(x.last().Object))
+	u.resting = append(u.resting, x.about())
 }
 
 // ---- directory roles
@@ -111,6 +111,10 @@ func (u *undoing) roleChange(x *trail, role string) Change {
 // takeRole takes a role away that we gave.
 // https://learn.microsoft.com/graph/api/unifiedroleassignment-delete
 func (u *undoing) takeRole(x *trail) {
+	if u.reader {
+		u.leaveRole(x)
+		return
+	}
 	g := x.given(u.ready.given[x.principal])
 	switch {
 	case x.first().Action != string(Add), g == nil, !x.gave(g.ID):
@@ -122,6 +126,16 @@ func (u *undoing) takeRole(x *trail) {
 	c := u.roleChange(x, x.role)
 	c.Why = "This program gave it."
 	u.takeGiven(x, c, *g, x.intents()...)
+}
+
+// leaveRole: nobody but the app may take its role at a customer away, but that goes
+// with its enterprise application.
+func (u *undoing) leaveRole(x *trail) {
+	if u.principals[x.principal] == nil || u.goes(x.principal) {
+		return
+	}
+	u.kept[x] = true
+	u.note("Kept: %s. Nobody but the app may take it away.", x.about())
 }
 
 func (u *undoing) takeGiven(x *trail, c Change, g RoleGiven, undoes ...string) {
@@ -419,7 +433,7 @@ func (u *undoing) tenantNotes() {
 		u.note("A deleted key vault can be recovered for 90 days: Azure portal, Key vaults, Manage deleted vaults. Until then its name stays taken.")
 	}
 	if text := u.ready.underWay(); text != "" {
-		u.note("%s.", upperFirst(text))
+		u.note("%s.", UpperFirst(text))
 	}
 	if len(u.resting) > 0 {
 		u.note("Kept, because you are signed in as %s and the undo rests on it: %s. Sign in as another administrator and undo again.", u.account.Username, strings.Join(u.resting, "; "))

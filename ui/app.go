@@ -84,6 +84,10 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		a.w.goes = false
 		cmds = append(cmds, a.leave())
 	}
+	if a.w.quits {
+		a.w.quits = false
+		cmds = append(cmds, a.interrupt())
+	}
 	if p := a.w.panel; p != nil && p.call.over() {
 		a.closePanel()
 		if p.call.kind != callSignIn {
@@ -337,46 +341,6 @@ func (a *App) restart(cfg Config) tea.Cmd {
 	a.screen = a.pages[0].open(a.w)
 	a.w.openByItself(pageIntegrations)
 	return a.w.prompts.next(a.w.ctx)
-}
-
-// interrupt is ctrl+c: it asks while changes are being written, or when the
-// secret would be lost, and ends the program otherwise. Pressed a second time it
-// no longer asks.
-func (a *App) interrupt() tea.Cmd {
-	switch {
-	case a.leaving:
-		a.hurried = true
-		return tea.Quit
-	case a.w.ask != nil:
-		a.w.ask = nil
-		return a.leave()
-	case len(a.w.invitations()) > 0:
-		a.w.ask = &question{
-			title: "Leave while customers are waited for?",
-			text:  "Nothing is lost. Who approves meanwhile gets the roles as soon as msbundle runs again: choose Resume then.",
-			yes:   "leave", no: "stay", agree: a.leave,
-		}
-		return nil
-	case a.w.atCustomers() && !a.w.atClients().work.writing():
-		a.w.ask = &question{
-			title: "Leave? The app's own sign-in is open",
-			text:  "It is closed first, and it is read back that nothing of it is left: up to a minute. Nothing else is written.",
-			yes:   "close it and leave", no: "stay", agree: a.leave,
-		}
-		return nil
-	case a.w.apply.running(), a.w.atCustomers():
-		a.w.ask = &question{
-			title: "Leave while changes are being written?",
-			text:  "The write in flight is finished first. What was done is kept; start msbundle again and choose Resume to do the rest.",
-			yes:   "leave", no: "stay", agree: a.leave,
-		}
-		return nil
-	}
-	if h, losing := a.w.losing(); losing {
-		a.w.ask = h.question(a.leave)
-		return nil
-	}
-	return a.leave()
 }
 
 // front is what gets the keys: the sign-in under way, else the screen.

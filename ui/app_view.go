@@ -262,7 +262,7 @@ func (a *App) global() []key.Binding {
 	case p != nil && p.call.kind != callSignIn:
 		k.Back.SetHelp("esc", p.leaves())
 	case a.pages[a.at].id == pageApply && a.w.apply != nil:
-		k.Back.SetHelp("esc", "look at the plan")
+		k.Back.SetHelp("esc", "the plan")
 	}
 	return []key.Binding{k.Back, k.Help, k.Quit}
 }

@@ -48,6 +48,8 @@ type Setup interface {
 	Save(a state.Answers) (path string, err error)
 	// Saved are the answers kept for the tenant that is signed in to.
 	Saved() (a state.Answers, ok bool, err error)
+	// Begun tells whether answers of any tenant are kept.
+	Begun() bool
 	Unfinished() ([]steps.Unfinished, error)
 	Resume(u steps.Unfinished) (state.Answers, error)
 }
@@ -77,6 +79,9 @@ type Config struct {
 	// Browse opens a sign-in page in this computer's browser, or plays one in a
 	// rehearsal; nil when there is neither.
 	Browse func(url string) error
+	// Play has the person of a rehearsal be an account from now on, "" the usual one;
+	// nil where a person signs in.
+	Play func(account string)
 	// Tunnel is the command that leads a browser on another computer back to a
 	// port of this one.
 	Tunnel    func(port int) string

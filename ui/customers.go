@@ -51,7 +51,7 @@ type clientsFoundMsg struct {
 
 func newCustomers(w *wizard) Screen {
 	s := &customers{looking: newLooking(w), keys: lookKeys{
-		Setup: bind("enter", "go to Authorize", "enter"),
+		Setup: bind("enter", "go to New setup", "enter"),
 		Again: bind("r", "look again", "r"),
 		Other: bind("s", "sign in as somebody else", "s"),
 	}}
@@ -59,6 +59,8 @@ func newCustomers(w *wizard) Screen {
 		s.table = newClientTable(s)
 		if w.clients.work.running() {
 			s.push(&clientProgress{s: s})
+		} else {
+			s.table.toFailed()
 		}
 	}
 	s.settle()
@@ -92,7 +94,7 @@ func (s *customers) look() tea.Cmd {
 }
 
 func (s *customers) settle() {
-	s.keys.Setup.SetEnabled(errors.Is(s.err, errAuthorizeFirst))
+	s.keys.Setup.SetEnabled(errors.Is(s.err, errSetupFirst))
 	s.keys.Again.SetEnabled(s.err != nil)
 	s.keys.Other.SetEnabled(s.err != nil)
 	if s.table != nil {
@@ -129,6 +131,9 @@ func (s *customers) Update(msg tea.Msg) tea.Cmd {
 			c := newClients(msg.found)
 			s.w.clients, s.w.findings = c, msg.found.clientele.Findings
 			s.table = newClientTable(s)
+			if s.w.resumed {
+				s.table.toFailed()
+			}
 			return s.w.tellLinked("")
 		}
 	case tea.KeyPressMsg:
@@ -188,13 +193,23 @@ func (s *customers) worked(x *clientWork) {
 		s.push(newClientPlan(s, c.plan, workExclude))
 	case x.kind.writes():
 		clear(s.table.chosen)
+		s.table.toFailed()
 		s.open = []clientView{&clientResult{s: s}}
 	case x.end.err != nil && !cancelled(x.end.err):
 		s.w.say("✗", sentence(problemOf(x.end.err).Error()))
 	case cancelled(x.end.err):
 		s.w.say("•", "Stopped. What was read is kept.")
 	default:
-		s.w.say("✓", "Looked at "+count(x.of, "customer", "customers")+": "+shadeTally(x.shades)+".")
+		text := "Looked at " + count(x.of, "customer", "customers") + ": " + shadeTally(x.shades) + "."
+		if x.again {
+			if s.table.pass.of != nil {
+				s.table.toFailed()
+			}
+			if n := s.table.chooseRetriable(); n > 0 {
+				text += " " + count(n, "of them can be consented to, and is chosen: c does that.", "of them can be consented to, and are chosen: c does that.")
+			}
+		}
+		s.w.say("✓", text)
 	}
 	s.table.filter()
 }

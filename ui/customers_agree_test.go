@@ -186,9 +186,9 @@ func TestCustomersConflictStays(t *testing.T) {
 				t.Errorf("the cursor is on %d, want %d", got, want)
 			}
 		}
-		s.keys("home", "n")
-		at(1)
-		s.keys("down", "down", "down", "m")
+		s.keys("home", "n") // which stays, so that pressed twice it hits nobody else
+		at(0)
+		s.keys("down", "down", "down", "down", "m")
 		s.types("fabri")
 		s.keys("enter")
 		s.sees("Fabrikam Inc", "✗")
@@ -240,7 +240,7 @@ func TestLinesCustomersWithoutAnswers(t *testing.T) {
 		f.clients.lookErr = &steps.Problem{What: "the answers do not say it", Err: steps.ErrNoPermissions}
 	}, func(x *talk) {
 		x.toCustomers()
-		x.hears("The stage Authorize comes first", "Press Enter to go to Authorize")
+		x.hears("New setup comes first", "Press Enter to go to New setup")
 		x.types("")
 		x.hears("Select integrations")
 	})

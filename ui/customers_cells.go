@@ -112,7 +112,7 @@ func mappingText(m *steps.Mapping, i int) string {
 			text = "none yet: there is no list of organisations"
 		}
 	case steps.RowCertain, steps.RowSuggested:
-		sure := "to be looked at"
+		sure := "to be confirmed"
 		if m.State(i) == steps.RowCertain {
 			sure = "certain"
 		}
@@ -143,7 +143,7 @@ func (t *clientTable) details(f Frame) []string {
 		}
 		lines = append(lines, mapped...)
 	}
-	shield, fix := capital(r.Shield.Shade.String())+". "+r.Shield.Reason, r.Shield.Fix
+	shield, fix := steps.UpperFirst(r.Shield.Shade.String())+". "+r.Shield.Reason, r.Shield.Fix
 	if p := c.trouble(at); p != nil {
 		shield, fix = "Failed. "+sentence(name(p.Cause, p.What)), p.Do
 	} else if r.Shield.Shade == steps.Unseen && r.Shield.Reason == "" {
@@ -151,17 +151,21 @@ func (t *clientTable) details(f Frame) []string {
 	}
 	lines = append(lines, f.labelled("Shield", strings.TrimSpace(shield), 14)...)
 	if fix != "" {
-		lines = append(lines, f.labelled("Do", sentence(fix), 14)...)
+		lines = append(lines, f.labelled("Do", sentence(c.fix(fix)), 14)...)
 	}
 	if !wrong {
 		lines = append(lines, mapped...)
 	}
 	if f.Height > len(lines) && !r.Shield.At.IsZero() {
-		text := r.Shield.At.Format("2 Jan 2006 15:04") + "; i shows what was seen"
+		text := r.Shield.At.Format("2 Jan 2006 15:04") + "; i shows "
+		seen := f.labelled("Looked at", text+"what was seen", 14)
 		if len(r.Shield.Notes) > 0 {
-			text += ", and what is left alone"
+			seen = f.labelled("Looked at", text+"what was seen, and what is left alone", 14)
 		}
-		lines = append(lines, f.labelled("Looked at", text, 14)...)
+		if len(lines)+len(seen) > f.Height {
+			seen = f.labelled("Looked at", text+"all", 14)
+		}
+		lines = append(lines, seen...)
 	}
 	return lines
 }

@@ -148,7 +148,7 @@ func TestCustomersKeys(t *testing.T) {
 		s.keys("esc")
 		last("f look at the failed")
 		s.keys("?")
-		s.sees("≈", "suggested, and certain", "to be looked at")
+		s.sees("≈", "suggested, and certain", "to be confirmed")
 	})
 }
 
@@ -172,11 +172,11 @@ func TestCustomersNoticeEnds(t *testing.T) {
 func TestCustomersReasonOnce(t *testing.T) {
 	tell(t, failTwo, func(s *story) {
 		s.toCustomers()
-		s.keys("*", "c", "down", "enter", "A", "esc", "home", "down", "i")
+		s.keys("*", "c", "down", "enter", "A", "esc", "home", "i")
 		if n := strings.Count(s.text(), "not a member of AdminAgents"); n != 1 {
 			t.Errorf("told %d times:\n%s", n, s.text())
 		}
-		s.keys("esc", "down", "down", "down", "i")
+		s.keys("esc", "down", "i")
 		if n := strings.Count(s.text(), "The relationship is terminated"); n != 1 {
 			t.Errorf("told %d times:\n%s", n, s.text())
 		}

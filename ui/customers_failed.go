@@ -207,6 +207,24 @@ func (c *clients) broke(tenants []string) bool {
 	})
 }
 
+// failedNow is at how many customers something failed that was asked for; 0 when at
+// most approvals are waited for.
+func (c *clients) failedNow() int {
+	if n := c.tally(); n[lacking]+n[broken] == 0 {
+		return 0
+	}
+	return len(c.broken())
+}
+
+// retriable are the customers that failed and where, by the last look, a consent can be
+// given.
+func (c *clients) retriable() []int {
+	return slices.DeleteFunc(c.failures(), func(i int) bool {
+		p := c.plan.Of(c.row(i).TenantID)
+		return p == nil || p.Skipped != "" || p.Writes() == 0
+	})
+}
+
 // broken are the customers a look or a consent failed at.
 func (c *clients) broken() []int {
 	var out []int

@@ -18,6 +18,7 @@ type fakeClientele struct {
 	listed    int           // how often the customers were listed
 	left      bool          // an earlier run left the app's sign-in open
 	closing   chan struct{} // closing it waits for it
+	slow      bool          // a write is seen through for as long as that can take, and so is closing
 	lookErr   error
 	looked    [][]string // tenants that were read
 	lookedFor []state.Customers
@@ -30,6 +31,7 @@ type fakeClientele struct {
 	openErr   error
 	closeErr  error
 	policies  bool                // a second look finds something to write
+	late      bool                // so it does, at who is consented to for the first time
 	notes     map[string][]string // what is left alone, by customer
 	step      chan struct{}
 	kept      []state.Mapping
@@ -132,7 +134,7 @@ func (f *fake) InspectCustomers(ctx context.Context, a state.Answers, c *steps.C
 	f.mu.Lock()
 	f.clients.looked = append(f.clients.looked, tenants)
 	f.clients.lookedFor = append(f.clients.lookedFor, *a.Customers)
-	again := f.clients.policies && len(f.clients.did) > 1
+	again := (f.clients.policies || f.clients.late) && len(f.clients.did) > 1
 	f.mu.Unlock()
 	if err := f.more(ctx, f.clients.asks); err != nil {
 		return nil, err
@@ -140,7 +142,7 @@ func (f *fake) InspectCustomers(ctx context.Context, a state.Answers, c *steps.C
 	var found []steps.CustomerFound
 	err := f.run(ctx, tenants, o, func(tenant string) (*steps.Shield, error) {
 		x := steps.CustomerFound{Findings: &steps.Findings{Account: f.account, At: epoch, Resources: map[string]steps.Resource{}}, Shield: shieldFor(steps.Blue, epoch)}
-		if f.clients.policies { // it was consented to before
+		if f.clients.policies || again { // it was consented to before
 			x.Findings.Principal = &steps.Principal{ObjectID: "x", AppID: c.Findings.App.AppID}
 		}
 		for n := range c.Rows {
@@ -156,6 +158,9 @@ func (f *fake) InspectCustomers(ctx context.Context, a state.Answers, c *steps.C
 			x.Findings, x.Shield, x.Skipped = nil, shut, shut.Reason
 		case f.has(tenant) && !again:
 			x.Findings, x.Shield = nil, shieldFor(steps.Green, epoch)
+			if lack, some := f.clients.lack[tenant]; some {
+				x.Shield = lack
+			}
 		case !a.Customers.Chosen(tenant, nil):
 			x.Skipped = "It is only looked at."
 		}
@@ -205,6 +210,9 @@ func (f *fake) ApplyCustomers(ctx context.Context, a state.Answers, c *steps.Cli
 			failed = append(failed, steps.CustomerFailure{Customer: p.Of(tenant).Customer, Problem: no})
 			return &s, no
 		}
+		if f.clients.slow {
+			time.Sleep(steps.WriteLimit)
+		}
 		f.did(tenant)
 		if lack, some := f.clients.lack[tenant]; some {
 			s = lack
@@ -215,10 +223,17 @@ func (f *fake) ApplyCustomers(ctx context.Context, a state.Answers, c *steps.Cli
 	return failed, err
 }
 
-func (f *fake) CloseApp(context.Context, steps.AppPlan, steps.ApplyOptions) error {
+func (f *fake) CloseApp(ctx context.Context, _ steps.AppPlan, _ steps.ApplyOptions) error {
 	f.did("close")
+	if _, limited := ctx.Deadline(); limited {
+		f.did("close in a hurry") // how long it may take is its own affair
+	}
 	if f.clients.closing != nil {
 		<-f.clients.closing
+	}
+	if f.clients.slow {
+		time.Sleep(steps.CloseLimit)
+		f.did("closed")
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -32,7 +32,7 @@ func TestCustomersGivenBack(t *testing.T) {
 		s.keys("o", "ctrl+u") // the list was given last
 		s.types(back)
 		s.keys("enter")
-		s.sees("linked and 1 unlinked as the file says")
+		s.sees("1 customer linked, 1 set to none as the file says", "z takes the file back")
 		m := s.app.w.clients.mapping
 		if got := s.mapped(2); m.State(0) != steps.RowDeclined || !slices.Equal(got, []string{"Somewhere new"}) || !m.Rows()[2].ByHand {
 			t.Errorf("%v, %q", m.State(0), got)
@@ -44,5 +44,12 @@ func TestCustomersGivenBack(t *testing.T) {
 		if file := s.app.w.answers.Customers.Mapping; file != path {
 			t.Errorf("the list is %s", file)
 		}
+		s.keys("z")
+		s.sees("The links are as they were before the file: 3 of 6")
+		if got := s.mapped(0); !slices.Equal(got, []string{"Adatum"}) || len(s.mapped(2)) > 0 {
+			t.Errorf("linked %q and %q", got, s.mapped(2))
+		}
+		s.keys("z") // and before that the links that were made by themselves
+		s.sees("3 links were taken back")
 	})
 }

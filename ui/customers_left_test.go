@@ -137,3 +137,12 @@ func TestCustomersNothingToExclude(t *testing.T) {
 		x.hears(told)
 	})
 }
+
+// First letters may be of any language, or missing.
+func TestFirstLetters(t *testing.T) {
+	for text, want := range map[string][2]string{"": {"", ""}, "élan": {"Élan", "élan"}, "Über": {"Über", "über"}, "work": {"Work", "work"}} {
+		if upper, lower := steps.UpperFirst(text), lowerOf(text); upper != want[0] || lower != want[1] {
+			t.Errorf("%q: %q, %q", text, upper, lower)
+		}
+	}
+}

@@ -21,6 +21,7 @@ import (
 type linker struct {
 	s    *customers
 	at   int
+	was  steps.Choice
 	keys linkKeys
 	find field
 	list *picker
@@ -34,7 +35,7 @@ type linkKeys struct {
 
 func newLinker(s *customers, at int) *linker {
 	l := &linker{
-		s: s, at: at, find: newField("", "type a part of its name, or a new one"), list: newPicker(nil),
+		s: s, at: at, was: s.w.clients.mapping.Choice(at), find: newField("", "type a part of its name, or a new one"), list: newPicker(nil),
 		keys: linkKeys{Choose: bind("enter", "choose it", "enter"), More: bind("tab", "choose or leave, and stay", "tab"), move: newMoveKeys()},
 	}
 	l.find.Focus()
@@ -136,6 +137,7 @@ func (l *linker) choose(stay bool) tea.Cmd {
 		}
 		c.order = nil
 	}
+	c.last = &edit{at: l.at, was: l.was}
 	if stay && c.has(l.at, n) {
 		c.mapping.Unlink(l.at, n)
 	} else {
@@ -399,9 +401,11 @@ func (w *wizard) tookList(msg listedMsg) tea.Cmd {
 	case c.edits != msg.edits:
 		w.say("!", "The mapping was edited meanwhile, so the file was not taken. Give it again.")
 	case msg.taken != nil:
+		before := &edit{file: c.mapping, linked: c.linked, asIs: c.asIs}
 		c.asIs = false
 		c.setMapping(msg.mapping, nil)
-		w.say("✓", fmt.Sprintf("%s linked and %d unlinked as the file says. %s", count(msg.taken.Linked, "customer", "customers"), msg.taken.Unlinked, sentence(capital(mappingTally(c.mapping)))))
+		c.last = before
+		w.say("✓", msg.taken.Said()+" as the file says. "+sentence(steps.UpperFirst(mappingTally(c.mapping)))+" z takes the file back.")
 		return c.edited()
 	default:
 		before := &listBefore{c.list, w.customersAnswers().Mapping, c.asIs}
@@ -448,7 +452,7 @@ func (w *wizard) tellLinked(before string) tea.Cmd {
 		w.say("✓", before+c.linkedText()+"z takes that back.")
 		return c.edited()
 	case before != "":
-		w.say("✓", before+sentence(capital(mappingTally(c.mapping))))
+		w.say("✓", before+sentence(steps.UpperFirst(mappingTally(c.mapping))))
 	}
 	return nil
 }

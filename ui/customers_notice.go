@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"slices"
+
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -41,6 +43,9 @@ func newClientNotice(s *customers, rows []int) *clientNotice {
 		Choose: bind("enter", "go on", "enter"), Exclude: bind("x", "exclude from policies", "x"), Web: bind("w", "open Rewst", "w"), move: newMoveKeys(),
 	}}
 	n.list = newPicker(make([]row, len(n.choices())))
+	if c := s.w.clients; !slices.ContainsFunc(rows, func(i int) bool { return c.standing(i) == stands }) {
+		n.list.Select(1) // a consent was given there, and failed; there is no second choice for the connector
+	}
 	n.keys.Exclude.SetEnabled(!s.w.connector())
 	n.keys.Web.SetEnabled(s.w.cfg.OpenURL != nil)
 	return n

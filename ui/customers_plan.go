@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
@@ -27,11 +28,15 @@ type clientPlan struct {
 	alone  []alikes // what is left alone, once for all of whom the same is said
 	left   int      // things left alone
 	leftAt int      // customers where they are
+	out    []alikes // customers left out, by the reason
+	outAt  int      // how many
 	may    bool     // policies are to be changed where they are in the way, and can be
 	made   map[int]steps.Plan
 
 	opened steps.Plan // of the customer that is open
 	title  string
+	why    string   // nothing is written there; empty when something is, or has not to be
+	do     string   // about that
 	notes  []string // what is told of it besides
 	within *picker  // its writes and notes; nil when none is open
 	full   *plan    // one write in full; nil when none is
@@ -68,6 +73,10 @@ func newClientPlan(s *customers, p *steps.CustomersPlan, kind workKind) *clientP
 		if n := len(c.Shield.Notes); n > 0 {
 			v.left, v.leftAt = v.left+n, v.leftAt+1
 			v.alone = s.w.clients.addNotes(v.alone, c.Customer, c.Shield.Notes)
+		}
+		if c.Skipped != "" && c.Shield.Shade != steps.Green {
+			v.outAt++
+			v.out = addAlike(v.out, sentence(c.Skipped), s.w.clients.mapping.Find(c.Customer.TenantID))
 		}
 		if c.Writes() > 0 {
 			v.rows = append(v.rows, clientPlanRow{customer: i})
@@ -211,12 +220,31 @@ func (v *clientPlan) of(i int) steps.Plan {
 func (v *clientPlan) open() {
 	r := v.row()
 	if r.app {
-		v.opened, v.title, v.notes = v.app(), "The app's own sign-in", nil
+		v.opened, v.title, v.notes, v.why, v.do = v.app(), "The app's own sign-in", nil, "", ""
 	} else {
+		v.why, v.do = v.refusal(r.customer)
 		v.opened, v.title = v.of(r.customer), shownName(v.plan.Customers[r.customer].Customer)
 		v.notes = v.told(r.customer, v.opened.Notes)
 	}
 	v.within = newPicker(make([]row, len(v.opened.Changes)+len(v.notes)))
+}
+
+// refusal says why nothing is written at a customer though something is missing there,
+// and what to do about it.
+func (v *clientPlan) refusal(i int) (why, do string) {
+	c := v.plan.Customers[i]
+	switch {
+	case c.Skipped == "":
+		return "", ""
+	case alike(c.Skipped, c.Shield.Reason):
+		do = c.Shield.Fix
+	}
+	for _, p := range c.Shield.Checks {
+		if do == "" && alike(c.Skipped, p.Evidence) {
+			do = p.Fix
+		}
+	}
+	return sentence(c.Skipped), v.s.w.clients.fix(do)
 }
 
 // told is what is said of a customer besides its writes: what is left alone there,
@@ -243,14 +271,22 @@ func (v *clientPlan) intro() string {
 // longestReason is how many lines a reason takes above a plan.
 const longestReason = 3
 
-// reasons say what is left alone, as far as there is room.
+// reasons say who is left out and what is left alone, as far as there is room.
 func (v *clientPlan) reasons(f Frame) []string {
 	var out []string
-	for n := range v.alone {
-		more := wrap(v.alone[n].who(v.s.w.clients)+": "+v.alone[n].text, f.Width-2)
-		if len(more) > longestReason {
-			more = more[:longestReason]
-			more[longestReason-1] = clip(more[longestReason-1]+" …", f.Width-2)
+	said := v.alone
+	if v.writes > 0 { // else those left out stand below, and nothing else does
+		said = append(slices.Clip(v.out), said...)
+	}
+	for n := range said {
+		most := longestReason
+		if n < len(said)-len(v.alone) { // the rows have it in full
+			most = 1
+		}
+		more := wrap(said[n].who(v.s.w.clients)+": "+said[n].text, f.Width-2)
+		if len(more) > most {
+			more = more[:most]
+			more[most-1] = clip(more[most-1]+" …", f.Width-2)
 		}
 		if len(out)+len(more) > max(f.Height/3, longestReason) {
 			break
@@ -269,19 +305,26 @@ func (v *clientPlan) sums() string {
 	case v.empty():
 		return "There is nothing to write" + v.nothing()
 	case v.writes == 0 && v.opens():
-		return "Nothing is written at customers. " + capital(count(len(v.app().Changes), "write", "writes")) + " in your own tenant open and close the app's own sign-in, to look at what only the app can see. A browser opens for it."
+		return "Nothing is written at customers. " + steps.UpperFirst(count(len(v.app().Changes), "write", "writes")) + " in your own tenant open and close the app's own sign-in, to look at what only the app can see. A browser opens for it."
 	case v.kind == workExclude:
 		return fmt.Sprintf("Seen as the app: %s at %s, such as a policy that keeps you out. An exclusion is for service providers of your tenant alone, and can be taken back.", count(v.writes, "more write", "more writes"), count(v.at, "customer", "customers"))
 	}
 	text := fmt.Sprintf("%s at %s.", count(v.writes, "write", "writes"), count(v.at, "customer", "customers"))
+	if all := len(v.plan.Customers); v.outAt > 0 {
+		text = fmt.Sprintf("%s at %s of %s; %s left out, see below.", count(v.writes, "write", "writes"), number(v.at), count(all, "customer", "customers"), count(v.outAt, "is", "are"))
+	}
 	if n := len(v.app().Changes); n > 0 {
 		text += " " + count(n, "write", "writes") + " in your own tenant."
 	}
 	if v.opens() {
 		text += " A browser opens for a sign-in with the app itself."
 	}
-	if v.may && v.opens() {
+	switch roles, _ := v.plan.Later(); {
+	case !v.opens():
+	case v.may:
 		text += " Conditional Access is looked at after that, and shown before any of it is changed."
+	case roles > 0:
+		text += " The app's roles are looked at after that, and shown before one is given."
 	}
 	return text
 }
@@ -300,10 +343,8 @@ func (v *clientPlan) nothing() string {
 }
 
 func lowerOf(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToLower(s[:1]) + s[1:]
+	_, size := utf8.DecodeRuneInString(s)
+	return strings.ToLower(s[:size]) + s[size:]
 }
 
 func (v *clientPlan) View(f Frame) []string {
@@ -375,6 +416,9 @@ func (v *clientPlan) details(f Frame) []string {
 		text = name(c.Skipped, "Nothing is missing there.")
 	}
 	lines := t.lines(t.Plain, text, f.Width)
+	if _, do := v.refusal(r.customer); do != "" {
+		lines = append(lines, f.labelled("Do", do, 4)...)
+	}
 	for _, note := range notes {
 		lines = append(lines, t.lines(t.Muted, note, f.Width)...)
 	}
@@ -392,8 +436,19 @@ func (v *clientPlan) inside(f Frame) []string {
 		title += ", " + count(n, "note", "notes")
 	}
 	lines := []string{t.Title.Render(clip(title, f.Width)), ""}
-	if len(writes)+len(v.notes) == 0 {
-		return append(lines, t.Muted.Render("Nothing is written there."))
+	if v.why != "" {
+		lines = append(lines, f.labelled("Why", v.why, 8)...)
+		if v.do != "" {
+			lines = append(lines, f.labelled("Do", v.do, 8)...)
+		}
+		lines = append(lines, "")
+	}
+	switch {
+	case len(writes)+len(v.notes) > 0:
+	case v.why != "":
+		return lines
+	default:
+		return append(lines, t.Muted.Render("Nothing is missing there."))
 	}
 	at, under := v.write(), 5
 	if at < 0 { // a note is longer, and stands nowhere else

@@ -2,12 +2,14 @@ package ui
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"msbundle/steps"
 )
@@ -88,26 +90,38 @@ func (x *clientWork) title() string {
 }
 
 // tally says how far the work is, how fast, and for how long still.
-func (x *clientWork) tally(now time.Time) string {
-	text := fmt.Sprintf("%s of %s", number(x.done()), count(x.of, "customer", "customers"))
+func (x *clientWork) tally(now time.Time) string { return x.within(now, math.MaxInt) }
+
+// within is the same in a width: of what it is made of the time left matters most.
+func (x *clientWork) within(now time.Time, width int) string {
+	of, rate, rest := " of "+count(x.of, "customer", "customers"), "", ""
 	if x.rate > 0 {
-		text += fmt.Sprintf(", %s a minute", number(int(x.rate+0.5)))
+		rate = fmt.Sprintf(", %s a minute", number(int(x.rate+0.5)))
 	}
 	if left := x.remaining(now); left > 0 && x.left > 0 {
-		text += ", about " + elapsed(left) + " left"
+		rest = ", about " + elapsed(left) + " left"
+	}
+	text := number(x.done()) + of + rate + rest
+	if ansi.StringWidth(text) > width {
+		text = number(x.done()) + of + rest
+	}
+	if ansi.StringWidth(text) > width {
+		text = number(x.done()) + " of " + number(x.of) + rest
 	}
 	return text
 }
 
 // line tells of work in one line.
 func (x *clientWork) line(t *Theme, w *wizard, width int) string {
+	const paused, keys = "‖ Paused: ", ". p goes on, P stops."
+	title := x.title() + ": "
 	switch {
 	case x.gate.Paused():
-		return t.Warn.Render(clip("‖ Paused: "+x.tally(w.now)+". p goes on, P stops.", width))
+		return t.Warn.Render(clip(paused+x.within(w.now, width-ansi.StringWidth(paused+keys))+keys, width))
 	case x.phase != "":
-		return t.Accent.Render(w.spin()) + " " + t.Plain.Render(clip(x.title()+": "+lowerOf(x.phase)+".", width-2))
+		return t.Accent.Render(w.spin()) + " " + t.Plain.Render(clip(title+lowerOf(x.phase)+".", width-2))
 	}
-	return t.Accent.Render(w.spin()) + " " + t.Plain.Render(clip(x.title()+": "+x.tally(w.now)+".", width-2))
+	return t.Accent.Render(w.spin()) + " " + t.Plain.Render(clip(title+x.within(w.now, width-3-len(title))+".", width-2))
 }
 
 // sofar is how long work has taken.
@@ -120,8 +134,10 @@ func (x *clientWork) sofar(now time.Time) time.Duration {
 
 func (v *clientProgress) View(f Frame) []string {
 	t, x, w := f.Theme, v.work(), v.s.w
+	title, sofar := x.title()+": ", elapsed(x.sofar(w.now))
+	room := f.Width - len(sofar) - 2
 	lines := []string{
-		ends(t.Strong.Render(clip(x.title()+": "+x.tally(w.now), f.Width-12)), t.Muted.Render(elapsed(x.sofar(w.now))), f.Width),
+		ends(t.Strong.Render(clip(title+x.within(w.now, room-len(title)), room)), t.Muted.Render(sofar), f.Width),
 		t.bar(t.Accent, x.done(), x.of, f.Width),
 	}
 	switch {
@@ -130,14 +146,13 @@ func (v *clientProgress) View(f Frame) []string {
 	case x.phase != "":
 		lines = append(lines, t.Accent.Render(w.spin())+" "+clip(strings.TrimSuffix(x.phase+": "+x.detail, ": "), f.Width-2))
 	default:
-		lines = append(lines, clip(capital(shadeTally(x.shades)), f.Width))
+		lines = append(lines, clip(steps.UpperFirst(shadeTally(x.shades)), f.Width))
 	}
 	if x.done() == 0 && x.phase == "" {
 		lines[2] = ""
 	}
 	lines = append(lines, "")
-	room := max((f.Height-len(lines))/2, 4)
-	doing := x.begun[:min(len(x.begun), room)]
+	doing := x.begun[:min(len(x.begun), max((f.Height-len(lines))/2, 4))]
 	for _, tenant := range doing {
 		lines = append(lines, t.Accent.Render(w.spin())+" "+pad(clip(v.name(tenant), 30), 32)+t.Muted.Render(clip(x.doing[tenant], f.Width-34)))
 	}

@@ -59,7 +59,7 @@ func (v *clientResult) press(msg tea.KeyPressMsg) tea.Cmd {
 			return nil
 		}
 		if s.w.fleeting() {
-			s.w.ask = s.w.endRehearsal()
+			s.w.ask = s.w.endRehearsal(func() tea.Cmd { return tea.Quit })
 			return nil
 		}
 		if h, losing := s.w.losing(); losing {
@@ -95,7 +95,7 @@ func (c *clients) verdict() (text string, good bool) {
 
 // facts say how the customers stand and what is left to be done by a person.
 func (c *clients) facts(w *wizard) []fact {
-	facts := []fact{{"Shields", sentence(capital(shadeTally(c.shades)))}, {"Mapping", sentence(capital(mappingTally(c.mapping)))}}
+	facts := []fact{{"Shields", sentence(steps.UpperFirst(shadeTally(c.shades)))}, {"Mapping", sentence(steps.UpperFirst(mappingTally(c.mapping)))}}
 	add := func(label, text string) { facts = append(facts, fact{label, text}) }
 	if x := c.work; x != nil && x.end.err != nil && !cancelled(x.end.err) {
 		add("Stopped", whole(problemOf(x.end.err)))
@@ -147,7 +147,7 @@ func (v *clientResult) View(f Frame) []string {
 	lines := []string{mark + t.Strong.Render(clip(text+".", f.Width-2)), ""}
 	var facts []string
 	for _, k := range c.facts(v.s.w) {
-		facts = append(facts, f.sized(f.Width-2, f.Height).labelled(k.label, k.text, 15)...)
+		facts = append(facts, f.sized(f.Width-2, f.Height).labelled(k.label, c.fix(k.text), 15)...)
 	}
 	return append(lines, v.scroll.View(f.sized(f.Width, f.Height-len(lines)), facts)...)
 }
@@ -256,7 +256,7 @@ func (v *clientDetail) View(f Frame) []string {
 	} else if r.Shield.Reason != "" && !slices.ContainsFunc(r.Shield.Checks, told) {
 		lines = append(lines, wrap(r.Shield.Reason, in.Width)...)
 		if r.Shield.Fix != "" {
-			lines = append(lines, in.labelled("Do", r.Shield.Fix, 14)...)
+			lines = append(lines, in.labelled("Do", c.fix(r.Shield.Fix), 14)...)
 		}
 	}
 	lines = append(lines, "")
@@ -273,6 +273,7 @@ func (v *clientDetail) View(f Frame) []string {
 			lines = append(lines, "· "+t.Muted.Render(pad(proofTitles[id], 12)+"not looked at"))
 			continue
 		}
+		p.Fix = c.fix(p.Fix)
 		lines = append(lines, t.part(in, p)...)
 	}
 	for n, text := range r.Shield.Notes {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ type clients struct {
 	before  *listBefore // the list to go back to, when this one has made links wrong
 	linked  []int       // customers linked just now, because it was certain
 	asIs    bool        // that was taken back
+	last    *edit       // the last change by hand; nil when there is none to take back
 	moved   bool        // customers have other places than before
 	edits   int         // of the mapping, so far
 	dirty   bool        // there are edits that are not kept yet
@@ -91,12 +93,9 @@ func matched(rows []steps.CustomerRow, list []state.Organization, kept state.Map
 // findClients lists the customers and sets them against Rewst's organisations, as
 // they were linked before. It takes a while.
 func findClients(ctx context.Context, setup Setup, a state.Answers, observe func(steps.Event)) (*foundClients, error) {
-	c, err := setup.LookClientele(ctx, a, observe)
+	c, err := clienteleByName(ctx, setup, a, observe)
 	if errors.Is(err, steps.ErrNoPermissions) {
-		return nil, &steps.Problem{
-			What: "the stage Authorize comes first", Cause: "It says what Rewst's app is and what it may do: that is what customers consent to, and what is looked for in their tenants",
-			Do: "Go through Authorize, the first stage, then come back to Customers", Err: errAuthorizeFirst,
-		}
+		return nil, setupFirst()
 	}
 	if err != nil {
 		return nil, err
@@ -114,8 +113,18 @@ func findClients(ctx context.Context, setup Setup, a state.Answers, observe func
 	return found, nil
 }
 
-// errAuthorizeFirst sends to the stage that says what customers consent to.
-var errAuthorizeFirst = errors.New("the stage Authorize comes first")
+// clienteleByName lists the customers by their names.
+func clienteleByName(ctx context.Context, setup Setup, a state.Answers, observe func(steps.Event)) (*steps.Clientele, error) {
+	c, err := setup.LookClientele(ctx, a, observe)
+	if err == nil {
+		sort.SliceStable(c.Rows, func(i, j int) bool {
+			return strings.ToLower(shownName(c.Rows[i].Customer)) < strings.ToLower(shownName(c.Rows[j].Customer))
+		})
+	}
+	return c, err
+}
+
+var errSetupFirst = errors.New("New setup comes first")
 
 func newClients(f *foundClients) *clients {
 	c := &clients{clientele: f.clientele, list: f.organizations, failed: map[string]*steps.Problem{}, asked: f.asked}
@@ -135,7 +144,7 @@ func (c *clients) setMapping(m *steps.Mapping, linked []int) {
 			}
 		}
 	}
-	c.mapping, c.linked, c.order, c.shades = m, linked, nil, [steps.Green + 1]int{}
+	c.mapping, c.linked, c.last, c.order, c.shades = m, linked, nil, nil, [steps.Green + 1]int{}
 	for i := range m.Rows() {
 		c.shades[m.Rows()[i].Shield.Shade]++
 	}
@@ -230,6 +239,28 @@ func (c *clients) unlinkCertain() {
 	c.linked, c.asIs = nil, true
 }
 
+// reaches is the service account where somebody else is signed in: it is what gets into
+// customers' tenants. Empty where that is not so, or not known.
+func (c *clients) reaches() string {
+	f := c.clientele.Findings
+	if d := f.Delegation; d != nil && d.Account != "" && !strings.EqualFold(d.UPN, f.Account.Username) {
+		return d.UPN
+	}
+	return ""
+}
+
+// strange tells whether the account that is signed in has got in nowhere, as one would
+// expect of it.
+func (c *clients) strange() bool {
+	return c.reaches() != "" && c.shades[steps.Green]+c.shades[steps.Amber] == 0
+}
+
+// fix says in what is to be done who is to sign in, and the key for that.
+func (c *clients) fix(text string) string {
+	const as = "Sign in as "
+	return strings.Replace(text, as+"the service account", as+name(c.reaches(), "the service account")+" (S on the list of customers)", 1)
+}
+
 // row is a customer by its place.
 func (c *clients) row(i int) *steps.CustomerRow { return &c.mapping.Rows()[i] }
 
@@ -306,6 +337,7 @@ func (c *clients) keep(setup Setup) tea.Cmd {
 func (c *clients) flush(setup Setup) {
 	if c != nil && c.dirty {
 		c.dirty = false
+		c.edits++
 		c.keepErr = setup.KeepMapping(c.mapping.Kept())
 	}
 }
@@ -371,7 +403,7 @@ func (w *wizard) exclude() string {
 
 const (
 	policyPermission = "Policy.ReadWrite.ConditionalAccess"
-	nothingExcluded  = "Nothing can be excluded: that takes the delegated permission " + policyPermission + ", which is not among the chosen ones. Add it in the stage Authorize first."
+	nothingExcluded  = "Nothing can be excluded: that takes the delegated permission " + policyPermission + ", which is not among the chosen ones. Add it in New setup first."
 )
 
 // mayExclude tells whether the app is to have what changing policies takes.

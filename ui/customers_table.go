@@ -7,7 +7,6 @@ import (
 	"charm.land/bubbles/v2/help"
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"msbundle/steps"
 )
@@ -21,6 +20,7 @@ type clientTable struct {
 	find   field
 	pass   rowFilter
 	chosen map[int]bool // by place
+	failed int          // customers
 }
 
 type clientKeys struct {
@@ -113,7 +113,7 @@ func (t *clientTable) filter() {
 	if t.pass.of != nil {
 		these, n := t.pass.of(t.clients()), 0
 		for _, i := range t.shown {
-			if slices.Contains(these, i) {
+			if _, is := slices.BinarySearch(these, i); is {
 				t.shown[n] = i
 				n++
 			}
@@ -128,6 +128,33 @@ func (t *clientTable) filter() {
 			break
 		}
 	}
+}
+
+// toFailed shows only the customers something failed at.
+func (t *clientTable) toFailed() {
+	failed := rowFilterList[len(rowFilterList)-1]
+	switch {
+	case t.clients().failedNow() > 0:
+		t.pass = failed
+	case t.pass.name == failed.name && len(t.clients().broken()) == 0: // it would show nobody
+		t.pass = rowFilter{}
+	default:
+		return
+	}
+	t.filter()
+	t.list.cursor = 0
+}
+
+// chooseRetriable chooses those a consent can be given at, and tells how many.
+func (t *clientTable) chooseRetriable() int {
+	list := t.clients().retriable()
+	if len(list) > 0 {
+		clear(t.chosen)
+	}
+	for _, i := range list {
+		t.chosen[i] = true
+	}
+	return len(list)
 }
 
 // current is the customer under the cursor; -1 when there is none.
@@ -154,15 +181,19 @@ func (t *clientTable) settle() {
 	on(&k.Accept, some && (state == steps.RowSuggested || state == steps.RowCertain))
 	on(&k.AcceptAll, c.mapping.Count(steps.RowCertain) > 0)
 	on(&k.Unlink, some && len(r.Organizations) > 0)
-	on(&k.Back, len(c.linked) > 0 || c.before != nil)
+	on(&k.Back, len(c.linked) > 0 || c.before != nil || c.last != nil)
 	back := "take links back"
-	if c.before != nil {
+	switch {
+	case c.last != nil:
+		back = "take it back"
+	case c.before != nil:
 		back = "take the list back"
 	}
 	k.Back.SetHelp("z", back)
 	busy := c.work.running()
 	on(&k.Close, !busy && t.leftOpen())
-	on(&k.None, some && state != steps.RowDeclined)
+	on(&k.None, some)
+	k.None.SetHelp("n", map[bool]string{true: "no longer none", false: "has none"}[state == steps.RowDeclined])
 	on(&k.Consent, some && !busy)
 	on(&k.Look, some && !busy)
 	on(&k.LookFailed, !busy && (c.shades[steps.Red] > 0 || c.failing() > 0))
@@ -186,6 +217,7 @@ func (t *clientTable) settle() {
 	}
 	k.Consent.SetHelp("c", "consent"+n)
 	k.Look.SetHelp("r", "look"+n)
+	t.failed = c.failedNow()
 	k.first = t.first()
 }
 
@@ -200,6 +232,7 @@ func (t *clientTable) first() string {
 		}
 	}
 	suggested := k.Accept.Enabled()
+	add(t.wrong(t.current()), "um")
 	add(suggested, "a")
 	add(len(c.mapping.Organizations()) == 0, "o")
 	add(len(t.chosen) > 0, "cr")
@@ -223,7 +256,7 @@ func (t *clientTable) leftOpen() bool {
 func (t *clientTable) legend() []string {
 	return []string{
 		"≈ suggested, and certain: tenant id, domain or name leave no doubt",
-		"? suggested, to be looked at      ✗ another one has it too, or it is gone",
+		"? suggested, to be confirmed      ✗ another one has it too, or it is gone",
 	}
 }
 
@@ -295,14 +328,18 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 	case pressed(msg, &k.Link):
 		s.push(newLinker(s, at))
 	case pressed(msg, &k.Accept):
-		c.mapping.Accept(at)
+		c.edit(at, func() { c.mapping.Accept(at) })
 		return t.onward(at)
 	case pressed(msg, &k.AcceptAll):
 		n := c.mapping.AcceptCertain()
-		s.w.say("✓", count(n, "suggestion that needs no look was", "suggestions that need no look were")+" taken. The others are for you: v shows them.")
+		s.w.say("✓", count(n, "certain suggestion was", "certain suggestions were")+" taken. The others are for you: v shows them.")
 		return c.edited()
 	case pressed(msg, &k.Unlink):
-		c.unlink(at)
+		t.change(at, func() { c.unlink(at) })
+		return c.edited()
+	case pressed(msg, &k.Back) && c.last != nil:
+		s.w.say("•", c.undo())
+		t.filter()
 		return c.edited()
 	case pressed(msg, &k.Back) && c.before != nil:
 		return s.w.unlist(s.run)
@@ -312,9 +349,16 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 		return c.edited()
 	case pressed(msg, &k.Close):
 		s.askClose()
-	case pressed(msg, &k.None):
-		c.mapping.Decline(at)
-		return t.onward(at)
+	case pressed(msg, &k.None) && c.mapping.State(at) != steps.RowDeclined:
+		t.change(at, func() { c.mapping.Decline(at) })
+		return c.edited()
+	case pressed(msg, &k.None): // pressed twice it changes nothing
+		if e := c.last; e != nil && e.file == nil && e.at == at {
+			s.w.say("•", c.undo())
+		} else {
+			t.change(at, func() { c.mapping.Forget(at) })
+		}
+		return c.edited()
 	case pressed(msg, &k.Take):
 		t.take(at)
 		t.list.Move(1)
@@ -327,7 +371,7 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 	case pressed(msg, &k.Look):
 		return s.start(workLook, workPlace{tenants: c.tenants(t.picked())})
 	case pressed(msg, &k.LookFailed):
-		return s.start(workLook, workPlace{tenants: c.tenants(c.broken())})
+		return s.start(workLook, workPlace{tenants: c.tenants(c.broken()), failed: true})
 	case pressed(msg, &k.LookAll):
 		return s.start(workLook, workPlace{tenants: c.tenants(c.all())})
 	case pressed(msg, &k.Pause):
@@ -345,6 +389,7 @@ func (t *clientTable) press(msg tea.KeyPressMsg) tea.Cmd {
 	case pressed(msg, &k.Export):
 		s.askExport()
 	case pressed(msg, &k.Other):
+		s.w.as = c.reaches()
 		s.w.open(pageSignIn)
 	case pressed(msg, &k.Result):
 		s.push(&clientResult{s: s})
@@ -387,84 +432,4 @@ func (t *clientTable) takeAll() {
 			t.chosen[i] = true
 		}
 	}
-}
-
-func (t *clientTable) View(f Frame) []string {
-	th, c := f.Theme, t.clients()
-	lines := []string{th.Plain.Render(clip("Shields: "+shadeTally(c.shades)+".", f.Width)), th.Plain.Render(clip("Mapping: "+mappingTally(c.mapping)+".", f.Width))}
-	if t.leftOpen() && !c.work.running() {
-		who := "An earlier run left the app's own sign-in open"
-		if c.ajar {
-			who = "The app's own sign-in could not be closed"
-		}
-		lines = append(lines, th.Warn.Render(clip("! "+who+": C closes it.", f.Width)))
-	}
-	switch x := c.work; {
-	case x.running():
-		lines = append(lines, x.line(th, t.s.w, f.Width))
-	case c.keepErr != nil:
-		lines = append(lines, th.Bad.Render(clip("✗ "+problemOf(c.keepErr).What, f.Width)))
-	case t.typing() || t.find.Value() != "":
-	default:
-		lines = append(lines, "")
-	}
-	if t.typing() || t.find.Value() != "" {
-		lines = append(lines, th.Key.Render("/ ")+t.find.View(th, f.Width-2))
-	}
-	rest := f.sized(f.Width, f.Height-len(lines))
-	under := min(6, rest.Height/3)
-	top := rest.sized(rest.Width, rest.Height-under-1)
-	lines = append(lines, exactly(t.rows(top), top.Height)...)
-	rule := t.foot()
-	rule += strings.Repeat("─", max(f.Width-ansi.StringWidth(rule), 0))
-	lines = append(lines, th.Muted.Render(clip(rule, f.Width)))
-	about := t.details(rest.sized(rest.Width, under))
-	if len(about) > under && under > 0 {
-		const more = "… i shows all"
-		last := about[under-1]
-		if ansi.StringWidth(last)+1+ansi.StringWidth(more) <= f.Width {
-			last += " "
-		}
-		about[under-1] = ansi.Truncate(last, f.Width-ansi.StringWidth(more), "") + th.Muted.Render(more)
-	}
-	return append(lines, exactly(about, under)...)
-}
-
-// foot says under the table what its marks mean, and what of it is shown and chosen.
-func (t *clientTable) foot() string {
-	m := t.clients().mapping
-	var parts []string
-	add := func(when bool, text string) {
-		if when {
-			parts = append(parts, text)
-		}
-	}
-	add(t.pass.name != "", "only "+t.pass.name+": "+count(len(t.shown), "customer", "customers"))
-	if n := len(t.chosen); n > 0 {
-		text := number(n) + " chosen"
-		if hidden := t.hidden(); hidden > 0 {
-			text += ", " + number(hidden) + " of them hidden"
-		}
-		parts = append(parts, text)
-	}
-	add(m.Count(steps.RowSuggested) > 0, "? suggested, to be looked at")
-	add(m.Count(steps.RowCertain) > 0, "≈ suggested, certain")
-	if len(parts) == 0 {
-		return ""
-	}
-	return "── " + strings.Join(parts, " · ") + " "
-}
-
-// hidden is how many chosen customers a filter hides.
-func (t *clientTable) hidden() int {
-	n := len(t.chosen)
-	if len(t.shown) == len(t.clients().mapping.Rows()) {
-		return 0
-	}
-	for _, i := range t.shown {
-		if t.chosen[i] {
-			n--
-		}
-	}
-	return n
 }

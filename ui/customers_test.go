@@ -16,7 +16,7 @@ import (
 
 // toCustomers opens the stage about customers' tenants from the first screen.
 func (s *story) toCustomers() {
-	s.keys("down", "down", "down", "enter")
+	s.keys("home", "down", "down", "down", "enter")
 	s.on(pageCustomers)
 }
 
@@ -178,7 +178,7 @@ func TestCustomersConsent(t *testing.T) {
 	}, func(s *story) {
 		s.toCustomers()
 		s.keys("*", "c", "down", "enter")
-		s.sees("at 5 customers.", "4 writes in your own", "The relationship is terminated")
+		s.sees("at 5 of 6 customers; 1 is left out, see below.", "4 writes in your own", "Tailspin Toys: The relationship is terminated.")
 		s.keys("enter")
 		s.sees("sign-ins may come back to this computer", "for this run, vali")
 		s.keys("esc", "down", "enter")
@@ -206,7 +206,7 @@ func TestCustomersConsent(t *testing.T) {
 		if last := s.f.clients.looked[len(s.f.clients.looked)-1]; !slices.Equal(last, []string{customerID(1), customerID(4)}) {
 			t.Errorf("looked at %q", last)
 		}
-		s.sees("at 1 customer.")
+		s.sees("at 1 of 2 customers; 1 is left out")
 		s.keys("A")
 		s.sees("1 customer failed.", "5 green, 1 red")
 		s.keys("q")
@@ -291,6 +291,39 @@ func TestCustomersLeftOpen(t *testing.T) {
 	}
 }
 
+// The process does not end in the middle of closing it, however long a write before
+// that takes.
+func TestCustomersStopWaitsForClosing(t *testing.T) {
+	tell(t, func(f *fake, _ *Config) { f.clients.slow = true }, func(s *story) {
+		s.toCustomers()
+		s.keys("*", "c", "down", "enter")
+		s.f.clients.step = make(chan struct{}, 1)
+		s.f.clients.step <- struct{}{} // one customer is being written at
+		s.keys("A")
+		s.app.Stop(StopLimit)
+		got := s.f.clients.did
+		time.Sleep(StopLimit) // whatever was not waited for
+		if !slices.Equal(got, []string{"open", customerID(0), "close", "closed"}) {
+			t.Errorf("done: %v", got)
+		}
+		if text := s.app.Summary(); strings.Contains(text, "may still be open") {
+			t.Errorf("summary:\n%s", text)
+		}
+	})
+	// So it is in lines.
+	talking(t, func(f *fake, _ *Config, _ *Console) { f.clients.slow = true }, func(x *talk) {
+		x.toCustomers()
+		x.types("consent 1", "here", "yes")
+		x.stop()
+		<-x.ended
+		got := x.f.clients.did
+		time.Sleep(StopLimit)
+		if !slices.Equal(got, []string{"open", customerID(0), "close", "closed"}) {
+			t.Errorf("in lines: %v", got)
+		}
+	})
+}
+
 // With policies to be excluded from, a second plan is shown while the app's sign-in
 // is open; either answer closes it.
 func TestCustomersPolicies(t *testing.T) {
@@ -313,6 +346,21 @@ func TestCustomersPolicies(t *testing.T) {
 			s.sees("5 not looked at")
 		})
 	}
+}
+
+// What shows only once something was written is written in the same run.
+func TestCustomersLookedAtAfterWriting(t *testing.T) {
+	tell(t, func(f *fake, _ *Config) { f.clients.late = true }, func(s *story) {
+		s.toCustomers()
+		s.keys("c", "down", "enter")
+		s.misses("Conditional Access is looked at after that")
+		s.keys("A")
+		s.sees("more writes at 1 customer")
+		s.keys("A")
+		if got := s.f.clients.did; !slices.Equal(got, []string{"open", customerID(0), customerID(0), "close"}) {
+			t.Errorf("done: %v", got)
+		}
+	})
 }
 
 func TestCustomersFailures(t *testing.T) {
@@ -369,7 +417,7 @@ func TestCustomersWithoutAnswers(t *testing.T) {
 		f.clients.lookErr = &steps.Problem{What: "the answers do not say it", Err: steps.ErrNoPermissions}
 	}, func(s *story) {
 		s.toCustomers()
-		s.sees("The stage Authorize comes first", "go to Authorize")
+		s.sees("New setup comes first", "go to New setup")
 		s.keys("enter")
 		s.on(pageIntegrations)
 	})

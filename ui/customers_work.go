@@ -33,6 +33,7 @@ type clientWork struct {
 	detail   string            // of that
 	doing    map[string]string // by customer: what happens there
 	begun    []string          // the customers in doing, in the order they were begun
+	again    bool              // they are customers something failed at
 	left, of int
 	rate     float64
 	rest     time.Duration
@@ -95,6 +96,7 @@ type workPlace struct {
 	plan      *steps.CustomersPlan
 	tenants   []string
 	opens     bool // the app's sign-in is opened first
+	failed    bool // they are those something failed at
 	relist    bool // the customers are listed anew first: what was in the way may be gone
 	gate      *steps.Gate
 	tell      func(clientItem)
@@ -114,7 +116,7 @@ func (p workPlace) phase(text string) { p.tell(clientItem{phase: &text}) }
 func (p workPlace) look(ctx context.Context) (end workEnd) {
 	if p.relist {
 		p.phase("Reading the relationships anew")
-		end.relist, end.err = p.setup.LookClientele(ctx, p.answers, p.options().Observe)
+		end.relist, end.err = clienteleByName(ctx, p.setup, p.answers, p.options().Observe)
 		if end.err != nil {
 			end.relist = nil
 			return end
@@ -140,7 +142,10 @@ func (p workPlace) consent(ctx context.Context) workEnd {
 		end.failed, end.err = p.setup.ApplyCustomers(ctx, p.answers, p.clientele, p.plan, p.fleet())
 		end.plan = p.plan
 	}
-	if tenants := p.untried(end.failed); end.err == nil && p.opens && len(tenants) > 0 {
+	tenants := p.plan.Again(func(tenant string) bool {
+		return slices.ContainsFunc(end.failed, func(f steps.CustomerFailure) bool { return f.Customer.TenantID == tenant })
+	})
+	if end.err == nil && p.opens && len(tenants) > 0 {
 		p.phase("Looking again, as the app: at what only it can see")
 		more, err := p.setup.InspectCustomers(ctx, p.answers, p.clientele, tenants, p.fleet())
 		end.err = err
@@ -154,18 +159,6 @@ func (p workPlace) consent(ctx context.Context) workEnd {
 	return p.closed(ctx, end)
 }
 
-// untried are the customers of whom only the app can see everything.
-func (p workPlace) untried(failed []steps.CustomerFailure) []string {
-	var out []string
-	for _, c := range p.plan.Customers {
-		bad := slices.ContainsFunc(failed, func(f steps.CustomerFailure) bool { return f.Customer.TenantID == c.Customer.TenantID })
-		if c.Untried() && !bad {
-			out = append(out, c.Customer.TenantID)
-		}
-	}
-	return out
-}
-
 // exclude carries out a second plan, and closes the app's sign-in.
 func (p workPlace) exclude(ctx context.Context) workEnd {
 	p.phase("")
@@ -175,18 +168,13 @@ func (p workPlace) exclude(ctx context.Context) workEnd {
 
 const closingPhase = "Closing the app's own sign-in"
 
-// closeLimit is how long closing the app's sign-in may take.
-const closeLimit = time.Minute
-
 // StopLimit is how long Stop is to wait: everything it waits for has ended by then,
-// or gives up.
-const StopLimit = closeLimit + 5*time.Second
+// or gives up. A write is seen through first, and then the app's sign-in is closed.
+const StopLimit = steps.WriteLimit + steps.CloseLimit + 5*time.Second
 
 // closed closes the app's sign-in, whatever became of the rest.
 func (p workPlace) closed(ctx context.Context, end workEnd) workEnd {
 	p.phase(closingPhase)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
-	defer cancel()
 	end.close = p.setup.CloseApp(ctx, p.clientele.App, steps.ApplyOptions{Observe: p.options().Observe})
 	end.open, end.shut = false, true
 	return end
@@ -201,7 +189,7 @@ func (w *wizard) startWork(kind workKind, p workPlace) tea.Cmd {
 	}
 	ctx, cancel := context.WithCancel(parent)
 	x := newClientWork(kind, w.now, len(p.tenants))
-	x.cancel, x.plan, c.work = cancel, p.plan, x
+	x.cancel, x.plan, x.again, c.work = cancel, p.plan, p.failed, x
 	p.setup, p.answers, p.clientele, p.gate, p.tell = w.cfg.Setup, w.answersFor(kind), c.clientele, x.gate, x.send
 	run := func() tea.Msg {
 		end := p.run(ctx, kind)

@@ -58,6 +58,7 @@ type fake struct {
 	saveErr     error
 	signedIn    bool
 	open        []steps.Unfinished
+	new         bool // nothing was set up yet
 	openErr     error
 	resumed     state.Answers
 	codes       int      // given out so far, or pages
@@ -485,6 +486,8 @@ func (f *fake) Save(a state.Answers) (string, error) {
 	}
 	return "/home/alex/.local/state/msbundle/contoso/setup.yaml", f.saveErr
 }
+
+func (f *fake) Begun() bool { return !f.new }
 
 func (f *fake) Unfinished() ([]steps.Unfinished, error) { return f.open, f.openErr }
 

@@ -13,7 +13,7 @@ import (
 
 // toGDAP opens the stage about customers from the first screen.
 func (s *story) toGDAP() {
-	s.keys("down", "down", "enter")
+	s.keys("home", "down", "down", "enter")
 	s.on(pageGDAP)
 }
 

@@ -57,7 +57,7 @@ type inboxKeys struct {
 }
 
 func (k *inboxKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Done, k.Link, k.Finish, k.Mail, k.Look, k.Export, k.Remind, k.Find, k.Open}
+	return []key.Binding{k.Done, k.Finish, k.Link, k.Mail, k.Look, k.Export, k.Remind, k.Find, k.Open}
 }
 
 func (k *inboxKeys) FullHelp() [][]key.Binding {
@@ -208,7 +208,11 @@ func (b *inbox) press(msg tea.KeyPressMsg) tea.Cmd {
 		b.filter.Focus()
 	case pressed(msg, &k.Finish):
 		b.w.apply.finishWaiting()
-		b.w.say("•", "Reading back what is there, then the result is shown. Whoever approves later is taken up by the next run.")
+		later := "by the next run."
+		if b.w.fleeting() {
+			later = "when you look again from there."
+		}
+		b.w.say("•", "Reading back what is there, then the result is shown. Whoever approves later is taken up "+later)
 	case b.mail:
 		b.scroll.Update(msg, k.move)
 	default:

@@ -168,8 +168,8 @@ func TestResultToItsEnd(t *testing.T) {
 // Who comes back to the start is led to what was left in this tenant.
 func TestStartOnResume(t *testing.T) {
 	tell(t, func(f *fake, _ *Config) { awaited(f); f.outcome = delegationResult(2) }, func(s *story) {
-		s.sees("› New setup")
-		s.keys("down", "down", "down", "enter")
+		s.sees("› Resume Contoso: customers' approvals")
+		s.keys("down", "down", "enter")
 		s.on(pageGDAP)
 		s.keys("enter", "A")
 		s.on(pageResult)

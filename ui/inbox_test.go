@@ -119,8 +119,8 @@ func awaited(f *fake) {
 
 func TestResumeToInbox(t *testing.T) {
 	tell(t, func(f *fake, _ *Config) { awaited(f); approving(2)(f) }, func(s *story) {
-		s.sees("Resume Contoso: customers' approvals")
-		s.keys("down", "enter")
+		s.sees("› Resume Contoso: customers' approvals")
+		s.keys("enter")
 		s.on(pageApply)
 		if len(s.f.applied) != 1 || len(s.f.tenantReads) != 1 {
 			t.Fatalf("%d applies and %d reads, want one of each", len(s.f.applied), len(s.f.tenantReads))
@@ -156,7 +156,7 @@ func TestResumeToInbox(t *testing.T) {
 
 func TestResumeToInboxFails(t *testing.T) {
 	tell(t, func(f *fake, _ *Config) { awaited(f); f.inspect = make(chan error) }, func(s *story) {
-		s.keys("down", "enter")
+		s.keys("enter")
 		s.on(pageApply)
 		s.sees("Reads who has approved", "esc back")
 		s.f.inspect <- &steps.Problem{What: "the tenant could not be inspected", Retry: true}
@@ -170,7 +170,7 @@ func TestResumeToInboxFails(t *testing.T) {
 			t.Error("something was applied")
 		}
 		s.f.inspect = nil
-		s.keys("down", "down", "enter") // past Resume the stage itself begins with its questions
+		s.keys("home", "down", "down", "down", "enter") // past Resume the stage itself begins with its questions
 		s.on(pageGDAP)
 	})
 }

@@ -18,15 +18,19 @@ func (b *inbox) View(f Frame) []string {
 		return b.mailView(f, i.Invitation)
 	}
 	lines := b.head(f)
+	short := f.Height < low
 	switch {
 	case b.folder != nil:
 		lines = append(lines, t.Key.Render("Export to ")+b.folder.View(t, f.Width-10))
 	case b.filter.Focused() || b.list.filter != "":
 		lines = append(lines, t.Key.Render("/ ")+b.filter.View(t, f.Width-2))
-	default:
+	case !short:
 		lines = append(lines, "")
 	}
 	under := b.details(f, i, some)
+	if fit := f.Height - len(lines) - 1 - fewRows; short && len(under) > fit { // the link stays whole, then the rows come first
+		under = under[:max(fit, 1+len(b.link(f, i)))]
+	}
 	if b.folder != nil && ansi.StringWidth(b.folder.Value()) > f.Width-12 { // the line has its end only
 		under = t.lines(t.Plain, b.folder.Value(), f.Width)
 	}
@@ -68,12 +72,25 @@ func (b *inbox) head(f Frame) []string {
 	if a.current != "" && a.wait == nil {
 		return append(lines, t.Accent.Render(clip(a.current, f.Width)))
 	}
+	if f.Height < low {
+		return lines
+	}
 	about := "Whoever approves gets the roles by itself: leave this open, or come back."
+	if b.w.fleeting() {
+		about = "Whoever approves gets the roles by itself while this is open."
+	}
 	if n := a.plan.Rest; n > 0 {
 		about = count(n, "other write is", "other writes are") + " left for a plan that shows them: f, then a leads there."
 	}
 	return append(lines, t.lines(t.Muted, about, f.Width)...)
 }
+
+// A frame lower than low leaves out what explains, so that fewRows fit: those of
+// customers, under their headings.
+const (
+	low     = 18
+	fewRows = 1 + 5
+)
 
 // The widths below which the table leaves columns to its details, and from which it
 // has room for links.
@@ -183,24 +200,44 @@ func (b *inbox) details(f Frame, i inboxRow, some bool) []string {
 		return lines[:min(len(lines), max(f.Height/2, 6))]
 	}
 	if i.approved {
-		return append(lines, t.lines(t.Plain, sentence(capital(b.w.apply.rolesAt(i.Customer)))+" Request "+i.Name+".", f.Width)...)
+		return append(lines, t.lines(t.Plain, sentence(steps.UpperFirst(b.w.apply.rolesAt(i.Customer)))+" Request "+i.Name+".", f.Width)...)
 	}
 	if i.ended != "" {
 		lines = append(lines, f.labelled("What", "Request "+i.Name+": "+i.ended+". It cannot be approved any more.", 6)...)
 		return append(lines, f.labelled("Do", askAnew, 6)...)
 	}
-	for l := range strings.SplitSeq(ansi.Hardwrap(clean(i.Link), f.Width+2*margin, false), "\n") {
-		lines = append(lines, flushMark+t.Accent.Render(l)) // whole, so that it can be selected
-	}
+	lines = append(lines, b.link(f, i)...)
 	if b.w.cfg.Sandbox != "" {
-		lines = append(lines, t.Muted.Render(clip("Rehearsal, nothing reaches Microsoft: answer for the customer at this link.", f.Width)))
+		text := "Rehearsal, nothing reaches Microsoft: answer for the customer at this link."
+		if f.Width < ansi.StringWidth(text) {
+			text = "Rehearsal: answer for the customer at this link."
+		}
+		lines = append(lines, t.lines(t.Muted, text, f.Width)...)
 	}
 	facts := "Request " + i.Name + ", tenant " + i.Customer.TenantID
-	if f.Width < narrow {
+	switch {
+	case f.Height < low:
+		facts = "Lapses " + date(i.Until) + ", reminded " + b.lastReminder(i.Invitation) + "."
+	case f.Width < narrow:
 		facts = "Lapses " + date(i.Until) + ", reminded " + b.lastReminder(i.Invitation) + ". " + facts
 	}
 	lines = append(lines, t.lines(t.Muted, facts, f.Width)...)
+	if f.Height < low { // the mails say it
+		return lines
+	}
 	return append(lines, t.lines(t.Plain, "Who may approve: a Global Administrator of the customer's own tenant, signed in there, best in a private window.", f.Width)...)
+}
+
+// link is where the customer approves, whole, so that it can be selected.
+func (b *inbox) link(f Frame, i inboxRow) []string {
+	if !i.waits() {
+		return nil
+	}
+	lines := strings.Split(ansi.Hardwrap(clean(i.Link), f.Width+2*margin, false), "\n")
+	for n, l := range lines {
+		lines[n] = flushMark + f.Theme.Accent.Render(l)
+	}
+	return lines
 }
 
 // mailView is the text for a customer as it is copied.

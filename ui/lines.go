@@ -164,6 +164,12 @@ func (l *Lines) Run(ctx context.Context) {
 			if at = l.before(list, at); at == here {
 				l.say(noWayBack)
 			}
+		case errors.Is(err, errQuit) && l.stays(ctx):
+			page = ""
+			if list[at].page == pageApply { // asking this part again would be applying again
+				l.w.again()
+				at, l.w.move = l.stopOf(list, l.w.move.to), nil
+			}
 		default:
 			l.ended(ctx, at > 0, err)
 			return
@@ -173,6 +179,16 @@ func (l *Lines) Run(ctx context.Context) {
 		}
 	}
 	l.ended(ctx, true, nil)
+}
+
+// stays asks a person before a rehearsal is gone, and tells whether they stay.
+func (l *Lines) stays(ctx context.Context) bool {
+	if !l.con.Keyboard || !l.w.rehearsed() {
+		return false
+	}
+	q := l.w.endRehearsal(nil)
+	ends, err := l.agree(ctx, query{prompt: q.title + " " + q.text})
+	return errors.Is(err, errBack) || err == nil && !ends
 }
 
 // next is the first question from at on that applies.

@@ -76,6 +76,9 @@ type query struct {
 	list   func() // says the alternatives again
 }
 
+// notUnderstood stands before a question that is put again.
+const notUnderstood = "That is not understood. What can be typed here:"
+
 // ask puts a question until something other than ? is typed.
 func (l *Lines) ask(ctx context.Context, q query) (string, error) {
 	for {

@@ -38,7 +38,7 @@ func (l *Lines) authorize(ctx context.Context) error {
 				l.w.open(pageSignIn)
 				return nil
 			}
-			l.say("That is not understood.")
+			l.say(notUnderstood)
 		default:
 			now, err := l.agree(ctx, query{"Sign in now?", about, list})
 			switch {

@@ -21,10 +21,10 @@ var clientWords = []string{
 	"look all, look failed, or look and numbers reads those customers and says how they stand. Nothing is written.",
 	"consent all, or consent and numbers plans a consent at those customers. retry plans it for those that failed. You see the plan and are asked before anything is written.",
 	"exclude has the partner taken out of customers' Conditional Access policies with a consent, or not.",
-	"file and a path gives Rewst's organisations, a CSV file, or a mapping: a table of tenantId and organizationName, or an exported one. accept all takes all suggestions that need no look, accept and a number takes that one.",
-	"link, a number and a name links that customer to an organisation, known or new. unlink and a number takes its organisations away, unlink certain those that were linked by themselves just now. none and a number says that it has none.",
+	"file and a path gives Rewst's organisations, a CSV file, or a mapping: a table of tenantId and organizationName, or an exported one. accept all takes all certain suggestions, accept and a number takes that one.",
+	"link, a number and a name links that customer to an organisation, known or new. unlink and a number takes its organisations away, unlink certain those that were linked by themselves just now. none and a number says that it has none. undo takes the last of these back, and a mapping that was given.",
 	"export and a folder writes the mapping, and the file from which Rewst imports new organisations.",
-	"result says how the customers stand and what is left for you. direct and a number says how a customer is set up without delegated administration. close closes an app's sign-in that was left open.",
+	"result says how the customers stand and what is left for you. direct and a number says how a customer is set up without delegated administration. close closes an app's sign-in that was left open. account signs in as somebody else.",
 }
 
 // customersStops are the questions of the stage about customers' tenants: one that
@@ -41,6 +41,9 @@ func (l *Lines) atCustomers(ctx context.Context) error {
 	c := l.w.clients
 	defer c.flush(l.w.cfg.Setup)
 	l.clientTally()
+	if n := c.failedNow(); n > 0 {
+		l.say(count(n, "customer", "customers") + " failed: list failed says them, look failed looks again, retry consents where it can be.")
+	}
 	if len(c.mapping.Rows()) <= manyWrites {
 		l.listClients(c.all())
 	}
@@ -49,6 +52,8 @@ func (l *Lines) atCustomers(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
+		case text == "" && l.stays(ctx):
+			continue
 		case text == "":
 			l.clientFacts()
 			l.reported = true
@@ -95,8 +100,8 @@ func (l *Lines) findCustomersOnce(ctx context.Context) error {
 		return err
 	}
 	l.problem(err)
-	if errors.Is(err, errAuthorizeFirst) {
-		_, err = l.ask(ctx, query{"Press Enter to go to Authorize, or type back or quit:", nil, nil})
+	if errors.Is(err, errSetupFirst) {
+		_, err = l.ask(ctx, query{"Press Enter to go to New setup, or type back or quit:", nil, nil})
 		if err == nil {
 			l.w.enter(steps.StageAuthorize)
 			l.w.open(pageIntegrations)
@@ -120,6 +125,9 @@ func (l *Lines) clientTally() {
 		return
 	}
 	l.say("Shields: "+shadeTally(c.shades)+".", "Mapping: "+mappingTally(c.mapping)+".")
+	if c.strange() {
+		l.say("This is not the service account. account signs in as " + c.reaches() + ".")
+	}
 	if text := c.leftAlone(); text != "" {
 		l.say(text + ".")
 	}
@@ -165,6 +173,9 @@ func (l *Lines) client(ctx context.Context, text string) error {
 		return l.consentAt(ctx, rows)
 	case verb == "retry" && c.failing() > 0:
 		return l.plannedAt(ctx, c.failures())
+	case text == "account":
+		w.as = c.reaches()
+		w.open(pageSignIn)
 	case text == "exclude":
 		l.say(w.exclude())
 	case verb == "file" && rest != "":
@@ -178,22 +189,26 @@ func (l *Lines) client(ctx context.Context, text string) error {
 		c.dirty = true
 		l.say(count(n, "suggestion was", "suggestions were") + " taken. The others are for you: list suggested says them.")
 	case verb == "accept" && one:
-		if !c.mapping.Accept(rows[0]) {
+		if s := c.mapping.State(rows[0]); s != steps.RowSuggested && s != steps.RowCertain {
 			l.say("There is no suggestion.")
 			break
 		}
+		c.edit(rows[0], func() { c.mapping.Accept(rows[0]) })
 		l.changedClient(rows[0])
 	case text == "unlink certain":
 		l.say(count(len(c.linked), "link was", "links were") + " taken back; accept all makes them again.")
 		c.unlinkCertain()
 		c.dirty = true
 	case verb == "unlink" && one:
-		c.unlink(rows[0])
+		c.edit(rows[0], func() { c.unlink(rows[0]) })
 		l.changedClient(rows[0])
+	case text == "undo" && c.last != nil:
+		l.say(c.undo())
+		c.dirty = true
 	case text == "close" && (c.ajar || len(c.clientele.App.Left.Changes) > 0):
 		return l.closeAt(ctx)
 	case verb == "none" && one:
-		c.mapping.Decline(rows[0])
+		c.edit(rows[0], func() { c.mapping.Decline(rows[0]) })
 		l.changedClient(rows[0])
 	case verb == "link":
 		n, what, _ := strings.Cut(rest, " ")
@@ -206,7 +221,7 @@ func (l *Lines) client(ctx context.Context, text string) error {
 			l.say(sentence(err.Error()))
 			break
 		}
-		c.mapping.Link(rows[0], organization)
+		c.edit(rows[0], func() { c.mapping.Link(rows[0], organization) })
 		l.changedClient(rows[0])
 	case verb == "export":
 		w.exportMapping(name(rest, w.mappingDir()))
@@ -229,7 +244,7 @@ func (l *Lines) client(ctx context.Context, text string) error {
 
 // linked says what a list of organisations has brought.
 func (l *Lines) linked(tea.Cmd) { // what it linked is kept with the rest
-	l.w.notice.text = strings.NewReplacer("z takes that back", "unlink certain takes that back", "z takes the list back", "Type earlier file to take the list back").Replace(l.w.notice.text)
+	l.w.notice.text = strings.NewReplacer("z takes that back", "unlink certain takes that back", "z takes the file back", "undo takes the file back", "z takes the list back", "Type earlier file to take the list back").Replace(l.w.notice.text)
 	l.w.clients.dirty = l.w.clients.dirty || len(l.w.clients.linked) > 0 || l.w.clients.before != nil
 	l.notice()
 }
@@ -395,13 +410,13 @@ func (l *Lines) fleetNews(x *clientWork, i clientItem) {
 	switch e := i.fleet; {
 	case i.phase != nil && *i.phase != "":
 		l.say(*i.phase + ".")
-	case e == nil || !e.Done:
+	case e == nil || !e.Done || cancelled(e.Err):
 	case e.Err != nil:
 		l.say("Failed: " + failureText(l.w.clients.name(e.Tenant), problemOf(e.Err)))
 	case x.of <= manyWrites && e.Shield != nil:
 		l.say(fmt.Sprintf("%s: %s. %s of %s.", l.w.clients.name(e.Tenant), e.Shield.Shade, number(x.done()), number(x.of)))
 	case x.of > manyWrites && x.done()%max(x.of/10, 1) == 0:
-		l.say(capital(x.tally(l.w.now)) + ".")
+		l.say(steps.UpperFirst(x.tally(l.w.now)) + ".")
 	}
 }
 

@@ -37,7 +37,7 @@ func TestLinesCustomers(t *testing.T) {
 			t.Errorf("done: %v", x.f.clients.did)
 		}
 		x.types("here")
-		x.hears("writes at 5 customers.", "In your own tenant, 1: Change app registration", "5. Tailspin Toys: nothing is written. The relationship is terminated.", "Type yes to go ahead")
+		x.hears("writes at 5 of 6 customers; 1 is left out, see below.", "In your own tenant, 1: Change app registration", "5. Tailspin Toys: nothing is written. The relationship is terminated.", "Type yes to go ahead")
 		x.types("show 1")
 		x.hears("Method: POST", "applicationconsents")
 		x.types("no")
@@ -49,7 +49,7 @@ func TestLinesCustomers(t *testing.T) {
 		x.hears("Opening the app's own sign-in.", "Failed: Fabrikam: The account is not a member of AdminAgents.", "Closing the app's own sign-in.", "2 customers failed.", "Press the shield of each customer in Rewst")
 		delete(x.f.clients.refuse, customerID(1))
 		x.types("retry")
-		x.hears("at 1 customer.", "5. Tailspin Toys: nothing is written.")
+		x.hears("at 1 of 2 customers; 1 is left out", "5. Tailspin Toys: nothing is written.")
 		if last := x.f.clients.looked[len(x.f.clients.looked)-1]; !slices.Equal(last, []string{customerID(1), customerID(4)}) {
 			t.Errorf("looked at %q", last)
 		}

@@ -73,7 +73,7 @@ func (l *Lines) gdap(ctx context.Context, i formItem) error {
 		return err
 	}
 	if text := sheet.example(i); text != "" {
-		l.say(closed(capital(text)))
+		l.say(closed(steps.UpperFirst(text)))
 	}
 	return nil
 }
@@ -164,8 +164,10 @@ func (l *Lines) pickRoles(ctx context.Context) error {
 
 // gdapReady says how the checks came out, and goes on to the plan.
 func (l *Lines) gdapReady(ctx context.Context) error {
+	told := false
 	for {
 		if l.w.stale() {
+			told = false
 			if err := l.look(ctx); err != nil {
 				return err
 			}
@@ -176,7 +178,10 @@ func (l *Lines) gdapReady(ctx context.Context) error {
 				l.check(c)
 			}
 		}
-		list()
+		if !told {
+			list()
+			told = true
+		}
 		blocked := slices.IndexFunc(checks, blocks)
 		prompt := "Press Enter to see the plan, or type again to look again, account to sign in again, back or quit:"
 		if blocked >= 0 {
@@ -202,7 +207,7 @@ func (l *Lines) gdapReady(ctx context.Context) error {
 			l.w.open(pageSignIn)
 			return nil
 		default:
-			l.say("That is not understood.")
+			l.say(notUnderstood)
 		}
 	}
 }

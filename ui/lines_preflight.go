@@ -55,7 +55,7 @@ func (l *Lines) preflight(ctx context.Context) error {
 			return nil
 		case fixing && l.fix(s, number):
 		default:
-			l.say("That is not understood.")
+			l.say(notUnderstood)
 		}
 	}
 }
@@ -165,7 +165,7 @@ func (l *Lines) waiting(before, w *steps.Wait) *steps.Wait {
 }
 
 func (l *Lines) check(c steps.Check) {
-	l.say(fmt.Sprintf("%s: %s. %s", capital(c.State.String()), c.Title, closed(c.Evidence)))
+	l.say(fmt.Sprintf("%s: %s. %s", steps.UpperFirst(c.State.String()), c.Title, closed(c.Evidence)))
 	if c.Fix != "" {
 		l.say("What to do: " + c.Fix)
 	}

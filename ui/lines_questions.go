@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	tea "charm.land/bubbletea/v2"
-
 	"msbundle/catalog"
 	"msbundle/state"
 	"msbundle/steps"
@@ -39,9 +37,16 @@ func (l *Lines) start(ctx context.Context) error {
 				names[i] += " " + item.about
 			}
 		}
-		at, err := l.choose(ctx, "What do you want to do?", names, 0, "Everything is asked before anything is changed, and every change is shown before it is made.")
+		proposed := 0
+		if l.con.Keyboard { // what a pipe was made for does not change with what is unfinished
+			proposed = max(s.list.Current(), 0)
+		}
+		at, err := l.choose(ctx, "What do you want to do?", names, proposed, "Everything is asked before anything is changed, and every change is shown before it is made.")
 		if err != nil {
 			return err
+		}
+		if s.items[at].do == nil {
+			return errQuit
 		}
 		cmd := s.items[at].do()
 		if s.busy != "" {
@@ -49,8 +54,6 @@ func (l *Lines) start(ctx context.Context) error {
 		}
 		if cmd != nil {
 			switch msg := cmd().(type) {
-			case tea.QuitMsg:
-				return errQuit
 			case rehearseMsg:
 				if msg.err == nil {
 					l.restart(msg.cfg)
@@ -148,7 +151,7 @@ func choiceOf(i item) func(*Lines, context.Context) error {
 			switch texts := about(i, a, from); i {
 			case itemKind: // one text for each, which begins with its name
 				_, text, _ := strings.Cut(texts[n], ": ")
-				explained[n] += " " + capital(text)
+				explained[n] += " " + steps.UpperFirst(text)
 			case itemSource, itemAudience:
 				explained[n] += " " + texts[0]
 			}
@@ -294,7 +297,7 @@ func (l *Lines) ways() bool { return len(l.w.cfg.Methods) > 1 }
 func (l *Lines) method(ctx context.Context) error {
 	names := make([]string, len(l.w.cfg.Methods))
 	for i, m := range l.w.cfg.Methods {
-		names[i] = capital(methodName(m)) + ". " + methodHelps(m)
+		names[i] = steps.UpperFirst(methodName(m)) + ". " + methodHelps(m)
 	}
 	n, err := l.choose(ctx, "How do you want to sign in?", names, max(slices.Index(l.w.cfg.Methods, l.w.method), 0),
 		"It can be changed while the sign-in waits.")

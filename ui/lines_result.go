@@ -167,10 +167,11 @@ func (l *Lines) afterwards(ctx context.Context, s *result, list func()) error {
 			l.w.open(pageStart)
 			l.reported = false
 			return nil
+		case text == "" && l.stays(ctx):
 		case text == "":
 			return nil
 		default:
-			l.say("That is not understood.")
+			l.say(notUnderstood)
 		}
 	}
 }

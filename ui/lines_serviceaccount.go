@@ -152,7 +152,7 @@ func (l *Lines) readiness(ctx context.Context) error {
 			l.w.open(pageSignIn)
 			return nil
 		default:
-			l.say("That is not understood.")
+			l.say(notUnderstood)
 		}
 	}
 }

@@ -18,10 +18,7 @@ func (l *Lines) signIn(ctx context.Context) error {
 	s := newSignIn(l.w).(*signin)
 	defer s.Close()
 	for {
-		answers := l.w.asked()
-		if s.anyone {
-			answers.Account = ""
-		}
+		answers := s.expecting()
 		var account steps.Account
 		var saved *state.Answers
 		wanted := l.w.wantsSaved()
@@ -165,9 +162,9 @@ func (l *Lines) commands() string {
 	add(p.Skip, "s to go on without it")
 	add(l.doing != callApply, "back for the question before")
 	add(true, "? to hear this again")
-	text := "q to stop"
+	text := "quit to stop"
 	if l.doing == callApply {
-		text = "q to give up, which stops the changes"
+		text = "quit to give up, which stops the changes"
 	}
 	text = "You can type " + strings.Join(list, ", ") + ", or " + text + "."
 	if p.Err == nil {
@@ -270,7 +267,7 @@ func (l *Lines) otherWay(number string) {
 		l.use(all[1-max(slices.Index(all, l.prompt.Method), 0)])
 	default:
 		for i, m := range all {
-			name := capital(methodName(m))
+			name := steps.UpperFirst(methodName(m))
 			if m == l.prompt.Method {
 				name += ", the one in use"
 			}

@@ -175,7 +175,7 @@ func TestLinesSignInWhileApplying(t *testing.T) {
 	}
 	talking(t, asks, func(x *talk) {
 		x.toApply()
-		x.hears("Sign-in for Microsoft Graph asks for a new sign-in before it goes on.", "q to give up, which stops the changes")
+		x.hears("Sign-in for Microsoft Graph asks for a new sign-in before it goes on.", "quit to give up, which stops the changes")
 		x.types("back")
 		x.hears("There is no way back while changes are being written.")
 		x.types("s")

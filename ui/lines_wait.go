@@ -11,8 +11,7 @@ import (
 const (
 	// heartbeat is how long nothing is said while something is waited for.
 	heartbeat = 15 * time.Second
-	// lastWait is how long work that was ended is waited for: longer than a write in
-	// flight takes, and less than a person waits.
+	// lastWait is how long work that was ended is waited for, where it writes nothing.
 	lastWait = 30 * time.Second
 )
 
@@ -47,7 +46,11 @@ func (l *Lines) during(ctx context.Context, w work) error {
 	var left error // why the work is not wanted any more
 	var limit <-chan time.Time
 	leave := func(err error) {
-		left, limit, l.prompting = err, time.After(lastWait), false
+		wait := lastWait
+		if w.kind == callApply {
+			wait = StopLimit
+		}
+		left, limit, l.prompting = err, time.After(wait), false
 		cancel()
 	}
 	hear := func(text string, err error) {

@@ -113,8 +113,9 @@ func (o oneByOne) ApplyCustomers(ctx context.Context, a state.Answers, c *steps.
 	return o.setup.ApplyCustomers(ctx, a, c, p, opts)
 }
 
+// CloseApp stands in line for who gives up, too.
 func (o oneByOne) CloseApp(ctx context.Context, p steps.AppPlan, opts steps.ApplyOptions) error {
-	if err := o.wait(ctx, callApply); err != nil {
+	if err := o.wait(context.WithoutCancel(ctx), callApply); err != nil {
 		return err
 	}
 	defer o.next()
@@ -168,6 +169,9 @@ func (o oneByOne) Unfinished() ([]steps.Unfinished, error) {
 	defer o.next()
 	return o.setup.Unfinished()
 }
+
+// Begun reads only what lies in the state folder.
+func (o oneByOne) Begun() bool { return o.setup.Begun() }
 
 func (o oneByOne) Resume(u steps.Unfinished) (state.Answers, error) {
 	o.turn <- struct{}{}

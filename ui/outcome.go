@@ -122,7 +122,9 @@ func (c *course) summary(w *wizard) []string {
 		if c.result != nil {
 			lines = append(lines, resultSummary(c.stage, c.result, w.cfg.Invitations)...)
 		} else if waitsOnly(c.failure()) {
-			lines = append(lines, comeBack)
+			if !w.fleeting() {
+				lines = append(lines, comeBack)
+			}
 		} else {
 			lines = append(lines, "Not everything was done.", w.rest())
 		}
@@ -146,6 +148,21 @@ func (c *course) summary(w *wizard) []string {
 }
 
 const comeBack = "Start msbundle again and choose Resume: whoever has approved by then gets the roles."
+
+// rehearsed tells whether something was set up that is gone with the program.
+func (w *wizard) rehearsed() bool {
+	if !w.fleeting() {
+		return false
+	}
+	for _, c := range w.courses {
+		for ; c != nil; c = c.before {
+			if c.wrote || c.clients != nil && c.clients.edits > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // fleeting tells whether everything is gone with the program: a rehearsal in it.
 func (w *wizard) fleeting() bool { return w.cfg.Sandbox != "" && w.cfg.Again == nil }

@@ -364,7 +364,7 @@ func TestUnusableAnswersStopAtAuthorize(t *testing.T) {
 		f.resumed = state.DefaultAnswers()
 		f.resumed.Region = "mars"
 	}, func(s *story) {
-		s.keys("down", "enter")
+		s.keys("enter")
 		s.on(pageAuthorize)
 		s.sees(`region: "mars" is not known`)
 		s.keys("enter")

@@ -42,16 +42,16 @@ type resultRow struct {
 }
 
 type resultKeys struct {
-	Reveal, Hide, Copy, Text, Open, Again, Next, Start, Finish key.Binding
-	move                                                       moveKeys
+	Reveal, Hide, Copy, Text, Open, Again, Next, Start, Finish, Links key.Binding
+	move                                                              moveKeys
 }
 
 func (k *resultKeys) ShortHelp() []key.Binding {
-	return []key.Binding{k.Reveal, k.Hide, k.Copy, k.Text, k.Again, k.Next, k.Start, k.Finish, k.Open}
+	return []key.Binding{k.Reveal, k.Hide, k.Copy, k.Text, k.Again, k.Next, k.Start, k.Finish, k.Links, k.Open}
 }
 
 func (k *resultKeys) FullHelp() [][]key.Binding {
-	return [][]key.Binding{{k.Reveal, k.Hide, k.Copy, k.Text, k.Open, k.Again, k.Next, k.Start, k.Finish}, k.move.all()}
+	return [][]key.Binding{{k.Reveal, k.Hide, k.Copy, k.Text, k.Open, k.Again, k.Next, k.Start, k.Finish, k.Links}, k.move.all()}
 }
 
 type deliveredMsg struct {
@@ -72,6 +72,7 @@ func newResult(w *wizard) Screen {
 		Next:   bind("n", nextStage(w.stage), "n"),
 		Start:  bind("s", "start", "s"),
 		Finish: bind("q", "finish", "q"),
+		Links:  bind("c", "copy the links", "c"),
 		move:   newMoveKeys(),
 	}
 	s.keys.move.PageUp.SetHelp("pgup", "details up")
@@ -99,6 +100,7 @@ func (s *result) settle() {
 	s.keys.Reveal.SetEnabled(!s.secret.IsZero() && !s.w.revealed && !s.reading)
 	s.keys.Hide.SetEnabled(s.shown && !s.reading)
 	s.keys.Copy.SetEnabled(len(s.rows) > 0)
+	s.keys.Links.SetEnabled(len(s.invitations()) > 0)
 	s.keys.Text.SetEnabled(!s.reading && slices.ContainsFunc(s.rows, func(r resultRow) bool { return r.text }))
 	s.keys.Open.SetEnabled(r.PortalURL != "" && s.w.cfg.OpenURL != nil && !s.reading)
 	s.keys.Again.SetEnabled(s.unfinished() && !s.reading)
@@ -144,6 +146,8 @@ func (s *result) press(msg tea.KeyPressMsg) tea.Cmd {
 		s.w.say("•", "The "+s.handing.short+" is hidden now and not shown again. You can still copy it until you leave.")
 	case pressed(msg, &s.keys.Copy):
 		return s.copy()
+	case pressed(msg, &s.keys.Links):
+		return s.copyLinks()
 	case pressed(msg, &s.keys.Open):
 		s.w.say("•", "Asked the browser to open the portal. If nothing opened, open the link yourself.")
 		return s.w.openURL(s.got.PortalURL)
@@ -173,11 +177,11 @@ func (s *result) leave(then func() tea.Cmd) tea.Cmd {
 }
 
 // endRehearsal asks before a rehearsal is gone.
-func (w *wizard) endRehearsal() *question {
+func (w *wizard) endRehearsal(then func() tea.Cmd) *question {
 	return &question{
 		title: "End the rehearsal?",
-		text:  "What was set up in it is gone with the program. s goes to the start instead, where the other parts can be rehearsed with it.",
-		yes:   "end it", no: "stay", agree: func() tea.Cmd { return tea.Quit },
+		text:  "What was set up in it is gone with the program. Stay to rehearse the other parts with it, from the first screen.",
+		yes:   "end it", no: "stay", agree: then,
 	}
 }
 
@@ -185,7 +189,7 @@ func (w *wizard) endRehearsal() *question {
 func (s *result) finish() tea.Cmd {
 	then := func() tea.Cmd { return tea.Quit }
 	if s.w.fleeting() {
-		s.w.ask = s.w.endRehearsal()
+		s.w.ask = s.w.endRehearsal(then)
 		return nil
 	}
 	if h, losing := s.w.losing(); losing {
@@ -202,6 +206,16 @@ func (s *result) copy() tea.Cmd {
 		return s.w.copyText(r.value)
 	}
 	return tea.Batch(s.w.copyText(s.secret.Reveal()), s.delivered())
+}
+
+// copyLinks copies where each customer approves.
+func (s *result) copyLinks() tea.Cmd {
+	var text strings.Builder
+	for _, i := range s.invitations() {
+		text.WriteString(shownName(i.Customer) + "\t" + i.Link + "\n")
+	}
+	s.w.say("•", "Sent "+count(len(s.invitations()), "link", "links")+" to the clipboard, each behind its customer.")
+	return s.w.copyText(text.String())
 }
 
 // delivered records that the person took the secret.
@@ -390,12 +404,16 @@ const (
 	factNext  = "Next"
 	factFile  = "Your answers"
 	factAgain = "Run again"
+	factSend  = "Left for you"
 	factUndo  = "Take it back"
 )
 
 func (s *result) facts(f Frame) []string {
 	var lines []string
 	for _, k := range s.known() {
+		if k.label == factSend && len(s.invitations()) > 0 {
+			k.text = sendByKeys
+		}
 		lines = append(lines, f.labelled(k.label, k.text, 17)...)
 	}
 	return lines
@@ -420,6 +438,9 @@ func (s *result) known() []fact {
 	} else if s.w.answers.Registration.Kind == state.KindOwned {
 		region, _ := catalog.RegionByID(s.w.answers.Region)
 		add(factNext, "Paste the values in Rewst ("+region.WebApp+") and authorise there with the same account. A new app can take a minute or two to be known.")
+	}
+	if r.Behind > 0 {
+		add("Customers", count(r.Behind, "customer was", "customers were")+" seen with what was chosen before. The stage Customers shows what the new choice takes there, and has it consented to.")
 	}
 	add(doneBy(s.w.stage), r.Account.Username)
 	add("Tenant", strings.TrimSpace(r.Org.Name+"  "+r.Org.ID))

@@ -85,7 +85,7 @@ func delegationFacts(r *steps.Result) []fact {
 	}
 	var facts []fact
 	if len(d.Invitations) > 0 {
-		facts = append(facts, fact{"Left for you", "Send each of them the link, then look again or run this again: whoever has approved gets the roles by itself."})
+		facts = append(facts, fact{factSend, "Send each of them the link, then look again or run this again: whoever has approved gets the roles by itself."})
 	}
 	facts = append(facts, fact{"Customers", fmt.Sprintf("%s of %s ready, with every role in force", number(d.Ready), number(d.Customers))})
 	facts = append(facts, failedFacts(d.Failed)...)
@@ -110,6 +110,9 @@ func delegationFacts(r *steps.Result) []fact {
 	}
 	return facts
 }
+
+// sendByKeys says where the links are.
+const sendByKeys = "Send each of them the link: c copies all. For mails (m, or x for all) go back to the list of them: a, enter, A. Whoever has approved gets the roles then, by itself."
 
 // failureText says in a line what went wrong at a customer, and what to do.
 func failureText(who string, p *steps.Problem) string {
@@ -165,7 +168,7 @@ func waited(days int) string {
 // again is the command line that lists who is waited for, empty when none would.
 func delegationSummary(r *steps.Result, again string) []string {
 	lines := []string{fmt.Sprintf("%s: %s (%s).", delegationVerdict(r), name(r.Org.Name, r.Org.ID), count(r.Written, "write", "writes"))}
-	for _, f := range slices.DeleteFunc(delegationFacts(r), func(f fact) bool { return f.label == "Left for you" }) {
+	for _, f := range slices.DeleteFunc(delegationFacts(r), func(f fact) bool { return f.label == factSend }) {
 		if f.label != "" {
 			lines = append(lines, "  "+f.label+": "+f.text)
 		} else {

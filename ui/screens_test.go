@@ -29,8 +29,8 @@ func TestScreens(t *testing.T) {
 		{name: "start", cfg: func(c *Config) { c.StateDir = "/home/alex/.local/state/msbundle" }, tale: func(*story) {}},
 		{name: "start-resume", fake: func(f *fake) {
 			f.open = []steps.Unfinished{{TenantID: tenantID, Name: "Contoso", When: epoch, Left: "12 writes done, 1 to be looked at"}}
-		}, tale: func(s *story) { s.keys("down") }},
-		{name: "start-approvals", fake: awaited, tale: func(s *story) { s.keys("down") }},
+		}, tale: func(s *story) {}},
+		{name: "start-approvals", fake: awaited, tale: func(s *story) {}},
 		{name: "start-failed", fake: func(f *fake) { f.openErr = errors.New("permission denied") }, tale: func(*story) {}},
 		{name: "rehearsal", cfg: func(c *Config) { c.Sandbox = "sandbox: happy" }, tale: func(*story) {}},
 		{name: "integrations", tale: func(s *story) { s.toIntegrations(); s.keys("down", "down", "space") }},
@@ -174,7 +174,7 @@ func TestScreens(t *testing.T) {
 		}},
 		{name: "gdap-inbox", fake: approving(5), tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(2); s.keys("down") }},
 		{name: "gdap-inbox-look", fake: func(f *fake) { awaited(f); f.inspect = make(chan error) }, tale: func(s *story) {
-			s.keys("down", "enter")
+			s.keys("enter")
 			s.pass(3 * time.Second)
 		}},
 		{name: "gdap-inbox-failed", fake: failing, tale: func(s *story) { s.toGDAP(); s.keys("enter", "A"); s.steps(4); s.keys("end") }},

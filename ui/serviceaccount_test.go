@@ -13,7 +13,7 @@ import (
 
 // toAccount opens the stage about the tenant from the first screen.
 func (s *story) toAccount() {
-	s.keys("down", "enter")
+	s.keys("home", "down", "enter")
 	s.on(pageAccount)
 }
 

@@ -21,8 +21,9 @@ type signin struct {
 	run    run
 	cancel context.CancelFunc
 
-	try    int  // of this screen; results of an earlier one are dropped
-	anyone bool // whoever signs in is taken, whatever the answers expect
+	try    int    // of this screen; results of an earlier one are dropped
+	anyone bool   // whoever signs in is taken, whatever the answers expect
+	as     string // and who is to, though; empty when nobody in particular is
 	began  time.Time
 	err    error
 }
@@ -44,9 +45,10 @@ func newSignIn(w *wizard) Screen {
 	s := &signin{
 		w: w, run: run(w.run), cancel: func() {},
 		// Somebody is signed in, so this is about somebody else.
-		anyone: w.account != nil,
-		keys:   signinKeys{Again: bind("n", "try again", "n")},
+		anyone: w.account != nil, as: w.as,
+		keys: signinKeys{Again: bind("n", "try again", "n")},
 	}
+	w.as = ""
 	s.settle()
 	return s
 }
@@ -62,16 +64,26 @@ func (s *signin) start() tea.Cmd {
 	s.err, s.began, s.w.noSignIn = nil, s.w.now, false
 	s.settle()
 
-	setup, answers, n, try := s.w.cfg.Setup, s.w.asked(), s.run, s.try
-	if s.anyone {
-		answers.Account = ""
-	}
+	setup, answers, n, try := s.w.cfg.Setup, s.expecting(), s.run, s.try
 	wanted := s.w.wantsSaved()
 	return func() tea.Msg {
 		defer cancel()
 		account, saved, err := signInAndLoad(ctx, setup, answers, wanted)
 		return signedInMsg{n, try, account, saved, err}
 	}
+}
+
+// expecting are the answers to sign in with.
+func (s *signin) expecting() state.Answers {
+	if play := s.w.cfg.Play; play != nil && s.as != s.w.played {
+		s.w.played = s.as
+		play(s.as)
+	}
+	a := s.w.asked()
+	if s.anyone {
+		a.Account = s.as
+	}
+	return a
 }
 
 // wantsSaved tells whether the answers kept for a tenant are to be taken up: the
@@ -105,7 +117,7 @@ func signInAndLoad(ctx context.Context, setup Setup, a state.Answers, wanted boo
 
 // other begins again and takes whoever signs in.
 func (s *signin) other() tea.Cmd {
-	s.anyone = true
+	s.anyone, s.as = true, ""
 	return s.start()
 }
 

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"slices"
-	"strings"
 
 	"msbundle/steps"
 )
@@ -28,8 +27,6 @@ func methodShort(m steps.Method) string {
 	}
 	return "Code on any device"
 }
-
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // methodHelps says when a way to sign in helps.
 func methodHelps(m steps.Method) string {

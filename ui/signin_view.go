@@ -287,7 +287,7 @@ func (s *panel) methods(f Frame) []string {
 	lines := []string{t.Strong.Render("How do you want to sign in?"), ""}
 	for i, m := range s.prompt.Methods {
 		current := i == s.choices.Current()
-		name := capital(methodName(m))
+		name := steps.UpperFirst(methodName(m))
 		if m == s.prompt.Method {
 			name += " (the one in use)"
 		}

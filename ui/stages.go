@@ -144,6 +144,7 @@ type course struct {
 	revealed  bool // it was shown once and is not shown again
 	waived    bool // the person went on without it
 	clients   *clients
+	resumed   bool // for what failed at customers
 
 	before *course // of the same stage, gone through earlier
 }

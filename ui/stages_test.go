@@ -153,7 +153,7 @@ func TestResumeTheTenant(t *testing.T) {
 		f.resumed.ServiceAccount = &account
 		f.resumed.ServiceAccount.Username = "automation"
 	}, func(s *story) {
-		s.keys("down", "enter")
+		s.keys("enter")
 		s.on(pageAccount)
 		s.sees("automation")
 		if a := s.f.tenantReads[0]; a.ServiceAccount == nil || a.ServiceAccount.Username != "automation" || a.ConditionalAccess != nil {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,7 +33,7 @@ type start struct {
 type startItem struct {
 	title string
 	about string
-	do    func() tea.Cmd
+	do    func() tea.Cmd // nil: to leave
 }
 
 type startKeys struct {
@@ -106,7 +107,7 @@ func (s *start) build(unfinished []steps.Unfinished) {
 		func() tea.Cmd { s.w.enter(steps.StageGDAP); s.w.begin(); return nil },
 	}, startItem{
 		"Customers", "Customers against Rewst's organisations, the consent to the app in their tenants, and how each stands, with the reason. Sign in as the service account.",
-		func() tea.Cmd { s.w.enter(steps.StageCustomers); s.w.begin(); return nil },
+		s.customers,
 	})
 	if s.w.cfg.Rehearse != nil {
 		s.items = append(s.items, startItem{
@@ -114,9 +115,31 @@ func (s *start) build(unfinished []steps.Unfinished) {
 			s.rehearse,
 		})
 	}
-	s.items = append(s.items, startItem{"Quit", "", func() tea.Cmd { return tea.Quit }})
+	s.items = append(s.items, startItem{title: "Quit"})
 	s.list.SetRows(make([]row, len(s.items)))
 	s.keys.Retry.SetEnabled(s.err != nil)
+}
+
+// customers opens the stage about customers' tenants, unless there is nothing it could
+// go by: then that is said before anybody signs in for it.
+func (s *start) customers() tea.Cmd {
+	s.w.enter(steps.StageCustomers)
+	if s.w.account == nil && s.w.usable().NoApp && !s.w.cfg.Setup.Begun() {
+		s.w.enter(steps.StageAuthorize)
+		s.list.Select(0)
+		s.err = setupFirst()
+		return nil
+	}
+	s.w.begin()
+	return nil
+}
+
+// setupFirst sends to the stage that says what customers consent to.
+func setupFirst() *steps.Problem {
+	return &steps.Problem{
+		What: "New setup comes first", Cause: "It chooses Rewst's app and what it may do: that is what customers consent to, and what is looked for in their tenants",
+		Do: "Go through New setup, then come back to Customers", Err: errSetupFirst,
+	}
 }
 
 func name(title, id string) string {
@@ -149,7 +172,7 @@ func (s *start) resumed(msg resumedMsg) {
 		s.w.enter(msg.from.Stage)
 		s.w.setAnswers(msg.answers)
 		s.w.propose()
-		s.w.awaited = msg.from.Awaited
+		s.w.awaited, s.w.resumed = msg.from.Awaited, true
 		s.w.begin()
 		return
 	}
@@ -185,27 +208,35 @@ func (s *start) Update(msg tea.Msg) tea.Cmd {
 	case rehearseMsg:
 		s.busy, s.err = "", msg.err
 	case tea.KeyPressMsg:
+		if errors.Is(s.err, errSetupFirst) {
+			s.err = nil
+		}
 		switch {
 		case s.busy != "" || s.list.Update(msg, s.keys.move):
 		case pressed(msg, &s.keys.Choose) && s.list.Current() >= 0:
 			s.err = nil
+			do := s.items[s.list.Current()].do
+			if s.w.quits = do == nil; s.w.quits {
+				return nil
+			}
+			cmd := do()
 			s.keys.Retry.SetEnabled(false)
-			return s.items[s.list.Current()].do()
+			return cmd
 		case pressed(msg, &s.keys.Retry):
 			s.looking, s.err = true, nil
 			s.keys.Retry.SetEnabled(false)
 			return s.Init()
 		}
 	}
-	s.keys.Retry.SetEnabled(s.err != nil)
+	s.keys.Retry.SetEnabled(s.err != nil && !errors.Is(s.err, errSetupFirst))
 	return nil
 }
 
-// left is the line to resume what was left of the tenant that is signed in to; the
-// first one when there is none.
+// left is the line to resume what was left of the tenant that is signed in to, or left
+// last while nobody is signed in; the first one when there is none.
 func (s *start) left(unfinished []steps.Unfinished) int {
 	if s.w.account == nil {
-		return 0
+		return min(len(unfinished), 1)
 	}
 	return slices.IndexFunc(unfinished, func(u steps.Unfinished) bool { return u.TenantID == s.w.account.TenantID }) + 1
 }

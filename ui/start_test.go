@@ -13,8 +13,7 @@ func TestResumeNamesItsPart(t *testing.T) {
 		u.About, u.Left, u.Stage = "consent at 3 customers", "what failed there", steps.StageCustomers
 		f.open = []steps.Unfinished{u}
 	}, func(s *story) {
-		s.sees("Resume Contoso: consent at 3 customers")
-		s.keys("down")
+		s.sees("› Resume Contoso: consent at 3 customers")
 		s.sees("Left: what failed there")
 	})
 }

@@ -112,7 +112,6 @@ func TestResume(t *testing.T) {
 		f.resumed = state.DefaultAnswers()
 		f.resumed.Registration.Name = "Rewst for Contoso"
 	}, func(s *story) {
-		s.keys("down")
 		s.sees("Left: a client secret nobody received")
 		s.keys("enter")
 		s.on(pageAuthorize)
@@ -306,7 +305,7 @@ func TestTooMuchStopsAtAuthorize(t *testing.T) {
 		f.resumed = state.DefaultAnswers()
 		everything(&f.resumed)
 	}, func(s *story) {
-		s.keys("down", "enter")
+		s.keys("enter")
 		s.on(pageAuthorize)
 		s.sees("more than Microsoft's limits allow")
 		s.keys("enter")

@@ -282,7 +282,7 @@ func (s *story) golden(name string) {
 
 // The ways to the screens.
 
-func (s *story) toIntegrations() { s.keys("enter") }
+func (s *story) toIntegrations() { s.keys("home", "enter") }
 
 func (s *story) toRegistration() {
 	s.toIntegrations()

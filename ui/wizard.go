@@ -27,7 +27,9 @@ type wizard struct {
 	parts    state.Answers // of the stage about the tenant, as they were before they were left out
 	chosen   bool          // an answer was given, or answers were loaded
 	account  *steps.Account
-	noSignIn bool // the last sign-in failed
+	noSignIn bool   // the last sign-in failed
+	as       string // who is to sign in next; empty when that is anybody
+	played   string // who a rehearsal's person is, if not the usual one
 
 	reminders map[string]time.Time // when customers had been reminded before that was noted here, by relationship
 
@@ -46,6 +48,7 @@ type wizard struct {
 	move   *move
 	ask    *question
 	goes   bool // a screen wishes to end the program the way ctrl+c does, unasked
+	quits  bool // the same, asking first where ctrl+c does
 }
 
 // notice is one sentence above the keys. It goes away with the next key.
